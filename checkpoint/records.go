@@ -1,0 +1,88 @@
+package checkpoint
+
+import "github.com/millrace/millrace/rdd"
+
+// Plan is the plan record of a batch: all that decides its bytes (P1). Placement is not in it.
+type Plan struct {
+	Batch      int64             `cbor:"1,keyasint"`           // 1, 2, 3, …
+	Time       int64             `cbor:"2,keyasint"`           // batch time, µs since 1970 UTC (P2)
+	Ranges     []Range           `cbor:"3,keyasint,omitempty"` // ordered by (source, partition); partitions without rows are left out
+	New        []Partition       `cbor:"4,keyasint,omitempty"` // partitions seen for the first time, in the order of their numbers
+	Layout     rdd.Layout        `cbor:"5,keyasint"`
+	Program    []byte            `cbor:"6,keyasint"` // executable and plan hash
+	Hash       []byte            `cbor:"7,keyasint"` // hash of all the other fields but Epoch: names blocks, states, staged files
+	Epoch      int64             `cbor:"8,keyasint"`
+	Final      bool              `cbor:"9,keyasint,omitempty"`  // watermark +∞, the job is finished (P30)
+	Targets    []Range           `cbor:"10,keyasint,omitempty"` // first record only: table sources are read up to Until before their streams (P32)
+	Values     [][]byte          `cbor:"11,keyasint,omitempty"` // hashes of shared values
+	Watermarks []Watermark       `cbor:"12,keyasint,omitempty"` // by input, as known when t was planned
+	Idle       []SourcePartition `cbor:"13,keyasint,omitempty"`
+}
+
+// Range is the offsets [From, Until) of one source partition. Counts never come from Until-From: logs have gaps (P18).
+type Range struct {
+	Source    string `cbor:"1,keyasint"` // source name: node numbers change with the program, names do not
+	Partition int    `cbor:"2,keyasint"` // number given by the driver
+	From      int64  `cbor:"3,keyasint"`
+	Until     int64  `cbor:"4,keyasint"`
+}
+
+// Partition is a source partition's identity.
+type Partition struct {
+	Source    string `cbor:"1,keyasint"`
+	Partition int    `cbor:"2,keyasint"`
+	Key       string `cbor:"3,keyasint"`
+	Meta      []byte `cbor:"4,keyasint,omitempty"`
+	Start     int64  `cbor:"5,keyasint"`
+}
+
+// SourcePartition names a partition.
+type SourcePartition struct {
+	Source    string `cbor:"1,keyasint"`
+	Partition int    `cbor:"2,keyasint"`
+}
+
+// Watermark of a source's event time, µs.
+type Watermark struct {
+	Source string `cbor:"1,keyasint"`
+	Micros int64  `cbor:"2,keyasint"`
+}
+
+// Commit says that every lane published batch Batch.
+type Commit struct {
+	Batch  int64      `cbor:"1,keyasint"`
+	Hash   []byte     `cbor:"2,keyasint"` // Plan.Hash
+	Deltas []DeltaRef `cbor:"3,keyasint,omitempty"`
+	Rows   int64      `cbor:"4,keyasint,omitempty"` // source rows
+	Bad    int64      `cbor:"5,keyasint,omitempty"`
+	Micros int64      `cbor:"6,keyasint,omitempty"` // batch latency, for show
+}
+
+// DeltaRef is one state delta file of one executor and batch (P15).
+type DeltaRef struct {
+	File     string    `cbor:"1,keyasint"` // name within the state folder
+	Bytes    int64     `cbor:"2,keyasint"`
+	Sum      uint64    `cbor:"3,keyasint"` // xxh3 of the whole file
+	Batch    int64     `cbor:"4,keyasint"` // version that it brings the groups to
+	Since    int64     `cbor:"5,keyasint"` // covers batches (Since, Batch]; Batch-1 unless --checkpoint-every
+	Sections []Section `cbor:"6,keyasint"`
+}
+
+// Section is a part of a delta file: the changed rows of some key groups of one operator, or all rows of them.
+type Section struct {
+	Operator string `cbor:"1,keyasint"` // operator name
+	From     int    `cbor:"2,keyasint"` // key groups [From, Until)
+	Until    int    `cbor:"3,keyasint"`
+	Full     bool   `cbor:"4,keyasint,omitempty"` // all live rows at Batch, not only the changed ones
+	Rows     int64  `cbor:"5,keyasint"`
+	Off      int64  `cbor:"6,keyasint"` // byte range in the file
+	Len      int64  `cbor:"7,keyasint"`
+}
+
+// Operator is what the checkpoint knows of a stateful operator.
+type Operator struct {
+	Name string `cbor:"1,keyasint"`
+	Op   string `cbor:"2,keyasint"`
+	Key  string `cbor:"3,keyasint"` // row.Codec.Text of the key
+	Val  string `cbor:"4,keyasint"`
+}

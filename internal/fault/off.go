@@ -1,0 +1,12 @@
+//go:build !faults
+
+package fault
+
+// Enabled tells whether this binary carries planted faults.
+const Enabled = false
+
+// Planted is false in every binary that is built without the tag "faults".
+func Planted(string) bool { return false }
+
+// Crash does nothing in a binary that is built without the tag "faults".
+func Crash(string) {}

@@ -1,0 +1,197 @@
+package rdd
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
+)
+
+// Kind is what a node is to the scheduler.
+type Kind int
+
+// The kinds of node. Source and Wide nodes are roots: each of their partitions is a task. Narrow nodes are fused into the
+// task of the root above them. Sink nodes end a pipeline; each of their lanes is a task that gathers and stages.
+const (
+	Source Kind = iota
+	Narrow
+	Wide
+	Sink
+)
+
+// Node is one operator of the static plan. An RDD is a node at a batch number. Nodes are immutable after the plan is built.
+type Node struct {
+	ID   int // index in Plan.Nodes; inputs have lower IDs
+	Kind Kind
+	Op   string     // "map", "reduceByKey", "runningCount", …
+	Name string     // the user's name; mandatory and unique for stateful nodes, sources and sinks
+	Site string     // the user's file:line
+	In   []*Node    // inputs, in order
+	Key  *row.Codec // nil for streams without keys
+	Val  *row.Codec
+
+	Leaf   Leaf          // Source
+	Kernel func() Kernel // Narrow: one instance a task
+	Wide   *WideSpec     // Wide
+	Outlet Outlet        // Sink
+	Dead   *Node         // Source: the sink node that takes records that could not be decoded
+
+	Out []*Node // consumers, ascending by ID; filled by Plan.Build
+}
+
+// Plan is a whole job. Build fills what follows from Nodes.
+type Plan struct {
+	Nodes   []*Node
+	Sources []*Node // Kind Source, ascending
+	Wides   []*Node
+	Sinks   []*Node
+	Values  []Value // shared values, by name
+	Text    string  // canonical text: what Hash covers
+	Hash    [32]byte
+}
+
+// Value is a shared value: computed once on the driver, the same bytes everywhere (P21).
+type Value struct {
+	Name string
+	Hash [32]byte
+	Data []byte // canonical CBOR
+}
+
+// Leaf is what a source node needs of its connector; *source.Spec implements it.
+type Leaf interface {
+	// PlanText names kind, place and format: everything that decides what the rows are.
+	PlanText() string
+	// NewDecoder makes a decoder for one task.
+	NewDecoder() Decoder
+}
+
+// Decoder turns raw records into rows. One goroutine at a time.
+type Decoder interface {
+	// Decode reads records [lo, hi) of b. Records that cannot be read are left out of the chunk and reported in bad. rows[i], where not
+	// nil, is the record index (in b) that row i came from; nil means row i is record lo+i.
+	Decode(b *records.Block, lo, hi int) (out Chunk, rows []int32, bad []Bad)
+}
+
+// Bad is a record that could not be decoded.
+type Bad struct {
+	Index  int // record index in the block
+	Reason string
+}
+
+// DeadLetter is the row type of a source's dead-letter output (P13).
+type DeadLetter struct {
+	Source    string `arrow:"source"`
+	Partition int32  `arrow:"partition"`
+	Offset    int64  `arrow:"offset"`
+	Reason    string `arrow:"reason"`
+	Key       []byte `arrow:"key"`   // base64 in JSON
+	Value     []byte `arrow:"value"` // at most MaxDeadBytes of it
+}
+
+// MaxDeadBytes is how much of a bad record's value a dead letter keeps.
+const MaxDeadBytes = 64 << 10
+
+// Outlet is what a sink node needs of its connector; *sink.Spec implements it.
+type Outlet interface {
+	PlanText() string
+}
+
+// Chunk is a run of rows between fused operators of one task: Go slices of the node's types. Operators must not
+// change a chunk that they were given: other consumers see it too.
+type Chunk struct {
+	N    int
+	Keys any // []K with N elements; nil where the stream has no keys
+	Vals any // []V with N elements
+}
+
+// Kernel is a narrow operator in one task. A panic in user code passes through; the runtime turns it into a task error with its stack and
+// finds the source record by running the chunk's records one by one.
+type Kernel interface {
+	// Process computes the output rows of a chunk. The result may share memory with in.
+	Process(ctx *Context, in Chunk) (Chunk, error)
+}
+
+// Context is what a kernel may depend on besides its input and its state (I2). Time is the batch time in µs since 1970 UTC.
+type Context struct {
+	Batch     int64
+	Time      int64
+	Layout    *Layout
+	Partition int            // the task's index: source partition, or reduce partition
+	State     *state.Table   // Wide with State: this partition's table, batch begun; otherwise nil
+	Tables    []*state.Table // Wide with Tables: theirs, at this batch's version, read only
+	Final     bool           // the last batch of a finished job (P30)
+	Counters  *Counters
+}
+
+// Counters count what a task did; they ride in the accepted result only (P17).
+type Counters struct {
+	RowsIn, RowsOut, Bad, Late int64
+}
+
+// Layout is the part of a plan record that fixes who computes what, apart from placement (P1, P27).
+type Layout struct {
+	Reduce int         `cbor:"1,keyasint"` // reduce partitions; key group g belongs to partition g*Reduce/row.Groups
+	Lanes  map[string]int `cbor:"2,keyasint"` // sink name -> number of lanes
+}
+
+// PartitionOf is the reduce partition of a key hash.
+func (l *Layout) PartitionOf(hash uint64) int { return row.Group(hash) * l.Reduce / row.Groups }
+
+// GroupsOf is the range [from, until) of key groups that reduce partition p owns.
+func (l *Layout) GroupsOf(p int) (from, until int) {
+	return (p*row.Groups + l.Reduce - 1) / l.Reduce, ((p+1)*row.Groups + l.Reduce - 1) / l.Reduce
+}
+
+// WideSpec is an operator that gathers rows by key: each input is written by the tasks above into blocks, one a reduce partition.
+type WideSpec struct {
+	Inputs             []Input        // as Node.In
+	New                func() Reducer // one a task
+	State              bool           // keeps a state.Table under Node.Name, with codecs StateKey, StateVal
+	StateKey, StateVal *row.Codec
+	Tables             []*Node // stateful wide nodes whose tables the reducer reads: the same partition's task of theirs runs before
+	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
+	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)
+}
+
+// Input is one shuffled input of a wide node.
+type Input struct {
+	Schema *arrow.Schema // of its blocks
+	New    func() Writer // one a task
+}
+
+// Writer is the map side of a shuffle, in one task: it may aggregate before anything is sent.
+type Writer interface {
+	// Add takes a chunk of the input's rows.
+	Add(ctx *Context, in Chunk) error
+	// Flush gives one block a reduce partition of ctx.Layout, nil where there are no rows, and resets the writer.
+	Flush(ctx *Context) ([]arrow.Record, error)
+}
+
+// Reducer is the reduce side, in one task.
+type Reducer interface {
+	// Reduce computes partition ctx.Partition of the batch. in[i] are input i's blocks in order of upstream task (I7), without empty ones. Rows
+	// go out by emit. ctx.State is begun and will be sealed by the caller.
+	Reduce(ctx *Context, in [][]arrow.Record, emit func(Chunk) error) error
+}
+
+// TaskID names a task within a batch: a root node and one of its partitions, or a sink node and one of its lanes.
+type TaskID struct {
+	Node int `cbor:"1,keyasint"`
+	Part int `cbor:"2,keyasint"`
+}
+
+// EdgeID names where blocks go: input Input of wide node Node, or a sink node (Input 0).
+type EdgeID struct {
+	Node  int `cbor:"1,keyasint"`
+	Input int `cbor:"2,keyasint"`
+}
+
+// Block is the output of one task for one partition or lane of an edge. Rec is nil where there are no rows.
+type Block struct {
+	Edge EdgeID
+	Part int
+	From TaskID
+	Rec  arrow.Record
+	Sum  uint64 // batch.Sum(Rec)
+}
