@@ -1,0 +1,89 @@
+package decode
+
+import (
+	"math"
+	"math/bits"
+	"strconv"
+)
+
+// uint reads digits [i, j) of s; ok is false where they are none or do not fit 64 bits.
+func (s text) uint(i, j int) (v uint64, ok bool) {
+	if i == j || j-i > 20 {
+		return 0, false
+	}
+	last := j
+	if j-i == 20 { // 19 digits always fit, the 20th may not
+		last--
+	}
+	for ; i < last; i++ {
+		c := uint64(s.byte(i) - '0')
+		if c > 9 {
+			return 0, false
+		}
+		v = v*10 + c
+	}
+	if last < j {
+		hi, lo := bits.Mul64(v, 10)
+		c := uint64(s.byte(last) - '0')
+		sum, carry := bits.Add64(lo, c, 0)
+		return sum, c <= 9 && hi == 0 && carry == 0
+	}
+	return v, true
+}
+
+// int reads an integer with an optional minus sign that fits bits.
+func (s text) int(i, j int, size uint8) (v int64, ok bool) {
+	neg := i < j && s.byte(i) == '-'
+	if neg {
+		i++
+	}
+	u, ok := s.uint(i, j)
+	limit := uint64(1) << (size - 1) // |smallest|
+	if neg {
+		return -int64(u), ok && u <= limit
+	}
+	return int64(u), ok && u < limit
+}
+
+// pow10 are the powers of ten that a float64 holds exactly.
+var pow10 = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+
+// float reads the number [i, j), whose grammar was checked. Up to 15 digits without an exponent are exact integers divided by an exact power of ten,
+// so one rounding gives the nearest float64; everything else is strconv's.
+func (s text) float(i, j int, size uint8) (float64, bool) {
+	if size == 64 && j-i <= 16 {
+		if v, ok := s.shortFloat(i, j); ok {
+			return v, true
+		}
+	}
+	v, err := strconv.ParseFloat(s.str(i, j), int(size))
+	return v, err == nil
+}
+
+func (s text) shortFloat(i, j int) (float64, bool) {
+	neg := s.byte(i) == '-'
+	if neg {
+		i++
+	}
+	var m uint64
+	point := j - 1 // digits behind the point: j-1-point
+	for k := i; k < j; k++ {
+		c := s.byte(k)
+		switch {
+		case c-'0' <= 9:
+			m = m*10 + uint64(c-'0')
+		case c == '.':
+			point = k
+		default:
+			return 0, false
+		}
+	}
+	if j-i > 16 || m >= 1<<53 {
+		return 0, false
+	}
+	v := float64(m) / pow10[j-1-point]
+	if neg {
+		v = math.Copysign(v, -1)
+	}
+	return v, true
+}

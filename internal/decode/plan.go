@@ -1,0 +1,280 @@
+package decode
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// maxColumns is how many columns a struct may have: the size of fieldSet.
+const maxColumns = 256
+
+// kind is how a value is read.
+type kind uint8
+
+const (
+	kindString kind = iota
+	kindBool
+	kindInt
+	kindUint
+	kindFloat
+	kindTime
+	kindBytes // base64 in JSON
+	kindRaw   // json.RawMessage: the value's text as it is
+	kindStruct
+	kindPointer
+	kindSlice
+	kindMap
+)
+
+// unit is how a time is written.
+type unit uint8
+
+const (
+	unitText   unit = iota // RFC 3339, or the field's layout
+	unitSecond             // a number since 1970 UTC
+	unitMilli
+	unitMicro
+)
+
+// node is one type of a plan.
+type node struct {
+	kind     kind
+	typ      reflect.Type
+	bits     uint8  // kindInt, kindUint, kindFloat
+	quoted   bool   // a number or boolean within a JSON string
+	unit     unit   // kindTime
+	layout   string // kindTime with unitText; "": RFC 3339
+	elem     *node  // of pointers, slices and maps
+	fields   []field
+	names    map[string]int
+	required fieldSet
+	id       int // kindStruct: index of the template
+}
+
+// nullable tells whether the value may be absent.
+func (n *node) nullable() bool {
+	switch n.kind {
+	case kindPointer, kindSlice, kindMap, kindBytes, kindRaw:
+		return true
+	}
+	return false
+}
+
+// field is a column of a struct.
+type field struct {
+	name string
+	off  uintptr
+	node *node
+}
+
+// fieldSet is a set of field numbers.
+type fieldSet [maxColumns / 64]uint64
+
+func (s *fieldSet) add(i int)      { s[i>>6] |= 1 << (i & 63) }
+func (s *fieldSet) remove(i int)   { s[i>>6] &^= 1 << (i & 63) }
+func (s *fieldSet) has(i int) bool { return s[i>>6]>>(i&63)&1 != 0 }
+
+// covers tells whether all of o is in s.
+func (s *fieldSet) covers(o *fieldSet) bool {
+	return o[0]&^s[0]|o[1]&^s[1]|o[2]&^s[2]|o[3]&^s[3] == 0
+}
+
+// compiler turns a Go type into nodes and collects all mistakes.
+type compiler struct {
+	tag     string // "json" or "csv"
+	structs int
+	errs    []error
+	open    map[reflect.Type]bool // structs being compiled, to find recursive types
+}
+
+var (
+	typeTime = reflect.TypeFor[time.Time]()
+	typeRaw  = reflect.TypeFor[json.RawMessage]()
+)
+
+// compile is the node of t, whose place is path in messages.
+func compile(t reflect.Type, tag string) (*node, int, error) {
+	c := &compiler{tag: tag, open: map[reflect.Type]bool{}}
+	n := c.node(t, t.String(), options{})
+	return n, c.structs, errors.Join(c.errs...)
+}
+
+func (c *compiler) fail(path, format string, args ...any) *node {
+	c.errs = append(c.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+	return &node{}
+}
+
+func (c *compiler) node(t reflect.Type, path string, o options) *node {
+	n := &node{typ: t, quoted: o.quoted}
+	switch {
+	case t == typeTime:
+		n.kind, n.unit, n.layout = kindTime, o.unit, o.layout
+		if o.quoted && o.unit == unitText {
+			n.unit = unitMilli
+		}
+		return n
+	case t == typeRaw && c.tag == "json":
+		n.kind = kindRaw
+		return n
+	case o.unit != unitText || o.layout != "":
+		if t.Kind() != reflect.Pointer {
+			return c.fail(path, "seconds, millis, micros and layout are for time.Time, not for %s", t)
+		}
+	}
+	switch t.Kind() {
+	case reflect.String:
+		n.kind = kindString
+		if o.quoted {
+			return c.fail(path, "the option string is for numbers, booleans and times")
+		}
+	case reflect.Bool:
+		n.kind = kindBool
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		n.kind, n.bits = kindInt, uint8(t.Bits())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		n.kind, n.bits = kindUint, uint8(t.Bits())
+	case reflect.Float32, reflect.Float64:
+		n.kind, n.bits = kindFloat, uint8(t.Bits())
+	case reflect.Pointer:
+		if t.Elem().Kind() == reflect.Pointer {
+			return c.fail(path, "pointer to pointer %s; use one pointer", t)
+		}
+		n.kind, n.elem = kindPointer, c.node(t.Elem(), path, o)
+	default:
+		return c.nested(n, path, o)
+	}
+	return n
+}
+
+// nested compiles the types that only JSON can hold.
+func (c *compiler) nested(n *node, path string, o options) *node {
+	t := n.typ
+	switch {
+	case o.quoted:
+		return c.fail(path, "the option string is for numbers, booleans and times")
+	case t.Kind() == reflect.Struct:
+		return c.structNode(n, path)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		n.kind = kindBytes
+	case c.tag != "json":
+		return c.fail(path, "a CSV column cannot be read into %s", t)
+	case t.Kind() == reflect.Slice:
+		n.kind, n.elem = kindSlice, c.node(t.Elem(), path+"[]", o)
+	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
+		n.kind, n.elem = kindMap, c.node(t.Elem(), path+"{}", o)
+	default:
+		return c.fail(path, "cannot be read into %s; use a string, number, bool, time.Time, []byte, struct, slice, map with string keys or a pointer", t)
+	}
+	return n
+}
+
+func (c *compiler) structNode(n *node, path string) *node {
+	if c.open[n.typ] {
+		return c.fail(path, "recursive type %s has no columns", n.typ)
+	}
+	c.open[n.typ] = true
+	defer delete(c.open, n.typ)
+	n.kind, n.names, n.id = kindStruct, map[string]int{}, c.structs
+	c.structs++
+	c.addFields(n, n.typ, 0, path)
+	if len(n.fields) > maxColumns {
+		return c.fail(path, "%d columns; at most %d", len(n.fields), maxColumns)
+	}
+	return n
+}
+
+func (c *compiler) addFields(n *node, t reflect.Type, base uintptr, path string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		o := parseTag(f, c.tag)
+		if !f.IsExported() || o.skip {
+			continue
+		}
+		at := path + "." + f.Name
+		if f.Anonymous && !o.named && f.Type.Kind() == reflect.Struct && f.Type != typeTime {
+			c.addFields(n, f.Type, base+f.Offset, at)
+			continue
+		}
+		if o.bad != "" {
+			c.fail(at, "unknown option %q in the %s tag; known are string, optional, omitempty, omitzero, seconds, millis, micros", o.bad, c.tag)
+		}
+		if _, ok := n.names[o.name]; ok {
+			c.fail(at, "column %q is there twice", o.name)
+		}
+		child := c.node(f.Type, at, o)
+		if child.kind == kindStruct && c.tag != "json" {
+			c.fail(at, "a CSV column cannot be read into %s", f.Type)
+		}
+		n.names[o.name] = len(n.fields)
+		if !o.optional && !child.nullable() && len(n.fields) < maxColumns {
+			n.required.add(len(n.fields))
+		}
+		n.fields = append(n.fields, field{o.name, base + f.Offset, child})
+	}
+}
+
+// options are what the tags of a field say.
+type options struct {
+	name             string
+	named, skip      bool
+	optional, quoted bool
+	unit             unit
+	layout           string
+	bad              string // an option that nobody knows
+}
+
+// parseTag reads `json:"name,…"` (or csv), falls back to the arrow tag for the name, and to the snake case of the field's name.
+func parseTag(f reflect.StructField, tag string) options {
+	o := options{layout: f.Tag.Get("layout")}
+	own, has := f.Tag.Lookup(tag)
+	arrow, _, _ := strings.Cut(f.Tag.Get("arrow"), ",")
+	name, rest, _ := strings.Cut(own, ",")
+	o.skip = arrow == "-" || has && own == "-"
+	switch {
+	case name != "":
+		o.name, o.named = name, true
+	case arrow != "":
+		o.name, o.named = arrow, true
+	default:
+		o.name = Snake(f.Name)
+	}
+	for opt := range strings.SplitSeq(rest, ",") {
+		switch opt {
+		case "":
+		case "optional", "omitempty", "omitzero":
+			o.optional = true
+		case "string":
+			o.quoted = true
+		case "seconds":
+			o.unit = unitSecond
+		case "millis":
+			o.unit = unitMilli
+		case "micros":
+			o.unit = unitMicro
+		default:
+			o.bad = opt
+		}
+	}
+	return o
+}
+
+// Snake is a Go field's name as a column: UserID is user_id, HTTPPort is http_port.
+func Snake(name string) string {
+	rs := []rune(name)
+	var b strings.Builder
+	for i, r := range rs {
+		if unicode.IsUpper(r) {
+			if i > 0 && (!unicode.IsUpper(rs[i-1]) && rs[i-1] != '_' || i+1 < len(rs) && unicode.IsLower(rs[i+1]) && rs[i-1] != '_') {
+				b.WriteByte('_')
+			}
+			r = unicode.ToLower(r)
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
