@@ -1,30 +1,272 @@
 package rdd
 
-import "github.com/millrace/millrace/internal/records"
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/records"
+)
+
+// ChunkRows is how many source records go through the fused operators at a time: enough to spread the cost of a call,
+// few enough that a chunk stays in the cache. What is computed does not depend on it.
+const ChunkRows = 4096
 
 // Router places rows of a sink's input on lanes. *sink.Output's adapter implements it.
 type Router interface {
-	// Route writes the lane (0 <= lane < lanes) of each row of rec to lane. task is the index of the upstream task among all tasks
-	// that feed the sink, first the number of rows that this task routed before in this batch.
+	// Route writes the lane (0 <= lane < lanes) of each row of rec to lane. task numbers the upstream tasks (their root's place among
+	// the sink's feeders plus their partition; two tasks may share a number), first is the number of rows that this task
+	// routed before in this batch.
 	Route(task int, first int64, rec Record, lanes int, lane []int32)
 }
 
-// Pipeline is one task's fused operators: from a root down to shuffle writers and sinks. It is made for one task of one batch attempt.
-type Pipeline struct{}
-
-// NewPipeline instantiates the operators below root. routers has one for each sink node that root reaches, by node ID.
-// task is the partition number.
-func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pipeline {
-	panic("unwritten")
+// Locator is implemented by reducers that can say which key they are at, for the message when user code panics.
+type Locator interface {
+	// At is the key in hand, "" if there is none.
+	At() string
 }
 
-// PushRecords decodes a block in chunks and pushes the rows through (source roots). Bad records go to the dead-letter node;
-// with stopOnBad the first one is a *BadRecordError. A panic in user code is a *UserError that names the record's offset.
-func (p *Pipeline) PushRecords(b *records.Block, stopOnBad bool) error { panic("unwritten") }
+// Pipeline is one task's fused operators: from a root down to shuffle writers and sinks. It is made for one task of one batch attempt.
+// One goroutine at a time; after an error it is of no further use.
+type Pipeline struct {
+	plan    *Plan
+	root    *Node
+	ctx     *Context
+	routers map[int]Router
 
-// Reduce runs a wide root on its blocks. in[i] are input i's, in upstream task order.
-func (p *Pipeline) Reduce(in [][]Record) error { panic("unwritten") }
+	start    *stage
+	stages   []*stage // ascending by node ID
+	edges    []*port  // in the order of Plan.Edges
+	dead     *port
+	decoder  Decoder
+	at       *Node  // whose code is running
+	origin   extent // the records whose rows are on their way
+	locating bool   // a replay that looks for the record which made user code panic
+}
+
+// extent is a run of records of a block.
+type extent struct {
+	block  *records.Block
+	lo, hi int
+}
+
+// stage is a node within a task.
+type stage struct {
+	node   *Node
+	kernel Kernel
+	to     []link
+	held   [][]held // by input; used where several inputs come from this same task
+}
+
+// held is a chunk that waits for its turn at a union, with where it came from.
+type held struct {
+	chunk  Chunk
+	origin extent
+}
+
+// link says where a stage's rows go next: a stage or a port.
+type link struct {
+	stage *stage
+	input int  // of stage
+	wait  bool // hold rows back until Finish: another input of the same task goes first
+	port  *port
+}
+
+// NewPipeline instantiates the operators below root. routers has one for each sink node that root reaches, by node ID; a sink without one
+// must have one lane, and with lanes = 0 its rows are dropped (replays that feed no sinks).
+// The task is partition ctx.Partition of root.
+func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pipeline {
+	assert.True(root.Root(), "pipeline of %s #%d, which is no root", root.Op, root.ID)
+	if ctx.Counters == nil {
+		ctx.Counters = &Counters{}
+	}
+	t := &Pipeline{plan: p, root: root, ctx: ctx, routers: routers, at: root}
+	byNode := map[int]*stage{}
+	for _, n := range below(root) {
+		s := &stage{node: n}
+		if n.Kind == Narrow {
+			s.kernel = n.Kernel()
+		}
+		byNode[n.ID] = s
+		t.stages = append(t.stages, s)
+	}
+	t.start = byNode[root.ID]
+	ports := map[EdgeID]*port{}
+	for _, e := range p.Edges(root) {
+		port := t.newPort(e)
+		ports[e] = port
+		t.edges = append(t.edges, port)
+	}
+	for _, s := range t.stages {
+		t.connect(s, byNode, ports)
+	}
+	if root.Dead != nil {
+		t.dead = ports[EdgeID{Node: root.Dead.ID}]
+	}
+	if root.Kind == Source {
+		t.decoder = root.Leaf.NewDecoder()
+	}
+	return t
+}
+
+// connect fills s.to, and makes the inputs of unions wait for each other where more than one lies in this task: the
+// rows of a union are those of its first input, then those of its second, however the records were cut into chunks (I7).
+func (t *Pipeline) connect(s *stage, byNode map[int]*stage, ports map[EdgeID]*port) {
+	for _, to := range s.node.Out {
+		for i, in := range to.In {
+			if in != s.node {
+				continue
+			}
+			if to.Kind != Narrow {
+				s.to = append(s.to, link{port: ports[EdgeID{Node: to.ID, Input: i}]})
+				continue
+			}
+			next := byNode[to.ID]
+			l := link{stage: next, input: i, wait: firstInput(to, byNode) != i}
+			if l.wait && next.held == nil {
+				next.held = make([][]held, len(to.In))
+			}
+			s.to = append(s.to, l)
+		}
+	}
+}
+
+// firstInput is the first input of n that lies in the task.
+func firstInput(n *Node, byNode map[int]*stage) int {
+	for i, in := range n.In {
+		if byNode[in.ID] != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// Reduce runs a wide root on its blocks. in[i] are input i's, in upstream task order, without empty ones.
+func (t *Pipeline) Reduce(in [][]Record) error {
+	reducer := t.root.Wide.New()
+	for _, blocks := range in {
+		for _, b := range blocks {
+			t.ctx.Counters.RowsIn += b.NumRows()
+		}
+	}
+	return t.guard(reducer, func() error {
+		t.at = t.root
+		return reducer.Reduce(t.ctx, in, func(c Chunk) error {
+			if err := t.spread(t.start, c); err != nil {
+				return err
+			}
+			t.at = t.root
+			return nil
+		})
+	})
+}
+
+// spread hands the rows that s gave to everything that reads s.
+func (t *Pipeline) spread(s *stage, c Chunk) error {
+	if c.N == 0 {
+		return nil
+	}
+	if t.ctx.Debug {
+		var err error
+		if c, err = throughColumns(s.node, c); err != nil {
+			return err
+		}
+	}
+	for _, l := range s.to {
+		var err error
+		switch {
+		case l.port != nil:
+			t.at = l.port.node
+			err = t.into(l.port, s.node, c)
+		case l.wait:
+			l.stage.held[l.input] = append(l.stage.held[l.input], held{c, t.origin})
+		default:
+			err = t.process(l.stage, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Pipeline) process(s *stage, in Chunk) error {
+	t.at = s.node
+	var out Chunk
+	err := unchanged(t.ctx, s.node, s.node.In[0], in, func() (err error) {
+		out, err = s.kernel.Process(t.ctx, in)
+		return err
+	})
+	if err != nil {
+		return t.engineError(s.node, err)
+	}
+	return t.spread(s, out)
+}
+
+func (t *Pipeline) into(p *port, from *Node, c Chunk) error {
+	err := unchanged(t.ctx, p.node, from, c, func() error { return p.add(t.ctx, c) })
+	if err != nil {
+		return t.engineError(p.node, err)
+	}
+	return nil
+}
+
+// engineError says where an error that is not about user code came from.
+func (t *Pipeline) engineError(n *Node, err error) error {
+	switch err.(type) {
+	case *UserError, *BadRecordError, *opError:
+		return err
+	}
+	return &opError{fmt.Sprintf("%s %q (%s): batch %d, partition %d", n.Op, n.Name, n.Site, t.ctx.Batch, t.ctx.Partition), err}
+}
+
+// opError is an error of an operator with its place; it is wrapped once only on its way up.
+type opError struct {
+	where string
+	err   error
+}
+
+func (e *opError) Error() string { return e.where + ": " + e.err.Error() }
+func (e *opError) Unwrap() error { return e.err }
 
 // Finish flushes writers and sinks: the task's blocks, ordered by (edge, partition), with sums, empty ones included for
 // every partition and lane of every edge below the root.
-func (p *Pipeline) Finish() ([]Block, error) { panic("unwritten") }
+func (t *Pipeline) Finish() ([]Block, error) {
+	if err := t.release(); err != nil {
+		return nil, err
+	}
+	var blocks []Block
+	from := TaskID{Node: t.root.ID, Part: t.ctx.Partition}
+	for _, p := range t.edges {
+		var recs []Record
+		err := t.guard(nil, func() (err error) {
+			t.at = p.node
+			recs, err = p.flush(t.ctx)
+			return err
+		})
+		if err != nil {
+			return nil, t.engineError(p.node, err)
+		}
+		blocks = append(blocks, sealed(p.edge, from, recs)...)
+	}
+	return blocks, nil
+}
+
+// release lets the chunks that wait at unions go on, input by input. Stages are ordered by node, so what one
+// releases reaches the next before that one's turn.
+func (t *Pipeline) release() error {
+	for _, s := range t.stages {
+		for i, chunks := range s.held {
+			s.held[i] = nil
+			for _, h := range chunks {
+				err := t.guard(nil, func() error {
+					t.origin = h.origin
+					return t.process(s, h.chunk)
+				})
+				if err = t.located(err, h.origin); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

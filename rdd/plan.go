@@ -49,6 +49,14 @@ type Plan struct {
 	Values  []Value // shared values, by name
 	Text    string  // canonical text: what Hash covers
 	Hash    [32]byte
+
+	// Gates says which sources wait for which (P32): the source of that name is read only once every source listed has been read
+	// up to its target, because they feed tables that its stream is joined with. Sorted, without cycles.
+	Gates map[string][]string
+
+	feeders map[EdgeID][]*Node
+	edges   map[int][]EdgeID
+	names   map[string]*Node
 }
 
 // Value is a shared value: computed once on the driver, the same bytes everywhere (P21).
@@ -121,6 +129,7 @@ type Context struct {
 	State     *state.Table   // Wide with State: this partition's table, batch begun; otherwise nil
 	Tables    []*state.Table // Wide with Tables: theirs, at this batch's version, read only
 	Final     bool           // the last batch of a finished job (P30)
+	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
 	Counters  *Counters
 }
 
@@ -131,7 +140,7 @@ type Counters struct {
 
 // Layout is the part of a plan record that fixes who computes what, apart from placement (P1, P27).
 type Layout struct {
-	Reduce int         `cbor:"1,keyasint"` // reduce partitions; key group g belongs to partition g*Reduce/row.Groups
+	Reduce int            `cbor:"1,keyasint"` // reduce partitions; key group g belongs to partition g*Reduce/row.Groups
 	Lanes  map[string]int `cbor:"2,keyasint"` // sink name -> number of lanes
 }
 
@@ -150,6 +159,7 @@ type WideSpec struct {
 	State              bool           // keeps a state.Table under Node.Name, with codecs StateKey, StateVal
 	StateKey, StateVal *row.Codec
 	Tables             []*Node // stateful wide nodes whose tables the reducer reads: the same partition's task of theirs runs before
+	Facts              string  // settings that decide what is computed, for the plan's text: "expire 10m0s"
 	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
 	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)
 }

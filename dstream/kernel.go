@@ -1,0 +1,85 @@
+package dstream
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
+
+// kernel makes a function an rdd.Kernel.
+type kernel func(*rdd.Context, rdd.Chunk) (rdd.Chunk, error)
+
+// Process calls k.
+func (k kernel) Process(ctx *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) { return k(ctx, in) }
+
+// mapRows is f of each row. The result is a new slice: the user may keep what f returned (P26).
+func mapRows[T, U any](rows []T, f func(T) U) []U {
+	out := make([]U, len(rows))
+	for i := range rows {
+		out[i] = f(rows[i])
+	}
+	return out
+}
+
+// choose appends the numbers of the rows that keep wants.
+func choose[T any](rows []T, keep func(T) bool, idx []int32) []int32 {
+	for i := range rows {
+		if keep(rows[i]) {
+			idx = append(idx, int32(i))
+		}
+	}
+	return idx
+}
+
+// take are rows idx, ascending: the rows themselves if that is all of them.
+func take[T any](rows []T, idx []int32) []T {
+	if len(idx) == len(rows) {
+		return rows
+	}
+	out := make([]T, len(idx))
+	for i, j := range idx {
+		out[i] = rows[j]
+	}
+	return out
+}
+
+// normal brings rows that user code has made to what a round trip through columns gives (P24), and returns them.
+func normal[T any](c *row.Codec, rows []T) []T {
+	if !fault.Planted("P24-normalise") {
+		c.Normalize(rows)
+	}
+	return rows
+}
+
+// emitRows sends keyed rows on in chunks.
+func emitRows[K, V any](emit func(rdd.Chunk) error, keys []K, vals []V) error {
+	for lo := 0; lo < len(keys); lo += rdd.ChunkRows {
+		hi := min(lo+rdd.ChunkRows, len(keys))
+		if err := emit(rdd.Chunk{N: hi - lo, Keys: keys[lo:hi:hi], Vals: vals[lo:hi:hi]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes tells whether the round trip through columns can change a value of type t: it holds times or slices.
+func changes(t reflect.Type) bool {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return true
+	case t.Kind() == reflect.Pointer || t.Kind() == reflect.Array:
+		return changes(t.Elem())
+	case t.Kind() == reflect.Slice || t.Kind() == reflect.Map:
+		return true
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if changes(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package dstream
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
+
+// RunningOption is a setting of RunningCount and RunningReduce.
+type RunningOption func(*runningOptions)
+
+type runningOptions struct{ expire time.Duration }
+
+// Expire removes a key that had no rows for d of batch time, silently: in the first batch whose time is d or more after that of
+// the key's last rows. If that batch has rows of the key, they begin anew.
+func Expire(d time.Duration) RunningOption {
+	return func(o *runningOptions) { o.expire = d }
+}
+
+func runningSettings(j *Job, at site, name string, list []RunningOption) (o runningOptions, facts string) {
+	for _, set := range list {
+		set(&o)
+	}
+	if name == "" {
+		j.mistakef(at, "an operator that keeps state needs a name: a checkpoint finds the state under it")
+	}
+	if o.expire < 0 || o.expire > 0 && o.expire < time.Microsecond {
+		j.mistakef(at, "Expire(%v): at least a microsecond", o.expire)
+	}
+	if o.expire > 0 {
+		facts = fmt.Sprintf("expire %v", o.expire)
+	}
+	return o, facts
+}
+
+// expireRows removes the keys that are due, and renew sets the due times of the keys that had rows.
+func (o runningOptions) expireRows(ctx *rdd.Context) {
+	if o.expire > 0 {
+		if due := ctx.State.Due(ctx.Time); len(due) > 0 {
+			ctx.State.Delete(due)
+		}
+	}
+}
+
+func (o runningOptions) renew(ctx *rdd.Context, rows []int32) {
+	if o.expire == 0 {
+		return
+	}
+	now := ctx.Time
+	if fault.Planted("I2-clock") {
+		now = clock.System{}.Now().UnixMicro()
+	}
+	due := make([]int64, len(rows))
+	for i := range due {
+		due[i] = now + o.expire.Microseconds()
+	}
+	ctx.State.SetDue(rows, due)
+}
+
+// RunningCount counts the rows of each key since the job began, in state under name. Each batch gives the new counts of the keys that
+// it had rows of, in order of first appearance.
+func (s Keyed[K, V]) RunningCount(name string, opts ...RunningOption) Keyed[K, int64] {
+	at := caller()
+	o, facts := runningSettings(s.job, at, name, opts)
+	c := &counting[K]{key: s.node.Key, val: codec[int64](s.job, at)}
+	return Keyed[K, int64]{s.job, s.job.add(at, &rdd.Node{
+		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node}, Key: c.key, Val: c.val,
+		Wide: &rdd.WideSpec{
+			Inputs: []rdd.Input{c.input()},
+			New:    func() rdd.Reducer { return &runningCounter[K]{c, o} },
+			State:  true, StateKey: c.key, StateVal: c.val, Facts: facts,
+		},
+	})}
+}
+
+type runningCounter[K any] struct {
+	*counting[K]
+	o runningOptions
+}
+
+// Reduce adds the batch's counts to the state and emits the new ones.
+func (r *runningCounter[K]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
+	r.o.expireRows(ctx)
+	if len(in[0]) == 0 {
+		return nil
+	}
+	s := newScratch()
+	defer s.free()
+	k, counts, err := r.sum(in[0], s)
+	if err != nil {
+		return err
+	}
+	s.rows = sized(s.rows, k.Len())
+	ctx.State.Upsert(k, s.rows)
+	ctx.State.AddInt64(s.rows, counts)
+	r.o.renew(ctx, s.rows)
+	keys, err := r.emitKeys(in[0], k)
+	if err != nil {
+		return err
+	}
+	return emitRows(emit, keys, ctx.State.Int64(s.rows, make([]int64, 0, len(keys))))
+}
+
+// emitKeys are the keys as rows: strings of a single block alias it, others are copied.
+func (r *runningCounter[K]) emitKeys(in []arrow.Record, k *row.Keys) ([]K, error) {
+	if len(in) == 1 {
+		return rowsOf[K](r.key, keyColumns(r.key, in[0]))
+	}
+	return keyRows[K](r.key, k, nil)
+}
+
+// RunningReduce combines all values of each key since the job began by f, which must be associative, in state under name. Each batch
+// gives the new values of the keys that it had rows of, in order of first appearance.
+func (s Keyed[K, V]) RunningReduce(name string, f func(a, b V) V, opts ...RunningOption) Keyed[K, V] {
+	at := caller()
+	need(s.job, at, "RunningReduce", f == nil)
+	o, facts := runningSettings(s.job, at, name, opts)
+	r := &reduction[K, V]{key: s.node.Key, val: s.node.Val, f: normalised(s.node.Val, f)}
+	return Keyed[K, V]{s.job, s.job.add(at, &rdd.Node{
+		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node}, Key: r.key, Val: r.val,
+		Wide: &rdd.WideSpec{
+			Inputs: []rdd.Input{r.input()},
+			New:    func() rdd.Reducer { return &runningReducer[K, V]{batchReducer[K, V]{reduction: r}, o} },
+			State:  true, StateKey: r.key, StateVal: r.val, Facts: facts,
+		},
+	})}
+}
+
+type runningReducer[K, V any] struct {
+	batchReducer[K, V]
+	o runningOptions
+}
+
+// Reduce combines the batch's values with the state and emits the new ones.
+func (r *runningReducer[K, V]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
+	r.o.expireRows(ctx)
+	if len(in[0]) == 0 {
+		return nil
+	}
+	s := newScratch()
+	defer s.free()
+	k, keys, sums, err := r.combine(in[0], s)
+	if err != nil {
+		return err
+	}
+	rows := make([]int32, len(keys))
+	ctx.State.Find(k, rows)
+	known, places := present(rows)
+	old := ctx.State.Get(known, nil).([]V)
+	r.at(r.key, k)
+	for i, place := range places {
+		r.now = int(place)
+		sums[place] = r.f(old[i], sums[place])
+	}
+	ctx.State.Upsert(k, rows)
+	ctx.State.Set(rows, sums)
+	r.o.renew(ctx, rows)
+	return emitRows(emit, keys, sums)
+}
+
+// present are the row numbers that are not -1, and where they stand.
+func present(rows []int32) (known, places []int32) {
+	for i, n := range rows {
+		if n >= 0 {
+			known = append(known, n)
+			places = append(places, int32(i))
+		}
+	}
+	return known, places
+}

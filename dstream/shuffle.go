@@ -1,0 +1,189 @@
+package dstream
+
+import (
+	"math"
+	"sync"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
+
+// scratch is pointer-free memory of one task for working with keys. Nothing that a user could hold is in it, so it is
+// reused from task to task (P26).
+type scratch struct {
+	dict *row.Dict
+	keys row.Keys
+	idx  []int32
+	rows []int32
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{dict: row.NewDict(0)} }}
+
+func newScratch() *scratch { return scratches.Get().(*scratch) }
+
+// free gives s back; the caller forgets it.
+func (s *scratch) free() {
+	s.dict.Reset()
+	s.keys.Reset()
+	scratches.Put(s)
+}
+
+// numbers is idx with n elements.
+func (s *scratch) numbers(n int) []int32 {
+	s.idx = sized(s.idx, n)
+	return s.idx
+}
+
+// sized is buf with n elements of any content.
+func sized[T any](buf []T, n int) []T {
+	if cap(buf) < n {
+		return make([]T, n, n+n/4)
+	}
+	return buf[:n]
+}
+
+// add numbers the keys of a chunk in the dictionary: the number of each, and how many keys are known now.
+func (s *scratch) add(key *row.Codec, keys any) (idx []int32, known int) {
+	s.keys.Reset()
+	key.AppendKeys(keys, &s.keys)
+	idx = s.numbers(s.keys.Len())
+	s.dict.Add(&s.keys, idx)
+	return idx, s.dict.Len()
+}
+
+// read reads the keys of a block.
+func (s *scratch) read(key *row.Codec, rec arrow.Record) error {
+	s.keys.Reset()
+	return key.AppendKeyColumns(keyColumns(key, rec), &s.keys)
+}
+
+func keyColumns(key *row.Codec, rec arrow.Record) []arrow.Array {
+	return rec.Columns()[:key.Schema().NumFields()]
+}
+
+// valColumns are the columns behind the key and skip more.
+func valColumns(key *row.Codec, rec arrow.Record, skip int) []arrow.Array {
+	return rec.Columns()[key.Schema().NumFields()+skip:]
+}
+
+// rowsOf is c.Rows with its type: cols as a new []T.
+func rowsOf[T any](c *row.Codec, cols []arrow.Array) ([]T, error) {
+	rows, err := c.Rows(cols, nil)
+	if err != nil {
+		return nil, err
+	}
+	return rows.([]T), nil
+}
+
+// keyRows are keys idx (nil: all) of k as a new []K.
+func keyRows[K any](c *row.Codec, k *row.Keys, idx []int32) ([]K, error) {
+	rows, err := c.KeyRows(k, idx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return rows.([]K), nil
+}
+
+// parts deals numbers 0, 1, 2, … out to reduce partitions by their keys' hashes.
+func parts(l *rdd.Layout, hashes []uint64) [][]int32 {
+	if l.Reduce == 1 {
+		all := make([]int32, len(hashes))
+		for i := range all {
+			all[i] = int32(i)
+		}
+		return [][]int32{all}
+	}
+	out := make([][]int32, l.Reduce)
+	for p := range out {
+		out[p] = make([]int32, 0, len(hashes)/l.Reduce+len(hashes)/l.Reduce/8+8)
+	}
+	for i, h := range hashes {
+		p := l.PartitionOf(h)
+		out[p] = append(out[p], int32(i))
+	}
+	return out
+}
+
+// blocks makes one block a reduce partition from the keys of a dictionary; values gives the columns behind the key.
+func blocks(ctx *rdd.Context, schema *arrow.Schema, key *row.Codec, d *row.Dict, values func(idx []int32) []arrow.Array) ([]arrow.Record, error) {
+	out := make([]arrow.Record, ctx.Layout.Reduce)
+	if d.Len() == 0 {
+		return out, nil
+	}
+	keys := d.Keys()
+	for p, idx := range parts(ctx.Layout, keys.Hash) {
+		if len(idx) == 0 {
+			continue
+		}
+		cols, err := key.KeyColumns(keys, idx)
+		if err != nil {
+			return nil, err
+		}
+		out[p] = array.NewRecord(schema, append(cols, values(idx)...), int64(len(idx)))
+	}
+	return out, nil
+}
+
+// rowWriter sends every row to the partition of its key, in order.
+type rowWriter[K, V any] struct {
+	key, val *row.Codec
+	schema   *arrow.Schema
+	keys     []K
+	vals     []V
+	hashes   []uint64
+	s        *scratch
+}
+
+func rowInput[K, V any](key, val *row.Codec) rdd.Input {
+	schema := pairSchema(key, val)
+	return rdd.Input{Schema: schema, New: func() rdd.Writer {
+		return &rowWriter[K, V]{key: key, val: val, schema: schema}
+	}}
+}
+
+// Add keeps the chunk's rows. The first chunk is kept as it is, without a copy: small batches have no other.
+func (w *rowWriter[K, V]) Add(_ *rdd.Context, in rdd.Chunk) error {
+	if w.s == nil {
+		w.s = newScratch()
+	}
+	w.s.keys.Reset()
+	w.key.AppendKeys(in.Keys, &w.s.keys)
+	w.hashes = append(w.hashes, w.s.keys.Hash...)
+	assert.True(len(w.hashes) < math.MaxInt32, "a task of %d rows", len(w.hashes))
+	keys, vals := in.Keys.([]K), in.Vals.([]V)
+	if w.keys == nil {
+		w.keys, w.vals = keys[:in.N:in.N], vals[:in.N:in.N]
+		return nil
+	}
+	w.keys, w.vals = append(w.keys, keys...), append(w.vals, vals...)
+	return nil
+}
+
+// Flush makes the blocks.
+func (w *rowWriter[K, V]) Flush(ctx *rdd.Context) ([]arrow.Record, error) {
+	out := make([]arrow.Record, ctx.Layout.Reduce)
+	if len(w.hashes) == 0 {
+		return out, nil
+	}
+	for p, idx := range parts(ctx.Layout, w.hashes) {
+		if len(idx) > 0 {
+			cols := append(w.key.Columns(w.keys, idx), w.val.Columns(w.vals, idx)...)
+			out[p] = array.NewRecord(w.schema, cols, int64(len(idx)))
+		}
+	}
+	w.s.free()
+	w.keys, w.vals, w.hashes, w.s = nil, nil, nil, nil
+	return out, nil
+}
+
+// pairSchema is row.Pair, nil for a job whose types are mistakes.
+func pairSchema(key, val *row.Codec) *arrow.Schema {
+	if key == nil || val == nil {
+		return nil
+	}
+	return row.Pair(key, val)
+}

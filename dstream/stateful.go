@@ -1,0 +1,282 @@
+package dstream
+
+import (
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
+
+// State is the state of one key in one call of a Stateful function. It is valid during the call only.
+type State[S any] struct {
+	value   S
+	exists  bool
+	expired bool
+	change  stateChange
+	due     int64 // µs; 0: never
+	timer   bool  // due was set in this call
+	now     int64
+}
+
+type stateChange uint8
+
+const (
+	kept stateChange = iota
+	written
+	removed
+)
+
+// Get is the state, the zero value if there is none.
+func (s *State[S]) Get() S { return s.value }
+
+// Exists tells whether there is a state.
+func (s *State[S]) Exists() bool { return s.exists }
+
+// Set stores the state. A timer that runs stays as it is.
+func (s *State[S]) Set(v S) { s.value, s.exists, s.change = v, true, written }
+
+// Delete removes the state and its timer. It may be set again in the same call.
+func (s *State[S]) Delete() {
+	var zero S
+	s.value, s.exists, s.change = zero, false, removed
+	s.due, s.timer = 0, true
+}
+
+// ExpireAfter lets the state expire d of batch time from now, in place of an earlier timer. It needs a state: without one at the end of the call,
+// there is no timer.
+func (s *State[S]) ExpireAfter(d time.Duration) { s.expireAt(s.now + d.Microseconds()) }
+
+// ExpireAt lets the state expire at batch time t, in place of an earlier timer. If t is not after this batch's time, that is in the next
+// batch. The zero time means never.
+func (s *State[S]) ExpireAt(t time.Time) {
+	if t.IsZero() {
+		s.due, s.timer = 0, true
+		return
+	}
+	s.expireAt(t.UnixMicro())
+}
+
+func (s *State[S]) expireAt(micros int64) { s.due, s.timer = max(micros, 1), true }
+
+// Expired is true in the call that is made because the timer is due.
+func (s *State[S]) Expired() bool { return s.expired }
+
+// Time is the time of the batch.
+func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
+
+// Stateful calls f once a batch for each key that has rows in it, with all its values in order of (source partition, offset), and with
+// the key's state, which is kept under name. What f returns goes out under the key.
+//
+// A timer (State.ExpireAfter, State.ExpireAt) fires exactly once, in the first batch whose time is at or after its due time, with or
+// without rows: f is called with no values and Expired true, and the state is removed afterwards unless f calls Set.
+// Calls of timers come before the batch's rows, in order of due time and then key; calls with values come in order of
+// the keys' first appearance.
+func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, st *State[S]) []U) Keyed[K, U] {
+	at := caller()
+	need(s.job, at, "Stateful", f == nil)
+	runningSettings(s.job, at, name, nil)
+	o := &stateful[K, V, S, U]{key: s.node.Key, val: s.node.Val, state: codec[S](s.job, at), out: codec[U](s.job, at), f: f}
+	return Keyed[K, U]{s.job, s.job.add(at, &rdd.Node{
+		Kind: rdd.Wide, Op: "stateful", Name: name, In: []*rdd.Node{s.node}, Key: o.key, Val: o.out,
+		Wide: &rdd.WideSpec{
+			Inputs: []rdd.Input{rowInput[K, V](o.key, o.val)},
+			New:    func() rdd.Reducer { return &statefulReducer[K, V, S, U]{stateful: o} },
+			State:  true, StateKey: o.key, StateVal: o.state,
+		},
+	})}
+}
+
+type stateful[K, V, S, U any] struct {
+	key, val, state, out *row.Codec
+	f                    func(K, []V, *State[S]) []U
+}
+
+type statefulReducer[K, V, S, U any] struct {
+	*stateful[K, V, S, U]
+	locator[K]
+	keys []K // of the rows that go out
+	rows []U
+}
+
+// Reduce calls the function for the keys that are due, then for the keys that have rows.
+func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
+	r.expire(ctx)
+	if len(in[0]) > 0 {
+		s := newScratch()
+		defer s.free()
+		g, err := group[K, V](r.key, r.val, in[0], s)
+		if err != nil {
+			return err
+		}
+		r.update(ctx, g)
+	}
+	return emitRows(emit, r.keys, normal(r.out, r.rows))
+}
+
+// call runs the function for one key.
+func (r *statefulReducer[K, V, S, U]) call(key K, values []V, st *State[S]) {
+	for _, u := range r.f(key, values, st) {
+		r.keys, r.rows = append(r.keys, key), append(r.rows, u)
+	}
+}
+
+func (r *statefulReducer[K, V, S, U]) expire(ctx *rdd.Context) {
+	due := ctx.State.Due(ctx.Time)
+	if len(due) == 0 {
+		return
+	}
+	keys := ctx.State.KeyRows(due, nil).([]K)
+	vals := ctx.State.Get(due, nil).([]S)
+	var w writes[S]
+	for i, key := range keys {
+		r.only = &keys[i]
+		st := &State[S]{value: vals[i], exists: true, expired: true, now: ctx.Time}
+		r.call(key, nil, st)
+		if st.change == kept {
+			st.Delete()
+		}
+		w.add(due[i], st)
+	}
+	r.only = nil
+	w.apply(ctx, r.state)
+}
+
+func (r *statefulReducer[K, V, S, U]) update(ctx *rdd.Context, g *groups[K, V]) {
+	n := len(g.keys)
+	rows := make([]int32, n)
+	ctx.State.Find(g.k, rows)
+	known, places := present(rows)
+	old := ctx.State.Get(known, nil).([]S)
+	states := make([]State[S], n)
+	for i, place := range places {
+		states[place].value, states[place].exists = old[i], true
+	}
+	r.at(r.key, g.k)
+	var missing []int32 // keys that get a state now
+	for i := range states {
+		st := &states[i]
+		st.now, r.now = ctx.Time, i
+		r.call(g.keys[i], g.values(i), st)
+		if rows[i] < 0 && st.change == written {
+			missing = append(missing, int32(i))
+		}
+	}
+	if len(missing) > 0 {
+		added := make([]int32, len(missing))
+		ctx.State.Upsert(subset(g.k, missing), added)
+		for i, place := range missing {
+			rows[place] = added[i]
+		}
+	}
+	var w writes[S]
+	for i := range states {
+		if rows[i] >= 0 {
+			w.add(rows[i], &states[i])
+		}
+	}
+	w.apply(ctx, r.state)
+}
+
+// writes are the changes of a run of keys to the state, gathered for one call each.
+type writes[S any] struct {
+	set, gone, timed []int32
+	vals             []S
+	due              []int64
+}
+
+func (w *writes[S]) add(n int32, st *State[S]) {
+	switch st.change {
+	case removed:
+		w.gone = append(w.gone, n)
+		return
+	case written:
+		w.set, w.vals = append(w.set, n), append(w.vals, st.value)
+	}
+	if st.timer {
+		w.timed, w.due = append(w.timed, n), append(w.due, st.due)
+	}
+}
+
+func (w *writes[S]) apply(ctx *rdd.Context, c *row.Codec) {
+	if len(w.set) > 0 {
+		ctx.State.Set(w.set, normal(c, w.vals))
+	}
+	if len(w.timed) > 0 {
+		ctx.State.SetDue(w.timed, w.due)
+	}
+	if len(w.gone) > 0 {
+		ctx.State.Delete(w.gone)
+	}
+}
+
+// groups are rows gathered by key: the values of key i are vals[ends[i-1]:ends[i]].
+type groups[K, V any] struct {
+	k    *row.Keys
+	keys []K
+	vals []V
+	ends []int32
+}
+
+// values are the values of key i. The user may keep them.
+func (g *groups[K, V]) values(i int) []V {
+	lo := int32(0)
+	if i > 0 {
+		lo = g.ends[i-1]
+	}
+	return g.vals[lo:g.ends[i]:g.ends[i]]
+}
+
+// group gathers blocks by key: keys in order of first appearance, values in order of (block, row). It uses s up.
+func group[K, V any](key, val *row.Codec, in []arrow.Record, s *scratch) (*groups[K, V], error) {
+	var numbers []int32 // of each row's key
+	var all []V
+	for _, rec := range in {
+		if err := s.read(key, rec); err != nil {
+			return nil, err
+		}
+		idx := s.numbers(s.keys.Len())
+		s.dict.Add(&s.keys, idx)
+		numbers = append(numbers, idx...)
+		vals, err := rowsOf[V](val, valColumns(key, rec, 0))
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = vals
+			continue
+		}
+		all = append(all, vals...)
+	}
+	g := &groups[K, V]{k: s.dict.Keys(), vals: make([]V, len(all)), ends: make([]int32, s.dict.Len())}
+	for _, n := range numbers {
+		g.ends[n]++
+	}
+	sum := int32(0)
+	for i, n := range g.ends {
+		g.ends[i] = sum // for now: where the key's next value goes
+		sum += n
+	}
+	for i, n := range numbers {
+		g.vals[g.ends[n]] = all[i]
+		g.ends[n]++
+	}
+	var err error
+	g.keys, err = keyRows[K](key, g.k, nil)
+	return g, err
+}
+
+// subset are keys idx of k.
+func subset(k *row.Keys, idx []int32) *row.Keys {
+	if len(idx) == k.Len() {
+		return k
+	}
+	out := &row.Keys{}
+	for _, i := range idx {
+		out.Data = append(out.Data, k.Key(int(i))...)
+		out.Ends = append(out.Ends, uint32(len(out.Data)))
+		out.Hash = append(out.Hash, k.Hash[i])
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package rdd
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/row"
+)
+
+// port is where rows leave a task: a shuffle writer, or the lanes of a sink.
+type port struct {
+	edge   EdgeID
+	node   *Node  // the wide or sink node that reads
+	writer Writer // wide
+	lanes  *lanes // sink
+}
+
+func (t *Pipeline) newPort(e EdgeID) *port {
+	n := t.plan.Nodes[e.Node]
+	p := &port{edge: e, node: n}
+	if n.Kind == Wide {
+		p.writer = n.Wide.Inputs[e.Input].New()
+		return p
+	}
+	p.lanes = &lanes{
+		key: n.Key, val: n.Val, schema: row.Pair(n.Key, n.Val),
+		n: t.ctx.Layout.Lanes[n.Name], router: t.routers[n.ID],
+	}
+	for i, root := range t.plan.Feeders(e) {
+		if root == t.root {
+			p.lanes.task = i + t.ctx.Partition
+		}
+	}
+	return p
+}
+
+func (p *port) add(ctx *Context, c Chunk) error {
+	if p.writer != nil {
+		return p.writer.Add(ctx, c)
+	}
+	ctx.Counters.RowsOut += int64(c.N)
+	p.lanes.add(c)
+	return nil
+}
+
+func (p *port) flush(ctx *Context) ([]Record, error) {
+	if p.writer == nil {
+		return p.lanes.flush(), nil
+	}
+	recs, err := p.writer.Flush(ctx)
+	assert.True(err != nil || len(recs) == ctx.Layout.Reduce, "%s wrote %d partitions of %d", p.node.Op, len(recs), ctx.Layout.Reduce)
+	return recs, err
+}
+
+// lanes turns rows into columns and deals them out to a sink's lanes.
+type lanes struct {
+	key, val *row.Codec
+	schema   *arrow.Schema
+	n, task  int
+	router   Router
+	first    int64
+	recs     [][]Record // by lane
+	lane     []int32
+}
+
+func (l *lanes) add(c Chunk) {
+	if l.n == 0 {
+		return
+	}
+	if l.recs == nil {
+		l.recs = make([][]Record, l.n)
+	}
+	rec := array.NewRecord(l.schema, columns(l.key, l.val, c), int64(c.N))
+	if l.n == 1 {
+		l.recs[0] = append(l.recs[0], rec)
+		return
+	}
+	assert.True(l.router != nil, "a sink with %d lanes has no router", l.n)
+	if cap(l.lane) < c.N {
+		l.lane = make([]int32, c.N)
+	}
+	lane := l.lane[:c.N]
+	l.router.Route(l.task, l.first, rec, l.n, lane)
+	l.first += int64(c.N)
+	for i, part := range batch.Split(rec, lane, l.n) {
+		if part != nil {
+			l.recs[i] = append(l.recs[i], part)
+		}
+	}
+}
+
+func (l *lanes) flush() []Record {
+	out := make([]Record, l.n)
+	for i, recs := range l.recs {
+		out[i] = batch.Concat(recs)
+	}
+	l.recs, l.first = nil, 0
+	return out
+}
+
+// columns are a chunk's rows as columns, the key's first.
+func columns(key, val *row.Codec, c Chunk) []arrow.Array {
+	var cols []arrow.Array
+	if key != nil {
+		cols = append(cols, key.Columns(c.Keys, nil)...)
+	}
+	return append(cols, val.Columns(c.Vals, nil)...)
+}
+
+// sealed are the blocks of one edge with their checksums.
+func sealed(e EdgeID, from TaskID, recs []Record) []Block {
+	blocks := make([]Block, len(recs))
+	for i, rec := range recs {
+		blocks[i] = Block{Edge: e, Part: i, From: from, Rec: rec}
+		if rec != nil && rec.NumRows() > 0 {
+			blocks[i].Sum = batch.Sum(rec)
+		} else {
+			blocks[i].Rec = nil
+		}
+	}
+	return blocks
+}

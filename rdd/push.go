@@ -1,0 +1,155 @@
+package rdd
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/row"
+)
+
+// PushRecords decodes a block in chunks and pushes the rows through (source roots). Bad records go to the dead-letter node;
+// with stopOnBad the first one is a *BadRecordError. A panic in user code is a *UserError that names the record's offset.
+func (t *Pipeline) PushRecords(b *records.Block, stopOnBad bool) error {
+	for lo := 0; lo < b.Len(); lo += ChunkRows {
+		hi := min(lo+ChunkRows, b.Len())
+		t.ctx.Counters.RowsIn += int64(hi - lo)
+		err := t.guard(nil, func() error { return t.pushRange(b, lo, hi, stopOnBad) })
+		if err = t.located(err, extent{b, lo, hi}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Pipeline) pushRange(b *records.Block, lo, hi int, stopOnBad bool) error {
+	t.at, t.origin = t.root, extent{b, lo, hi}
+	chunk, _, bad := t.decoder.Decode(b, lo, hi)
+	if len(bad) > 0 && !t.locating {
+		if stopOnBad {
+			return &BadRecordError{Source: t.root.Name, Partition: t.ctx.Partition, Offset: b.Offset(bad[0].Index), Reason: bad[0].Reason}
+		}
+		t.ctx.Counters.Bad += int64(len(bad))
+		if t.dead != nil {
+			t.dead.lanes.add(deadLetters(t.root.Name, t.ctx.Partition, b, bad))
+		}
+	}
+	return t.spread(t.start, chunk)
+}
+
+// deadLetters are the rows of records that could not be decoded (P13).
+func deadLetters(source string, partition int, b *records.Block, bad []Bad) Chunk {
+	rows := make([]DeadLetter, len(bad))
+	for i, d := range bad {
+		value := b.Value(d.Index)
+		rows[i] = DeadLetter{
+			Source: source, Partition: int32(partition), Offset: b.Offset(d.Index), Reason: d.Reason,
+			Key: b.Key(d.Index), Value: value[:min(len(value), MaxDeadBytes)],
+		}
+	}
+	return Chunk{N: len(rows), Vals: rows}
+}
+
+// guard runs f and turns a panic of user code into a *UserError. A panic of the engine itself passes through: it is a
+// broken invariant.
+func (t *Pipeline) guard(reducer Reducer, f func() error) (err error) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		stack, user := userStack()
+		if !user {
+			panic(cause)
+		}
+		e := &UserError{
+			Op: t.at.Op, Name: t.at.Name, Site: t.at.Site,
+			Batch: t.ctx.Batch, Node: t.root.ID, Part: t.ctx.Partition, Offset: -1,
+			Cause: fmt.Sprintf("panic: %v", cause), Stack: stack,
+		}
+		if l, ok := reducer.(Locator); ok && t.at == t.root {
+			e.Key = l.At()
+		}
+		err = e
+	}()
+	return f()
+}
+
+// located adds to a *UserError which source record led to it: the first of the extent's records that fails when they go
+// through a fresh pipeline one at a time. If none does, the message names the range.
+func (t *Pipeline) located(err error, in extent) error {
+	var e *UserError
+	if !errors.As(err, &e) || in.block == nil || t.locating || e.Offset >= 0 {
+		return err
+	}
+	ctx := *t.ctx
+	ctx.Counters = &Counters{}
+	fresh := NewPipeline(t.plan, t.root, &ctx, t.routers)
+	fresh.locating = true
+	e.Source, e.Partition = t.root.Name, t.ctx.Partition
+	for i := in.lo; i < in.hi; i++ {
+		again := fresh.guard(nil, func() error {
+			if err := fresh.pushRange(in.block, i, i+1, false); err != nil {
+				return err
+			}
+			return fresh.release()
+		})
+		if errors.As(again, new(*UserError)) {
+			e.Offset = in.block.Offset(i)
+			return err
+		}
+	}
+	e.Cause += fmt.Sprintf(" (at one of source %s partition %d offsets %d to %d; it did not happen again one record at a time)",
+		t.root.Name, t.ctx.Partition, in.block.Offset(in.lo), in.block.Offset(in.hi-1))
+	return err
+}
+
+// enginePackages are the prefixes of functions that stand between the runtime and user code.
+var enginePackages = []string{
+	"github.com/millrace/millrace/rdd.", "github.com/millrace/millrace/dstream.", "github.com/millrace/millrace/internal/",
+	"github.com/apache/arrow/",
+}
+
+// userStack is the panicking goroutine's stack from the panic down to the engine's first frame. It must be called in the deferred
+// function that recovers. user is false if the engine itself panicked.
+func userStack() (stack string, user bool) {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	var b strings.Builder
+	panicking, shown := false, 0
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicking = true
+		case !panicking || strings.HasPrefix(f.Function, "runtime."):
+		case isEngine(f.Function):
+			return b.String(), shown > 0
+		default:
+			shown++
+			fmt.Fprintf(&b, "\t%s\n\t\t%s:%d\n", f.Function, f.File, f.Line)
+		}
+		if !more {
+			return b.String(), shown > 0
+		}
+	}
+}
+
+func isEngine(function string) bool {
+	for _, p := range enginePackages {
+		if strings.HasPrefix(function, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// RowTypes are a node's codecs, the key's first; streams without keys have one.
+func (n *Node) RowTypes() []*row.Codec {
+	if n.Key == nil {
+		return []*row.Codec{n.Val}
+	}
+	return []*row.Codec{n.Key, n.Val}
+}
