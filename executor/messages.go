@@ -83,6 +83,7 @@ type SourceAssign struct {
 type Assigned struct {
 	Generation int64
 	Markers    []LaneMarker // of the lanes that were opened now
+	NextDue    int64        // earliest timer among its state after the restore, 0 none
 	Err        string
 }
 
@@ -141,7 +142,8 @@ type TaskDone struct {
 	Counters rdd.Counters
 }
 
-// Staged says that all of an executor's tasks of a batch are done, its lanes staged and its delta written.
+// Staged says that all of an executor's tasks of a batch are done, its lanes staged and its delta written. After each Assign it is sent again, under
+// the new generation, for every batch in flight: the driver counts only those of the current generation, and then sends Publish again.
 type Staged struct {
 	Batch      int64
 	Generation int64
@@ -164,7 +166,7 @@ type TaskFailed struct {
 // Publish tells lanes to publish a batch that is staged everywhere and whose plan is durable (I1). Lanes publish in order.
 type Publish struct{ Batch int64 }
 
-// Published says that an executor's lanes have published a batch.
+// Published says that an executor's lanes have published a batch. It answers every Publish, also from an executor without lanes.
 type Published struct {
 	Batch      int64
 	Generation int64
