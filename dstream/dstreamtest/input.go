@@ -1,0 +1,89 @@
+package dstreamtest
+
+import (
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+	"github.com/millrace/millrace/source"
+)
+
+// In is an input of a test: a source whose rows a test gives batch by batch.
+type In[T any] struct{ name string }
+
+// Input is an input of that name.
+func Input[T any](name string) In[T] { return In[T]{name} }
+
+// Source is the input as a source, for dstream.From.
+func (in In[T]) Source() source.Source[T] {
+	return source.Of[T](&source.Spec{
+		Name: in.name, Kind: "memory", Text: "memory " + in.name, Local: true,
+		Decoder: func() rdd.Decoder { return decoder[T]{} },
+	})
+}
+
+// Part gives rows to a partition of the input, in a batch.
+func (in In[T]) Part(partition int, rows ...T) Rows {
+	r := Rows{source: in.name, partition: partition}
+	for _, row := range rows {
+		data, err := cbor.Marshal(row)
+		if err != nil {
+			panic(err)
+		}
+		r.values = append(r.values, data)
+	}
+	return r
+}
+
+// Raw gives records as they are to a partition of the input; one that is not CBOR of a T is a bad record.
+func (in In[T]) Raw(partition int, values ...[]byte) Rows {
+	return Rows{source: in.name, partition: partition, values: values}
+}
+
+// Rows are encoded rows for one source partition.
+type Rows struct {
+	source    string
+	partition int
+	values    [][]byte
+}
+
+// Block is rows as a block of records with offsets from first on.
+func (r Rows) Block(first int64) *records.Block {
+	b := &records.Block{First: first, Next: first + int64(len(r.values))}
+	for _, v := range r.values {
+		b.Values = append(b.Values, records.Span{Off: uint32(len(b.Data)), Len: uint32(len(v))})
+		b.Data = append(b.Data, v...)
+	}
+	b.Data = append(b.Data, make([]byte, records.Padding)...)[:len(b.Data)]
+	return b
+}
+
+type decoder[T any] struct{}
+
+// Decode reads CBOR.
+func (decoder[T]) Decode(b *records.Block, lo, hi int) (out rdd.Chunk, from []int32, bad []rdd.Bad) {
+	rows := make([]T, 0, hi-lo)
+	for i := lo; i < hi; i++ {
+		var v T
+		if err := cbor.Unmarshal(b.Value(i), &v); err != nil {
+			bad = append(bad, rdd.Bad{Index: i, Reason: err.Error()})
+			continue
+		}
+		rows, from = append(rows, v), append(from, int32(i))
+	}
+	return rdd.Chunk{N: len(rows), Vals: rows}, from, bad
+}
+
+// Sink is a sink that a Runner collects.
+func Sink(name string) sink.Sink { return sink.New(Collect(name)) }
+
+// Collect is Sink as a spec, for dead letters.
+func Collect(name string) *sink.Spec {
+	return &sink.Spec{Name: name, Kind: "memory", Text: "memory " + name}
+}
+
+// At is a batch time: d after 1970.
+func At(d time.Duration) time.Time { return time.Unix(0, 0).UTC().Add(d) }

@@ -1,0 +1,255 @@
+package dstreamtest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/state"
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+)
+
+// Options say how a job is run. The zero value is one reduce partition and one lane.
+type Options struct {
+	Reduce int  // reduce partitions, at least 1
+	Lanes  int  // lanes of each sink, at least 1; rows go to lanes in turn
+	Block  int  // records a block, 0: all; what is computed must not depend on it
+	Debug  bool // rdd.Context.Debug
+	Job    dstream.JobOptions
+}
+
+// Runner runs one job. One goroutine at a time.
+type Runner struct {
+	Plan   *rdd.Plan
+	opts   Options
+	layout rdd.Layout
+	tables map[int][]*state.Table // by stateful node and reduce partition
+	deltas []delta                // of all batches, in order
+	next   map[string]map[int]int64
+	outs   map[int]sink.Lane
+	batch  int64
+}
+
+type delta struct {
+	node int
+	rec  rdd.Record
+}
+
+// New builds the job and makes a runner for it.
+func New(o Options, build func(*dstream.Job)) (*Runner, error) {
+	o.Reduce, o.Lanes = max(o.Reduce, 1), max(o.Lanes, 1)
+	job := dstream.NewJob(o.Job)
+	build(job)
+	plan, err := job.Plan()
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{Plan: plan, opts: o, next: map[string]map[int]int64{}, outs: map[int]sink.Lane{}}
+	r.layout = rdd.Layout{Reduce: o.Reduce, Lanes: map[string]int{}}
+	for _, n := range plan.Sinks {
+		r.layout.Lanes[n.Name] = o.Lanes
+		if spec, ok := n.Outlet.(*sink.Spec); ok && spec.OnDriver {
+			r.layout.Lanes[n.Name] = 1
+		}
+	}
+	r.fresh()
+	return r, nil
+}
+
+// fresh makes empty tables at version 0.
+func (r *Runner) fresh() {
+	r.tables = map[int][]*state.Table{}
+	for _, n := range r.Plan.Wides {
+		if !n.Wide.State {
+			continue
+		}
+		for range r.layout.Reduce {
+			r.tables[n.ID] = append(r.tables[n.ID], state.New(n.Wide.StateKey, n.Wide.StateVal, 0))
+		}
+	}
+}
+
+// Restart throws all state away and loads it again from its deltas, under a layout of that many reduce partitions.
+func (r *Runner) Restart(reduce int) error {
+	r.layout.Reduce = reduce
+	r.fresh()
+	for _, d := range r.deltas {
+		for p, t := range r.tables[d.node] {
+			from, until := r.layout.GroupsOf(p)
+			if err := t.Load(d.rec, from, until, false); err != nil {
+				return err
+			}
+		}
+	}
+	for _, tables := range r.tables {
+		for _, t := range tables {
+			t.LoadedTo(r.batch)
+		}
+	}
+	return nil
+}
+
+// Batch is what a batch gave.
+type Batch struct {
+	Number   int64
+	Counters rdd.Counters
+	Blocks   []rdd.Block             // of all tasks, in order, with sums
+	Sinks    map[string][]rdd.Record // by sink name: lane after lane, in (task, row) order
+	plan     *rdd.Plan
+}
+
+// Run runs the next batch. If it fails, its changes to the state are undone and the same batch may be run again.
+func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
+	b := &Batch{Number: r.batch + 1, Sinks: map[string][]rdd.Record{}, plan: r.Plan}
+	t := &tasks{Runner: r, b: b, at: at, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}}
+	for _, n := range r.Plan.Nodes {
+		if err := t.run(n); err != nil {
+			r.undo(b.Number)
+			return nil, err
+		}
+	}
+	for _, n := range r.Plan.Sinks {
+		if err := r.publish(n, b, at); err != nil {
+			r.undo(b.Number)
+			return nil, err
+		}
+	}
+	r.batch = b.Number
+	r.advance(t.in)
+	for _, n := range r.Plan.Wides {
+		for _, table := range r.tables[n.ID] {
+			if rec := table.Delta(r.batch); rec != nil {
+				r.deltas = append(r.deltas, delta{n.ID, rec})
+			}
+			table.Forget(r.batch)
+		}
+	}
+	return b, nil
+}
+
+// NextDue is the earliest timer of all state, the zero time if there is none.
+func (r *Runner) NextDue() time.Time {
+	due := int64(0)
+	for _, tables := range r.tables {
+		for _, t := range tables {
+			if d := t.NextDue(); d != 0 && (due == 0 || d < due) {
+				due = d
+			}
+		}
+	}
+	if due == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(due).UTC()
+}
+
+func (r *Runner) undo(b int64) {
+	for _, tables := range r.tables {
+		for _, t := range tables {
+			t.Abort()
+			if t.Version() == b {
+				t.Rollback(b - 1)
+			}
+		}
+	}
+}
+
+// cut makes blocks of the rows, by source and partition.
+func (r *Runner) cut(rows []Rows) map[string]map[int]*records.Block {
+	in := map[string]map[int]*records.Block{}
+	for _, rs := range rows {
+		if in[rs.source] == nil {
+			in[rs.source] = map[int]*records.Block{}
+		}
+		in[rs.source][rs.partition] = rs.Block(r.next[rs.source][rs.partition])
+	}
+	return in
+}
+
+func (r *Runner) advance(in map[string]map[int]*records.Block) {
+	for name, parts := range in {
+		if r.next[name] == nil {
+			r.next[name] = map[int]int64{}
+		}
+		for p, b := range parts {
+			r.next[name][p] = b.Next
+		}
+	}
+}
+
+// publish calls a callback with its rows.
+func (r *Runner) publish(n *rdd.Node, b *Batch, at time.Time) error {
+	spec, ok := n.Outlet.(*sink.Spec)
+	if !ok || spec.Open == nil {
+		return nil
+	}
+	ctx := context.Background()
+	lane := r.outs[n.ID]
+	if lane == nil {
+		out, err := spec.Open(ctx, sink.Env{}, dstream.SinkSchema(n))
+		if err != nil {
+			return err
+		}
+		if lane, err = out.Lane(ctx, 0, 1, sink.Owner{Sink: n.Name}); err != nil {
+			return err
+		}
+		r.outs[n.ID] = lane
+	}
+	batch := sink.Batch{Number: b.Number, Time: at.UnixMicro()}
+	if err := lane.Stage(ctx, batch, b.Sinks[n.Name]); err != nil {
+		return err
+	}
+	return lane.Publish(ctx, batch)
+}
+
+// Pair is a row of a keyed sink.
+type Pair[K, V any] struct {
+	Key K
+	Val V
+}
+
+// Pairs are the rows that reached a sink of a keyed stream.
+func Pairs[K, V any](b *Batch, sink string) []Pair[K, V] {
+	n := b.node(sink)
+	var out []Pair[K, V]
+	for _, rec := range b.Sinks[sink] {
+		nk := n.Key.Schema().NumFields()
+		keys, err := n.Key.Rows(rec.Columns()[:nk], nil)
+		check(err)
+		vals, err := n.Val.Rows(rec.Columns()[nk:], nil)
+		check(err)
+		for i, k := range keys.([]K) {
+			out = append(out, Pair[K, V]{k, vals.([]V)[i]})
+		}
+	}
+	return out
+}
+
+// Values are the rows that reached a sink of a stream without keys.
+func Values[T any](b *Batch, sink string) []T {
+	n := b.node(sink)
+	var out []T
+	for _, rec := range b.Sinks[sink] {
+		rows, err := n.Val.Rows(rec.Columns(), nil)
+		check(err)
+		out = append(out, rows.([]T)...)
+	}
+	return out
+}
+
+func (b *Batch) node(sink string) *rdd.Node {
+	n := b.plan.Node(sink)
+	if n == nil || n.Kind != rdd.Sink {
+		panic(fmt.Sprintf("the job has no sink %q", sink))
+	}
+	return n
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

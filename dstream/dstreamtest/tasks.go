@@ -1,0 +1,129 @@
+package dstreamtest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/rdd"
+)
+
+// tasks runs the tasks of one batch. Roots run in order of their IDs, so blocks of an edge come in (root, partition) order.
+type tasks struct {
+	*Runner
+	b     *Batch
+	at    time.Time
+	in    map[string]map[int]*records.Block
+	edges map[rdd.EdgeID][][]rdd.Record // by part
+}
+
+func (t *tasks) run(n *rdd.Node) error {
+	switch n.Kind {
+	case rdd.Source:
+		return t.source(n)
+	case rdd.Wide:
+		for p := range t.layout.Reduce {
+			if err := t.wide(n, p); err != nil {
+				return err
+			}
+		}
+	case rdd.Sink:
+		// The sink's feeders may have higher IDs only for dead letters, whose sources are lower: all have run.
+		for _, recs := range t.edges[rdd.EdgeID{Node: n.ID}] {
+			t.b.Sinks[n.Name] = append(t.b.Sinks[n.Name], recs...)
+		}
+	}
+	return nil
+}
+
+func (t *tasks) context(partition int) *rdd.Context {
+	return &rdd.Context{
+		Batch: t.b.Number, Time: t.at.UnixMicro(), Layout: &t.layout, Partition: partition,
+		Debug: t.opts.Debug, Counters: &t.b.Counters,
+	}
+}
+
+func (t *tasks) source(n *rdd.Node) error {
+	parts := []int{}
+	for p := range t.in[n.Name] {
+		parts = append(parts, p)
+	}
+	slices.Sort(parts)
+	for _, part := range parts {
+		p := rdd.NewPipeline(t.Plan, n, t.context(part), t.routers())
+		block := t.in[n.Name][part]
+		step := int64(t.opts.Block)
+		if step == 0 {
+			step = block.Next - block.First
+		}
+		for off := block.First; off < block.Next; off += step {
+			if err := p.PushRecords(block.Slice(off, min(off+step, block.Next)), false); err != nil {
+				return err
+			}
+		}
+		if err := t.finish(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tasks) wide(n *rdd.Node, part int) error {
+	ctx := t.context(part)
+	if n.Wide.State {
+		ctx.State = t.tables[n.ID][part]
+		ctx.State.Begin(t.b.Number)
+	}
+	for _, table := range n.Wide.Tables {
+		ctx.Tables = append(ctx.Tables, t.tables[table.ID][part])
+	}
+	in := make([][]rdd.Record, len(n.In))
+	for i := range in {
+		if parts := t.edges[rdd.EdgeID{Node: n.ID, Input: i}]; parts != nil {
+			in[i] = parts[part]
+		}
+	}
+	p := rdd.NewPipeline(t.Plan, n, ctx, t.routers())
+	if err := p.Reduce(in); err != nil {
+		return err
+	}
+	if n.Wide.State {
+		ctx.State.Seal()
+	}
+	return t.finish(p)
+}
+
+func (t *tasks) finish(p *rdd.Pipeline) error {
+	blocks, err := p.Finish()
+	if err != nil {
+		return err
+	}
+	t.b.Blocks = append(t.b.Blocks, blocks...)
+	for _, b := range blocks {
+		if t.edges[b.Edge] == nil {
+			t.edges[b.Edge] = make([][]rdd.Record, max(t.layout.Reduce, t.opts.Lanes))
+		}
+		if b.Rec != nil {
+			t.edges[b.Edge][b.Part] = append(t.edges[b.Edge][b.Part], b.Rec)
+		}
+	}
+	return nil
+}
+
+func (t *tasks) routers() map[int]rdd.Router {
+	m := map[int]rdd.Router{}
+	for _, n := range t.Plan.Sinks {
+		m[n.ID] = turns{}
+	}
+	return m
+}
+
+// turns gives rows to lanes in turn.
+type turns struct{}
+
+// Route is round robin.
+func (turns) Route(task int, first int64, rec rdd.Record, lanes int, lane []int32) {
+	for i := range lane[:rec.NumRows()] {
+		lane[i] = int32((int64(task) + first + int64(i)) % int64(lanes))
+	}
+}
