@@ -76,7 +76,8 @@ type Section struct {
 	Full     bool   `cbor:"4,keyasint,omitempty"` // all live rows at Batch, not only the changed ones
 	Rows     int64  `cbor:"5,keyasint"`
 	Off      int64  `cbor:"6,keyasint"` // byte range in the file
-	Len      int64  `cbor:"7,keyasint"`
+	Len      int64  `cbor:"7,keyasint"` // 0: no rows, nothing is stored
+	Sum      uint64 `cbor:"8,keyasint"` // xxh3 of the byte range
 }
 
 // Operator is what the checkpoint knows of a stateful operator.

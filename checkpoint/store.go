@@ -2,19 +2,27 @@ package checkpoint
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
-
-	"github.com/apache/arrow/go/v15/arrow"
+	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/fault"
 )
 
 // Options say how a store is opened.
 type Options struct {
-	Log      *slog.Logger
-	Clock    clock.Clock
-	Job      string // job name, kept for show and checked on reopening
-	Volatile bool   // no fsync anywhere: a temporary directory of a job without --checkpoint
+	Log      *slog.Logger // nil: nothing is logged
+	Clock    clock.Clock  // nil: the system's; only stamps segments, for show
+	Job      string       // job name, kept for show and checked on reopening; "" is not checked
+	Volatile bool         // no fsync anywhere: a temporary directory of a job without --checkpoint
+	Random   io.Reader    // of UUIDs; nil: crypto/rand
+
+	openFile func(path string, reserve int64) (logFile, error) // tests; nil: openLogFile
+	roll     int64                                             // tests; 0: segmentBytes
 }
 
 // ErrFenced is returned once another driver with a higher epoch has taken the checkpoint over (P4, I9).
@@ -43,88 +51,193 @@ type Recovered struct {
 }
 
 // Store is an open checkpoint: one driver's. Append is called by one goroutine; other methods may be called concurrently with it.
-type Store struct{}
+//
+// The first failed write or sync closes the log for good: what the disk holds is then unknown, and only opening again tells.
+type Store struct {
+	dir   string
+	o     Options
+	epoch int64
+	state *StateDir
+	index *index
 
-// Open takes the checkpoint in dir over, or makes one: it creates the next epoch slot (P4), reads the batch log and cuts a torn tail.
-func Open(dir string, o Options) (*Store, *Recovered, error) { panic("unwritten") }
+	// writing orders the log's frames. It is held across the write and its fdatasync: that is what it is for.
+	writing sync.Mutex
+	file    logFile
+	at      place // where the next frame goes
+	head    int64 // length of the segment's header
+	buf     []byte
+	broken  error // why the log takes no more
+
+	mu      sync.Mutex // guards what follows
+	ledger  *ledger
+	old     []segment // before the current one
+	current segment
+	synced  int64             // state files up to this batch are fsynced; ledger.durable follows with the next frame
+	fresh   map[[32]byte]bool // values put by this driver: kept though no plan names them yet
+}
 
 // Append writes one frame, the commits and then the plan (either may be absent), and returns when it is durable: one fdatasync. ErrFenced: see there.
-func (s *Store) Append(plan *Plan, commits []Commit) error { panic("unwritten") }
+// A plan for a batch that is planned but not committed takes the place of that plan and of all later ones (P1). Commits come in order, each with its
+// plan's hash (I4).
+func (s *Store) Append(plan *Plan, commits []Commit) error {
+	if plan == nil && len(commits) == 0 {
+		return nil
+	}
+	return s.write(&entry{Plan: plan, Commits: commits})
+}
 
-// Plans reads plan records [from, until] back, for lineage.
-func (s *Store) Plans(from, until int64) ([]Plan, error) { panic("unwritten") }
+// write appends e to the log and returns when it is durable and cannot have been missed by a later driver.
+func (s *Store) write(e *entry) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	if err := s.check(e); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", s.dir, err)
+	}
+	at, err := s.put(e)
+	if err != nil {
+		s.broken = explain(s.dir, err)
+		return s.broken
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.apply(e, at)
+	s.current.note(e)
+	s.current.bytes = s.at.off
+	return nil
+}
 
-// SetOperators records the program's stateful operators. Operators that the checkpoint has and ops lacks must be in drop. A key or state schema that differs
-// is an error that names the operator and shows both schemas.
-func (s *Store) SetOperators(ops []Operator, drop []string) error { panic("unwritten") }
+// check lets the ledger judge e, and lets e carry what else is to be recorded.
+func (s *Store) check(e *entry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.synced > s.ledger.durable {
+		e.Durable = s.synced
+	}
+	return s.ledger.check(e)
+}
 
-// PutValue keeps a shared value's bytes by hash; Value reads them back.
-func (s *Store) PutValue(hash [32]byte, name string, data []byte) error { panic("unwritten") }
+// put makes e's frame durable, in a new segment if this one is full. The caller holds writing.
+func (s *Store) put(e *entry) (place, error) {
+	payload, err := encoding.Marshal(e)
+	if err != nil {
+		return place{}, fmt.Errorf("encode batch log entry: %w", err)
+	}
+	if len(payload) > maxPayload {
+		return place{}, fmt.Errorf("batch log entry has %d bytes, the limit is %d", len(payload), maxPayload)
+	}
+	if s.at.off+frameOverhead+int64(len(payload)) > s.o.roll && s.at.off > s.head {
+		if err := s.rollOver(); err != nil {
+			return place{}, err
+		}
+	}
+	at := s.at
+	s.buf = appendFrame(s.buf[:0], at, payload)
+	if _, err := s.file.WriteAt(s.buf, at.off); err != nil {
+		return place{}, err
+	}
+	fault.Crash("log-before-sync")
+	if !s.o.Volatile && !fault.Planted("P3-nosync") {
+		if err := s.file.Sync(); err != nil {
+			return place{}, err
+		}
+	}
+	fault.Crash("log-after-sync")
+	s.at.off += int64(len(s.buf))
+	return at, s.fenced()
+}
 
-// Value reads a shared value.
-func (s *Store) Value(hash [32]byte) ([]byte, error) { panic("unwritten") }
+// Plans reads plan records [from, until] back, for lineage. Plans from Horizon on are there.
+func (s *Store) Plans(from, until int64) ([]Plan, error) {
+	var list []Plan
+	for b := from; b <= until; b++ {
+		p, err := s.planOf(b)
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint %s: %w", s.dir, err)
+		}
+		list = append(list, *p)
+	}
+	return list, nil
+}
 
-// Setting keeps a small value beside the checkpoint in the index (segment of settings); "" if absent.
-func (s *Store) Setting(key string) (string, error) { panic("unwritten") }
+func (s *Store) planOf(b int64) (*Plan, error) {
+	s.mu.Lock()
+	l := s.ledger
+	if b == l.committed && l.last != nil {
+		defer s.mu.Unlock()
+		return l.last, nil
+	}
+	if b > l.committed && b <= l.lastPlanned() {
+		defer s.mu.Unlock()
+		p := l.planned[b-l.committed-1]
+		return &p, nil
+	}
+	at, ok := l.places[b]
+	s.mu.Unlock()
+	if !ok {
+		return nil, fmt.Errorf("there is no plan of batch %d: it was pruned or never written", b)
+	}
+	return readPlan(s.dir, b, at)
+}
 
-// PutSetting stores a small value in the index, durably.
-func (s *Store) PutSetting(key, value string) error { panic("unwritten") }
+// Deltas are the refs to committed state that restoring may need, from Horizon on, ascending by (batch, file). They lack what
+// SetOperators dropped.
+func (s *Store) Deltas() []DeltaRef {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.refs()
+}
 
-// Sync fsyncs the state files of committed batches up to b and moves Durable; the driver calls it in the background, then Prune.
-func (s *Store) Sync(b int64) error { panic("unwritten") }
+// Replace puts refs, which lineage computed again because files were torn or missing, in the place of the refs of all committed batches above
+// after. It returns when that is durable.
+func (s *Store) Replace(after int64, refs []DeltaRef) error {
+	return s.write(&entry{Replaced: &replaced{After: after, Deltas: sortRefs(slices.Clone(refs))}})
+}
 
-// Durable is the last batch up to which state files are fsynced.
-func (s *Store) Durable() int64 { panic("unwritten") }
-
-// Horizon is the oldest batch that a restore could still need: state can be rebuilt from Horizon's files on, and plans after it are kept.
-func (s *Store) Horizon() int64 { panic("unwritten") }
-
-// Prune removes what is behind Horizon and keep: state files, log segments, journals.
-func (s *Store) Prune(keep int64) error { panic("unwritten") }
+// NewTimeline begins a new timeline (P5, --sink-adopt) and returns its number, durably.
+func (s *Store) NewTimeline() (int64, error) {
+	s.mu.Lock()
+	next := s.ledger.timeline + 1
+	s.mu.Unlock()
+	return next, s.write(&entry{Timeline: next})
+}
 
 // Finish marks the job finished (P30): a restart refuses.
-func (s *Store) Finish() error { panic("unwritten") }
+func (s *Store) Finish() error { return s.write(&entry{Finished: true}) }
 
-// Close writes the index and releases the checkpoint.
-func (s *Store) Close() error { panic("unwritten") }
-
-// Chain chooses from refs what operator op's key groups [from, until) need to be brought to version at, in order of application. refs are
-// committed deltas ascending by batch; ok is false if the refs do not reach back to a full dump (or batch 0) of each group.
-func Chain(refs []DeltaRef, op string, from, until int, at int64) (need []DeltaRef, ok bool) {
-	panic("unwritten")
+// Close writes the index and releases the checkpoint. Nothing that was acknowledged depends on it.
+func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.file == nil {
+		return nil
+	}
+	s.mu.Lock()
+	synced, recorded := s.synced, s.ledger.durable
+	s.mu.Unlock()
+	var errs []error
+	if s.broken == nil && synced > recorded {
+		e := &entry{Durable: synced}
+		if at, err := s.put(e); err == nil {
+			s.mu.Lock()
+			s.ledger.apply(e, at)
+			s.mu.Unlock()
+		} else if !errors.Is(err, ErrFenced) {
+			errs = append(errs, err)
+		}
+	}
+	if s.broken == nil {
+		errs = append(errs, s.writeIndex())
+	}
+	errs = append(errs, s.index.close(), s.file.Close())
+	s.file = nil
+	s.broken = fmt.Errorf("checkpoint %s is closed", s.dir)
+	return explain(s.dir, errors.Join(errs...))
 }
 
-// StateDir reads and writes state files; every executor that sees the checkpoint's folder has one.
-type StateDir struct{}
-
-// OpenState opens the state folder of the checkpoint in dir.
-func OpenState(dir string) (*StateDir, error) { panic("unwritten") }
-
-// SectionData is one section to write. Rec may be nil (an empty full dump).
-type SectionData struct {
-	Operator    string
-	From, Until int
-	Full        bool
-	Rec         arrow.Record
-}
-
-// Write writes one delta file, without fsync, under a name made of batch, executor, epoch and attempt. It holds Arrow IPC streams, one a section.
-func (d *StateDir) Write(batch, since int64, executor string, epoch int64, attempt int, sections []SectionData) (DeltaRef, error) {
-	panic("unwritten")
-}
-
-// Load reads one section's rows. A checksum that differs, a missing or torn file is ErrDamaged.
-func (d *StateDir) Load(ref DeltaRef, s Section) (arrow.Record, error) { panic("unwritten") }
-
-// Check verifies the whole file against ref.
-func (d *StateDir) Check(ref DeltaRef) error { panic("unwritten") }
-
-// WriteJournal keeps the raw records that a task of a mutable source read in a batch (P18), durably.
-func (d *StateDir) WriteJournal(batch int64, source string, partition int, data []byte) error {
-	panic("unwritten")
-}
-
-// ReadJournal reads it back; ok is false if there is none.
-func (d *StateDir) ReadJournal(batch int64, source string, partition int) (data []byte, ok bool, err error) {
-	panic("unwritten")
+// path is a name within the checkpoint.
+func (s *Store) path(names ...string) string {
+	return filepath.Join(append([]string{s.dir}, names...)...)
 }

@@ -1,0 +1,143 @@
+package checkpoint
+
+import (
+	"github.com/millrace/millrace/internal/row"
+)
+
+// never marks a key group without a full dump.
+const never = int64(-1)
+
+// bases finds, for each key group of op, the batch of its last full dump up to version at, never where there is none.
+func bases(refs []DeltaRef, op string, at int64) (base [row.Groups]int64) {
+	for g := range base {
+		base[g] = never
+	}
+	for _, d := range refs {
+		if d.Batch > at {
+			break
+		}
+		for _, s := range d.Sections {
+			if s.Operator != op || !s.Full {
+				continue
+			}
+			for g := max(s.From, 0); g < min(s.Until, row.Groups); g++ {
+				base[g] = d.Batch
+			}
+		}
+	}
+	return base
+}
+
+// Chain chooses from refs what operator op's key groups [from, until) need to be brought to version at, in order of
+// application: each result holds only the sections that are needed, in the file's order. Sections may reach beyond [from, until): the caller
+// passes its own range to state.Table.Load.
+//
+// refs are committed deltas ascending by batch, all that a store's Deltas or Recovered.Deltas gave and the commits since. A key group
+// without a full dump in them is built from its deltas alone: such groups hold the horizon back, so that their first delta is there. ok is
+// false where refs cannot bring a group to version at: they begin behind batch 1 and its first full dump lies above at, or a
+// delta covers batches on both sides of at (--checkpoint-every).
+func Chain(refs []DeltaRef, op string, from, until int, at int64) (need []DeltaRef, ok bool) {
+	from, until = max(from, 0), min(until, row.Groups)
+	base := bases(refs, op, at)
+	if !reaches(refs, op, from, until, at, &base) {
+		return nil, false
+	}
+	for _, d := range refs {
+		if d.Batch > at {
+			break
+		}
+		var sections []Section
+		for _, s := range d.Sections {
+			if s.Operator == op && wanted(s, d.Batch, from, until, &base) {
+				sections = append(sections, s)
+			}
+		}
+		if len(sections) > 0 {
+			d.Sections = sections
+			need = append(need, d)
+		}
+	}
+	return need, true
+}
+
+// wanted tells whether some group of [from, until) needs section s of batch b: the dump that it starts from, or a change after it.
+func wanted(s Section, b int64, from, until int, base *[row.Groups]int64) bool {
+	for g := max(s.From, from); g < min(s.Until, until); g++ {
+		if s.Full && base[g] == b || !s.Full && base[g] < b {
+			return true
+		}
+	}
+	return false
+}
+
+// reaches tells whether refs can bring groups [from, until) of op to version at.
+func reaches(refs []DeltaRef, op string, from, until int, at int64, base *[row.Groups]int64) bool {
+	for _, d := range refs {
+		if d.Batch <= at {
+			continue
+		}
+		for _, s := range d.Sections {
+			if s.Operator != op {
+				continue
+			}
+			for g := max(s.From, from); g < min(s.Until, until); g++ {
+				late := s.Full && base[g] == never && refs[0].Since > 0
+				across := !s.Full && d.Since < at
+				if late || across {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// horizon is the oldest batch whose files restoring version durable or a later one may need: for each key group of each operator
+// the last full dump up to durable, or its first delta if it was never dumped. It is never above committed: the plan
+// of the last committed batch is what sinks' markers are compared with (P7).
+func horizon(refs []DeltaRef, durable, committed int64) int64 {
+	h := max(min(durable+1, committed), 1)
+	for _, op := range operatorsOf(refs) {
+		base := bases(refs, op, durable)
+		for _, d := range refs {
+			if d.Batch >= h {
+				break
+			}
+			if holds(d, op, &base) {
+				h = d.Batch
+				break
+			}
+		}
+	}
+	return h
+}
+
+// operatorsOf are the operators that refs hold state of, in the order of their first section.
+func operatorsOf(refs []DeltaRef) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, d := range refs {
+		for _, s := range d.Sections {
+			if !seen[s.Operator] {
+				seen[s.Operator] = true
+				names = append(names, s.Operator)
+			}
+		}
+	}
+	return names
+}
+
+// holds tells whether d has something of op that the groups' bases do not replace: a base, or a delta of a group without one.
+func holds(d DeltaRef, op string, base *[row.Groups]int64) bool {
+	for _, s := range d.Sections {
+		if s.Operator != op {
+			continue
+		}
+		for g := max(s.From, 0); g < min(s.Until, row.Groups); g++ {
+			if s.Full && base[g] == d.Batch || base[g] == never {
+				return true
+			}
+		}
+	}
+	return false
+}

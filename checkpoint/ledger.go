@@ -1,0 +1,302 @@
+package checkpoint
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// ledger is what a batch log says, entry by entry. The writer applies what it appends, a reader what it reads: both come to the
+// same. One goroutine at a time.
+type ledger struct {
+	uuid      string
+	timeline  int64
+	job       string
+	epoch     int64
+	committed int64
+	durable   int64 // as recorded in the log
+	finished  bool
+
+	last      *Plan                         // of batch committed
+	planned   []Plan                        // above committed, ascending, without gaps
+	positions map[SourcePartition]int64     // behind batch committed
+	known     map[SourcePartition]Partition // planned up to batch committed
+	targets   []Range
+
+	operators []Operator // by name
+	settings  map[string]string
+	values    map[[32]byte]sharedMeta
+
+	deltas []DeltaRef         // committed, ascending by (batch, file)
+	places map[int64]place    // plan records by batch
+	named  map[int64][][]byte // hashes of shared values by batch, of the same plans
+	stats  []Commit           // commits that are still in the log, without deltas, ascending
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		timeline:  1,
+		positions: map[SourcePartition]int64{},
+		known:     map[SourcePartition]Partition{},
+		settings:  map[string]string{},
+		values:    map[[32]byte]sharedMeta{},
+		places:    map[int64]place{},
+		named:     map[int64][][]byte{},
+	}
+}
+
+// lastPlanned is the highest batch that is planned or committed.
+func (l *ledger) lastPlanned() int64 { return l.committed + int64(len(l.planned)) }
+
+// check tells why e must not follow what the ledger holds.
+func (l *ledger) check(e *entry) error {
+	done := l.committed
+	for i, c := range e.Commits {
+		if c.Batch != l.committed+int64(i)+1 {
+			return fmt.Errorf("commit of batch %d follows that of batch %d (I4)", c.Batch, done)
+		}
+		if i >= len(l.planned) {
+			return fmt.Errorf("commit of batch %d, which is not planned (I1)", c.Batch)
+		}
+		if !bytes.Equal(c.Hash, l.planned[i].Hash) {
+			return fmt.Errorf("commit of batch %d has plan hash %x, its plan record %x", c.Batch, c.Hash, l.planned[i].Hash)
+		}
+		for _, d := range c.Deltas {
+			if d.Batch > c.Batch {
+				return fmt.Errorf("commit of batch %d holds state of batch %d (I3)", c.Batch, d.Batch)
+			}
+		}
+		done = c.Batch
+	}
+	if p := e.Plan; p != nil && (p.Batch <= done || p.Batch > l.lastPlanned()+1) {
+		return fmt.Errorf("plan of batch %d, with %d committed and %d planned", p.Batch, done, l.lastPlanned())
+	}
+	return nil
+}
+
+// apply takes e, which check let pass, into the ledger. at is where it lies.
+func (l *ledger) apply(e *entry, at place) {
+	if e.Header != nil {
+		l.applyHeader(e.Header)
+	}
+	for i := range e.Commits {
+		l.commit(&e.Commits[i])
+	}
+	if e.Plan != nil {
+		l.plan(e.Plan, at)
+	}
+	if e.Operators != nil {
+		l.setOperators(e.Operators)
+	}
+	for _, s := range e.Settings {
+		l.settings[s.Key] = s.Value
+	}
+	for _, v := range e.Values {
+		l.values[v.Hash] = v
+	}
+	if e.Replaced != nil {
+		l.deltas = slices.DeleteFunc(slices.Clone(l.deltas), func(d DeltaRef) bool { return d.Batch > e.Replaced.After })
+		l.deltas = sortRefs(append(l.deltas, e.Replaced.Deltas...))
+	}
+	l.durable = max(l.durable, e.Durable)
+	l.timeline = max(l.timeline, e.Timeline)
+	l.finished = l.finished || e.Finished
+}
+
+// plan adds a plan record. One for a batch that was planned before takes its place and that of all later ones: a changed program
+// plans again what nobody saw (P1).
+func (l *ledger) plan(p *Plan, at place) {
+	for b := p.Batch + 1; b <= l.lastPlanned(); b++ {
+		delete(l.places, b)
+		delete(l.named, b)
+	}
+	l.planned = append(l.planned[:p.Batch-l.committed-1:p.Batch-l.committed-1], *p)
+	l.places[p.Batch], l.named[p.Batch] = at, p.Values
+	if p.Batch == 1 {
+		l.targets = p.Targets
+	}
+}
+
+func (l *ledger) commit(c *Commit) {
+	p := l.planned[0]
+	l.advance(&p, l.positions, l.known)
+	l.last, l.planned, l.committed = &p, l.planned[1:], c.Batch
+	if len(c.Deltas) > 0 {
+		l.deltas = sortRefs(append(slices.Clip(l.deltas), c.Deltas...))
+	}
+	kept := *c
+	kept.Deltas = nil
+	l.stats = append(l.stats, kept)
+}
+
+func sortRefs(refs []DeltaRef) []DeltaRef {
+	byBatch := func(a, b DeltaRef) int { return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.File, b.File)) }
+	if !slices.IsSortedFunc(refs, byBatch) {
+		slices.SortStableFunc(refs, byBatch)
+	}
+	return refs
+}
+
+// advance moves positions and known partitions behind p.
+func (l *ledger) advance(p *Plan, positions map[SourcePartition]int64, known map[SourcePartition]Partition) {
+	for _, n := range p.New {
+		id := SourcePartition{n.Source, n.Partition}
+		known[id] = n
+		positions[id] = n.Start
+	}
+	for _, r := range p.Ranges {
+		positions[SourcePartition{r.Source, r.Partition}] = r.Until
+	}
+}
+
+func (l *ledger) setOperators(o *operators) {
+	l.operators = o.Set
+	if len(o.Dropped) == 0 {
+		return
+	}
+	var kept []DeltaRef
+	for _, d := range l.deltas {
+		d.Sections = slices.DeleteFunc(slices.Clone(d.Sections), func(s Section) bool { return slices.Contains(o.Dropped, s.Operator) })
+		if len(d.Sections) > 0 {
+			kept = append(kept, d)
+		}
+	}
+	l.deltas = kept
+}
+
+// applyHeader takes over what a header says: all of it where the ledger is empty, and otherwise what a header may add.
+func (l *ledger) applyHeader(h *header) {
+	l.epoch = h.Epoch
+	if l.uuid != "" {
+		return
+	}
+	l.uuid, l.job, l.timeline = h.UUID, h.Job, h.Timeline
+	l.committed, l.durable, l.finished = h.Committed, h.Durable, h.Finished
+	l.last, l.planned, l.targets = h.Last, slices.Clone(h.Planned), h.Targets
+	l.operators = h.Operators
+	for _, p := range h.Positions {
+		l.positions[SourcePartition{p.Source, p.Partition}] = p.Next
+	}
+	for _, p := range h.Partitions {
+		l.known[SourcePartition{p.Source, p.Partition}] = p
+	}
+	for _, s := range h.Settings {
+		l.settings[s.Key] = s.Value
+	}
+	for _, v := range h.Values {
+		l.values[v.Hash] = v
+	}
+}
+
+// contradicts tells how a header disagrees with what the segments before it said; "" if it does not.
+func (l *ledger) contradicts(h *header) string {
+	switch {
+	case h.UUID != l.uuid:
+		return fmt.Sprintf("segment of checkpoint %s in the log of %s", h.UUID, l.uuid)
+	case h.Committed != l.committed || h.Committed+int64(len(h.Planned)) != l.lastPlanned():
+		return fmt.Sprintf("header says committed %d and planned %d, the segments before it %d and %d",
+			h.Committed, h.Committed+int64(len(h.Planned)), l.committed, l.lastPlanned())
+	case h.Epoch < l.epoch:
+		return fmt.Sprintf("segment of epoch %d follows one of epoch %d", h.Epoch, l.epoch)
+	}
+	return ""
+}
+
+// header is the ledger as the first entry of segment n.
+func (l *ledger) header(n, epoch, accepted int64) *header {
+	return &header{
+		Format: format, Number: n, Epoch: epoch, Accepted: accepted,
+		UUID: l.uuid, Timeline: l.timeline, Job: l.job,
+		Committed: l.committed, Durable: l.durable, Finished: l.finished,
+		Last: l.last, Planned: l.planned, Targets: l.targets,
+		Positions: positionList(l.positions), Partitions: partitionList(l.known),
+		Operators: l.operators, Settings: l.settingList(), Values: l.valueList(),
+	}
+}
+
+func compareIDs(a, b SourcePartition) int {
+	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Partition, b.Partition))
+}
+
+func positionList(m map[SourcePartition]int64) []position {
+	var list []position
+	for id, next := range m {
+		list = append(list, position{id.Source, id.Partition, next})
+	}
+	slices.SortFunc(list, func(a, b position) int {
+		return compareIDs(SourcePartition{a.Source, a.Partition}, SourcePartition{b.Source, b.Partition})
+	})
+	return list
+}
+
+func partitionList(m map[SourcePartition]Partition) []Partition {
+	var list []Partition
+	for _, p := range m {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b Partition) int {
+		return compareIDs(SourcePartition{a.Source, a.Partition}, SourcePartition{b.Source, b.Partition})
+	})
+	return list
+}
+
+func (l *ledger) settingList() []setting {
+	var list []setting
+	for k, v := range l.settings {
+		list = append(list, setting{k, v})
+	}
+	slices.SortFunc(list, func(a, b setting) int { return cmp.Compare(a.Key, b.Key) })
+	return list
+}
+
+func (l *ledger) valueList() []sharedMeta {
+	var list []sharedMeta
+	for _, v := range l.values {
+		list = append(list, v)
+	}
+	slices.SortFunc(list, func(a, b sharedMeta) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+	return list
+}
+
+// recovered is the ledger as the driver wants it.
+func (l *ledger) recovered() *Recovered {
+	r := &Recovered{
+		UUID: l.uuid, Timeline: l.timeline, Epoch: l.epoch, Committed: l.committed,
+		Planned: slices.Clone(l.planned), Last: l.last, Positions: map[string]map[int]int64{},
+		Targets: l.targets, Operators: slices.Clone(l.operators), Deltas: l.refs(), Durable: l.durable, Finished: l.finished,
+	}
+	positions, known := map[SourcePartition]int64{}, map[SourcePartition]Partition{}
+	for id, next := range l.positions {
+		positions[id] = next
+	}
+	for id, p := range l.known {
+		known[id] = p
+	}
+	for i := range r.Planned {
+		l.advance(&r.Planned[i], positions, known)
+		r.Last = &r.Planned[i]
+	}
+	for id, next := range positions {
+		if r.Positions[id.Source] == nil {
+			r.Positions[id.Source] = map[int]int64{}
+		}
+		r.Positions[id.Source][id.Partition] = next
+	}
+	r.Partitions = partitionList(known)
+	return r
+}
+
+// refs are the committed deltas that restoring may need.
+func (l *ledger) refs() []DeltaRef {
+	h := l.horizon()
+	var list []DeltaRef
+	for _, d := range l.deltas {
+		if d.Batch >= h {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+func (l *ledger) horizon() int64 { return horizon(l.deltas, l.durable, l.committed) }

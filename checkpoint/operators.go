@@ -1,0 +1,138 @@
+package checkpoint
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/fault"
+)
+
+// SetOperators records the program's stateful operators. Operators that the checkpoint has and ops lacks must be in drop. A key or state schema that differs
+// is an error that names the operator and shows both schemas. An operator in both ops and drop begins anew, with no state. What is dropped
+// is gone from Deltas; nothing is recorded if there is an error, which lists all that is wrong.
+func (s *Store) SetOperators(ops []Operator, drop []string) error {
+	next := slices.Clone(ops)
+	slices.SortFunc(next, func(a, b Operator) int { return cmp.Compare(a.Name, b.Name) })
+	s.mu.Lock()
+	have := s.ledger.operators
+	holding := operatorsOf(s.ledger.deltas)
+	s.mu.Unlock()
+	dropped, err := compareOperators(have, next, drop)
+	if err != nil {
+		return fmt.Errorf("checkpoint %s: %w", s.dir, err)
+	}
+	if len(dropped) == 0 && slices.Equal(have, next) {
+		return nil
+	}
+	for _, name := range drop { // state without an operator: what is left of an older program
+		if slices.Contains(holding, name) && !slices.Contains(dropped, name) {
+			dropped = append(dropped, name)
+		}
+	}
+	if err := s.write(&entry{Operators: &operators{Set: next, Dropped: dropped}}); err != nil {
+		return err
+	}
+	return s.writeIndex()
+}
+
+// compareOperators gives the operators of have that are dropped, or all that keeps the program from using the checkpoint.
+func compareOperators(have, next []Operator, drop []string) (dropped []string, err error) {
+	var errs []error
+	for _, h := range have {
+		i := slices.IndexFunc(next, func(n Operator) bool { return n.Name == h.Name })
+		switch {
+		case slices.Contains(drop, h.Name):
+			dropped = append(dropped, h.Name)
+		case i < 0:
+			errs = append(errs, fmt.Errorf("operator %q (%s) is in the checkpoint and not in the program: put it back, or give its state up with --drop %s", h.Name, h.Op, h.Name))
+		case next[i].Key != h.Key || next[i].Val != h.Val:
+			if !fault.Planted("P19-schema") {
+				errs = append(errs, fmt.Errorf("operator %q (%s): the program's schema is not the checkpoint's\n%sgo back to the old types, or begin it anew without its state with --drop %s",
+					h.Name, next[i].Op, schemaDiff(h, next[i]), h.Name))
+			}
+		}
+	}
+	return dropped, errors.Join(errs...)
+}
+
+// schemaDiff shows two schemas of one operator in unified form.
+func schemaDiff(have, next Operator) string {
+	return "--- checkpoint\n+++ program\n" + fieldDiff("key", have.Key, next.Key) + fieldDiff("state", have.Val, next.Val)
+}
+
+func fieldDiff(part, have, next string) string {
+	a, b := splitFields(have), splitFields(next)
+	var out strings.Builder
+	line := func(mark byte, field string) { fmt.Fprintf(&out, "%c %-5s  %s\n", mark, part, field) }
+	common := commonFields(a, b)
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(a) > 0 && len(common) > 0 && a[0] == common[0] && len(b) > 0 && b[0] == common[0]:
+			line(' ', a[0])
+			a, b, common = a[1:], b[1:], common[1:]
+		case len(a) > 0 && (len(common) == 0 || a[0] != common[0]):
+			line('-', a[0])
+			a = a[1:]
+		default:
+			line('+', b[0])
+			b = b[1:]
+		}
+	}
+	return out.String()
+}
+
+// splitFields cuts "a: utf8, b: struct<x: int64, y: int64>" at the commas outside of brackets.
+func splitFields(text string) []string {
+	var fields []string
+	depth, start := 0, 0
+	for i := range len(text) {
+		switch text[i] {
+		case '<', '[', '(', '{':
+			depth++
+		case '>', ']', ')', '}':
+			depth--
+		case ',':
+			if depth == 0 {
+				fields = append(fields, strings.TrimSpace(text[start:i]))
+				start = i + 1
+			}
+		}
+	}
+	if rest := strings.TrimSpace(text[start:]); rest != "" {
+		fields = append(fields, rest)
+	}
+	return fields
+}
+
+// commonFields is a longest common subsequence of a and b, which are short.
+func commonFields(a, b []string) []string {
+	length := make([][]int, len(a)+1)
+	for i := range length {
+		length[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				length[i][j] = length[i+1][j+1] + 1
+			} else {
+				length[i][j] = max(length[i+1][j], length[i][j+1])
+			}
+		}
+	}
+	var common []string
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] == b[j]:
+			common = append(common, a[i])
+			i, j = i+1, j+1
+		case length[i+1][j] >= length[i][j+1]:
+			i++
+		default:
+			j++
+		}
+	}
+	return common
+}

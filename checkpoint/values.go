@@ -1,0 +1,142 @@
+package checkpoint
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/millrace/millrace/internal/slot"
+)
+
+// A shared value is a file named after its hash: 8 bytes xxh3 of the rest, and the rest.
+
+// PutValue keeps a shared value's bytes by hash; Value reads them back. It returns when they are durable. Putting a value that is there already
+// costs nothing. Prune removes values that neither a kept plan nor this driver names.
+func (s *Store) PutValue(hash [32]byte, name string, data []byte) error {
+	s.mu.Lock()
+	_, have := s.ledger.values[hash]
+	s.fresh[hash] = true
+	s.mu.Unlock()
+	if have {
+		if _, err := s.Value(hash); err == nil {
+			return nil
+		}
+	}
+	file := s.valuePath(hash)
+	sealed := seal(data)
+	err := slot.Create(s.path(valueDir), hex.EncodeToString(hash[:]), sealed)
+	if errors.Is(err, slot.ErrTaken) {
+		// The hash names the bytes: what is there is the same, or damaged and replaced.
+		if old, rerr := os.ReadFile(file); rerr == nil && string(old) == string(sealed) {
+			err = nil
+		} else {
+			err = writeFile(file, sealed)
+		}
+	}
+	if err == nil {
+		err = os.Chmod(file, 0o600)
+	}
+	if err != nil {
+		return explain(s.dir, err)
+	}
+	return s.write(&entry{Values: []sharedMeta{{Hash: hash, Name: name, Bytes: int64(len(data))}}})
+}
+
+// Value reads a shared value.
+func (s *Store) Value(hash [32]byte) ([]byte, error) {
+	return readSealed(s.valuePath(hash))
+}
+
+func (s *Store) valuePath(hash [32]byte) string { return s.path(valueDir, hex.EncodeToString(hash[:])) }
+
+// seal puts a checksum before data.
+func seal(data []byte) []byte {
+	sum := xxh3.Hash(data)
+	sealed := make([]byte, 8, 8+len(data))
+	for i := range sealed {
+		sealed[i] = byte(sum >> (8 * i))
+	}
+	return append(sealed, data...)
+}
+
+// unseal is what was sealed.
+func unseal(sealed []byte) ([]byte, bool) {
+	if len(sealed) < 8 {
+		return nil, false
+	}
+	var sum uint64
+	for i, b := range sealed[:8] {
+		sum |= uint64(b) << (8 * i)
+	}
+	return sealed[8:], xxh3.Hash(sealed[8:]) == sum
+}
+
+// readSealed reads a file that holds sealed bytes.
+func readSealed(path string) ([]byte, error) {
+	sealed, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	data, ok := unseal(sealed)
+	if !ok {
+		return nil, &damage{file: path, what: "checksum does not match"}
+	}
+	return data, nil
+}
+
+// Setting keeps a small value beside the checkpoint in the index (segment of settings); "" if absent.
+func (s *Store) Setting(key string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.settings[key], nil
+}
+
+// maxSetting bounds a setting: all of them are in each segment's header.
+const maxSetting = 64 << 10
+
+// PutSetting stores a small value, durably: at most 64 KiB with its key.
+func (s *Store) PutSetting(key, value string) error {
+	if len(key)+len(value) > maxSetting {
+		return fmt.Errorf("checkpoint %s: setting %q has %d bytes, the limit is %d", s.dir, key, len(value), maxSetting)
+	}
+	if err := s.write(&entry{Settings: []setting{{key, value}}}); err != nil {
+		return err
+	}
+	return s.writeIndex()
+}
+
+// writeFile replaces a file's content at once and durably.
+func writeFile(path string, data []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+		return err
+	}
+	return syncDirOf(path)
+}
+
+// remove removes a file that may be gone already.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
