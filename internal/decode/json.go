@@ -213,7 +213,7 @@ func (d *JSONDecoder) rest(s text, n *node, dst unsafe.Pointer, i, k int, have *
 		case k > 0 && c == '}':
 			return i + 1
 		case k == 0 && c != '{':
-			return d.fail(i, "want an object")
+			return d.fail(i, "want an object, found "+found(s, i))
 		case k > 0 && c != ',':
 			return d.fail(i, "want ',' or '}'")
 		}

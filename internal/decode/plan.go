@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -277,4 +278,61 @@ func Snake(name string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// text appends what decides how n is read, in a canonical form: two plans of equal text read equal rows.
+func (n *node) text(b []byte) []byte {
+	switch n.kind {
+	case kindStruct:
+		b = append(b, '{')
+		for i, f := range n.fields {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(append(b, f.name...), ':')
+			b = f.node.text(b)
+			if !n.required.has(i) && !f.node.nullable() {
+				b = append(b, '?')
+			}
+		}
+		return append(b, '}')
+	case kindPointer:
+		return append(n.elem.text(b), '?')
+	case kindSlice:
+		return n.elem.text(append(b, "[]"...))
+	case kindMap:
+		return n.elem.text(append(b, "map "...))
+	}
+	b = append(b, [...]string{kindString: "string", kindBool: "bool", kindInt: "int", kindUint: "uint", kindFloat: "float", kindTime: "time", kindBytes: "bytes", kindRaw: "raw"}[n.kind]...)
+	if n.bits > 0 {
+		b = strconv.AppendUint(b, uint64(n.bits), 10)
+	}
+	if n.kind == kindTime {
+		b = append(b, [...]string{unitText: "", unitSecond: ",seconds", unitMilli: ",millis", unitMicro: ",micros"}[n.unit]...)
+		if n.layout != "" {
+			b = strconv.AppendQuote(append(b, ','), n.layout)
+		}
+	}
+	if n.quoted {
+		b = append(b, ",string"...)
+	}
+	return b
+}
+
+// Text is the plan in one canonical line: two plans of equal text read equal rows.
+func (p *JSONPlan) Text() string { return "json" + string(p.root.text(nil)) }
+
+// Text is the plan in one canonical line: two plans of equal text read equal rows.
+func (p *CSVPlan) Text() string {
+	s := "csv" + string(p.root.text(nil))
+	if p.o.Comma != ',' {
+		s += " comma " + strconv.QuoteRune(rune(p.o.Comma))
+	}
+	if p.o.Columns != nil {
+		s += " columns " + strings.Join(p.o.Columns, ",")
+	}
+	if p.o.Null != "" {
+		s += " null " + strconv.Quote(p.o.Null)
+	}
+	return s
 }

@@ -1,0 +1,149 @@
+package source
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/rdd"
+)
+
+// Format says how records become rows of type T.
+type Format[T any] struct {
+	text   string // canonical, for Spec.Text
+	err    error  // a mistake in type or options
+	header bool   // the first line of a file is its header
+	limit  int    // of a record's bytes; 0: none
+	reader func() recordReader[T]
+}
+
+// recordReader reads record i of b into dst, a zero T. The result is "", or why the record is bad.
+type recordReader[T any] func(b *records.Block, i int, dst *T) string
+
+// decoder is a Format's rdd.Decoder.
+type decoder[T any] struct {
+	read  recordReader[T]
+	limit int
+}
+
+// Decode implements rdd.Decoder. Rows may alias b.Data, whose memory is never used again.
+func (d *decoder[T]) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.Bad) {
+	out := make([]T, hi-lo)
+	n := 0
+	var rows []int32
+	var bad []rdd.Bad
+	for i := lo; i < hi; i++ {
+		why := ""
+		if l := b.Values[i].Len; d.limit > 0 && l != records.Null && int(l) > d.limit {
+			why = fmt.Sprintf("too long: more than %d bytes", d.limit)
+		} else {
+			why = d.read(b, i, &out[n])
+		}
+		if why == "" {
+			if rows != nil {
+				rows = append(rows, int32(i))
+			}
+			n++
+			continue
+		}
+		if rows == nil {
+			rows = make([]int32, n, hi-lo)
+			for k := range rows {
+				rows[k] = int32(lo + k)
+			}
+		}
+		clear(out[n : n+1]) // a bad record may have been read in part
+		if !fault.Planted("P13-bad-lost") {
+			bad = append(bad, rdd.Bad{Index: i, Reason: why})
+		}
+	}
+	return rdd.Chunk{N: n, Vals: out[:n:n]}, rows, bad
+}
+
+// spec is a Spec of kind and place that decodes by f.
+func (f Format[T]) spec(kind, place string) *Spec {
+	s := &Spec{Name: kind, Kind: kind, Text: kind}
+	if place != "" {
+		s.Name, s.Text = kind+":"+place, kind+" "+place
+	}
+	s.Text, s.Err = s.Text+" "+f.text, f.err
+	s.Decoder = func() rdd.Decoder { return &decoder[T]{f.reader(), f.limit} }
+	return s
+}
+
+// Text is one row a record: its value as UTF-8.
+func Text(opts ...Option) Format[string] {
+	o, err := collect("text", opts, "MaxRecord")
+	return Format[string]{text: "text", err: err, limit: o.maxRecord, reader: func() recordReader[string] { return readText }}
+}
+
+func readText(b *records.Block, i int, dst *string) string {
+	v := b.Value(i)
+	if v == nil {
+		return "record has no value"
+	}
+	if !utf8.Valid(v) {
+		return "invalid UTF-8"
+	}
+	*dst = unsafe.String(unsafe.SliceData(v), len(v))
+	return ""
+}
+
+// Record is a row of Raw: a record as it is.
+type Record struct {
+	Offset    int64
+	Time      time.Time // of the record; zero where the source has none
+	Key       []byte    // nil where there is none
+	Value     []byte
+	Tombstone bool // the record has no value at all
+}
+
+// Raw is one row a record, undecoded. Key and Value alias the block and must not be changed.
+func Raw(opts ...Option) Format[Record] {
+	_, err := collect("raw records", opts)
+	return Format[Record]{text: "raw", err: err, reader: func() recordReader[Record] { return readRaw }}
+}
+
+func readRaw(b *records.Block, i int, dst *Record) string {
+	dst.Offset = b.Offset(i)
+	if b.Times != nil {
+		dst.Time = time.UnixMicro(b.Times[i]).UTC()
+	}
+	if k := b.Key(i); len(k) > 0 { // nil and empty are one (P24)
+		dst.Key = k
+	}
+	v := b.Value(i)
+	dst.Tombstone = v == nil
+	if len(v) > 0 {
+		dst.Value = v
+	}
+	return ""
+}
+
+// Func is a format of the user's own. decode gets a record's key and value (nil where absent), which it may keep but not change, and
+// its time; an error makes a bad record. It must depend on nothing else (I2), and runs concurrently. name and its version are part of the plan:
+// give the format another name when it reads the same record differently.
+func Func[T any](name string, decode func(key, value []byte, at time.Time) (T, error)) Format[T] {
+	f := Format[T]{text: "func " + name}
+	if decode == nil || name == "" {
+		f.err = fmt.Errorf("format Func(%q): want a name and a function", name)
+	}
+	f.reader = func() recordReader[T] {
+		return func(b *records.Block, i int, dst *T) string {
+			var at time.Time
+			if b.Times != nil {
+				at = time.UnixMicro(b.Times[i]).UTC()
+			}
+			row, err := decode(b.Key(i), b.Value(i), at)
+			if err != nil {
+				return err.Error()
+			}
+			*dst = row
+			return ""
+		}
+	}
+	return f
+}
