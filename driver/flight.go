@@ -1,0 +1,285 @@
+package driver
+
+import (
+	"slices"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/rdd"
+)
+
+// flight is a batch between its plan and its commit.
+type flight struct {
+	plan    checkpoint.Plan
+	began   int64 // when it was launched
+	durable bool  // its plan is in the log (I1)
+	skip    []executor.LaneID
+
+	staged     map[string]bool // executors that have done all of it, under the current generation
+	publishing bool            // Publish was sent under the current generation
+	published  map[string]bool
+
+	done     map[rdd.TaskID]*executor.TaskDone // first accepted report of each task
+	attempts map[rdd.TaskID]int                // failed ones
+	retries  []retryAt
+	deltas   map[string][]checkpoint.DeltaRef // by executor
+}
+
+// retryAt is a failed task that runs again later.
+type retryAt struct {
+	at   int64
+	to   string
+	task rdd.TaskID
+}
+
+func (m *machine) newFlight(p checkpoint.Plan, durable bool) *flight {
+	assert.True(p.Batch == m.committed+int64(len(m.flights))+1, "batch %d launched behind %d committed and %d in flight", p.Batch, m.committed, len(m.flights))
+	f := &flight{
+		plan: p, began: m.now, durable: durable, skip: m.skip[p.Batch],
+		staged: map[string]bool{}, published: map[string]bool{},
+		done: map[rdd.TaskID]*executor.TaskDone{}, attempts: map[rdd.TaskID]int{},
+		deltas: map[string][]checkpoint.DeltaRef{},
+	}
+	delete(m.skip, p.Batch)
+	m.flights = append(m.flights, f)
+	m.hashes[p.Batch] = p.Hash
+	for _, name := range m.members {
+		m.do(send{name, &executor.Launch{Plan: p, Skip: f.skip}})
+	}
+	return f
+}
+
+// restart forgets what depended on the assignment before: every executor reports again under the new generation.
+func (f *flight) restart(alive map[string]*member) {
+	f.staged, f.published, f.publishing = map[string]bool{}, map[string]bool{}, false
+	f.retries = nil
+	for name := range f.deltas {
+		if alive[name] == nil {
+			delete(f.deltas, name)
+		}
+	}
+}
+
+func (m *machine) flight(batch int64) *flight {
+	for _, f := range m.flights {
+		if f.plan.Batch == batch {
+			return f
+		}
+	}
+	return nil
+}
+
+// all tells whether every member is in set.
+func (m *machine) all(set map[string]bool) bool {
+	for _, name := range m.members {
+		if !set[name] {
+			return false
+		}
+	}
+	return len(m.members) > 0
+}
+
+func (m *machine) onTaskDone(_ string, d *executor.TaskDone) {
+	f := m.flight(d.Batch)
+	if f == nil {
+		return
+	}
+	first := f.done[d.Task]
+	if first == nil {
+		f.done[d.Task] = d // its counters count; those of later attempts do not (P17)
+		return
+	}
+	if !slices.Equal(first.Sums, d.Sums) && !fault.Planted("P16-sums") {
+		m.fail("batch %d: %s gave different rows in attempts %d and %d: user code there is not deterministic (clock, random numbers, map order or outside data); make it a function of its rows, or hand such data in with Value",
+			d.Batch, m.shape.task(d.Task), first.Attempt, d.Attempt)
+	}
+}
+
+func (m *machine) onStaged(from string, s *executor.Staged) {
+	f := m.flight(s.Batch)
+	if f == nil {
+		return
+	}
+	for i := range s.Tasks {
+		m.onTaskDone(from, &s.Tasks[i])
+	}
+	if s.Generation != m.generation && !fault.Planted("I9-generation") {
+		return // it was computed for another assignment; the executor reports again under this one
+	}
+	if s.Delta != nil && !slices.ContainsFunc(f.deltas[from], func(d checkpoint.DeltaRef) bool { return d.File == s.Delta.File }) {
+		f.deltas[from] = append(f.deltas[from], *s.Delta)
+	}
+	m.due[from] = s.NextDue
+	f.staged[from] = true
+}
+
+// onTaskFailed has the task run again, up to the limit; then the job stops, with the batch planned and not lost (I4).
+func (m *machine) onTaskFailed(from string, t *executor.TaskFailed) {
+	f := m.flight(t.Batch)
+	if f == nil || !slices.Contains(m.members, from) || t.Attempt < f.attempts[t.Task] {
+		return
+	}
+	if fault.Planted("I4-skip") {
+		m.flights = slices.DeleteFunc(m.flights, func(g *flight) bool { return g == f })
+		m.committed = f.plan.Batch
+		return
+	}
+	if t.Fatal {
+		m.fail("batch %d: %s", t.Batch, t.Message)
+		return
+	}
+	f.attempts[t.Task]++
+	n := f.attempts[t.Task]
+	if n > m.retries {
+		m.fail("batch %d, %s: %d attempts, the last: %s", t.Batch, m.shape.task(t.Task), n, t.Message)
+		return
+	}
+	m.note("warn", "task attempt lost", "batch", t.Batch, "task", m.shape.task(t.Task), "attempt", t.Attempt, "executor", from, "why", t.Message)
+	pause := int64(0)
+	if !t.User { // disk or broker: give it time
+		pause = int64(100_000) << min(n-1, 6)
+	}
+	f.retries = append(f.retries, retryAt{m.now + pause, from, t.Task})
+}
+
+// sendRetries starts the failed tasks whose pause is over.
+func (m *machine) sendRetries() {
+	for _, f := range m.flights {
+		var later []retryAt
+		for _, r := range f.retries {
+			if r.at > m.now {
+				later = append(later, r)
+				continue
+			}
+			m.do(send{r.to, &executor.Retry{Batch: f.plan.Batch, Attempt: f.attempts[r.task], Tasks: []rdd.TaskID{r.task}}})
+		}
+		f.retries = later
+	}
+}
+
+// publishReady has the oldest batch published once it is staged everywhere and its plan is durable (I1). Later ones wait for it (I4).
+func (m *machine) publishReady() {
+	m.sendRetries()
+	for i, f := range m.flights {
+		if i > 0 && !fault.Planted("I4-order") {
+			return
+		}
+		if f.publishing || len(m.awaiting) > 0 || !m.all(f.staged) {
+			return
+		}
+		if !f.durable && !fault.Planted("I1-publish") {
+			return
+		}
+		f.publishing = true
+		for _, name := range m.members {
+			m.do(send{name, &executor.Publish{Batch: f.plan.Batch}})
+		}
+	}
+}
+
+func (m *machine) onPublished(from string, p *executor.Published) {
+	f := m.flight(p.Batch)
+	if f == nil || !f.publishing || p.Generation != m.generation {
+		return
+	}
+	f.published[from] = true
+	if m.all(f.published) && (f == m.flights[0] || fault.Planted("I4-order")) {
+		m.commit(f)
+	}
+}
+
+// commit ends a flight: every lane has published it. The record rides in the next plan's frame (P3).
+func (m *machine) commit(f *flight) {
+	fault.Crash("driver-between-publish-and-record")
+	m.flights = slices.DeleteFunc(m.flights, func(g *flight) bool { return g == f })
+	c := checkpoint.Commit{Batch: f.plan.Batch, Hash: f.plan.Hash, Micros: m.now - f.began}
+	for _, name := range sortedKeys(f.deltas) {
+		c.Deltas = append(c.Deltas, f.deltas[name]...)
+	}
+	for id, d := range f.done {
+		if m.shape.source(id.Node) {
+			c.Rows += d.Counters.RowsIn
+		}
+		c.Bad += d.Counters.Bad
+	}
+	m.deltas = append(m.deltas, c.Deltas...)
+	m.committed = f.plan.Batch
+	delete(m.hashes, f.plan.Batch-1)
+	if len(m.pending) == 0 {
+		m.pendingAt = m.now
+	}
+	m.pending = append(m.pending, c)
+	m.reports = append(m.reports, m.reportOf(f, c))
+}
+
+// reportOf is what the world may be told of a batch once its commit is durable.
+func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
+	r := report{batch: c.Batch, time: f.plan.Time, rows: c.Rows, bad: c.Bad, micros: c.Micros, offsets: map[string]map[string]int64{}}
+	for _, g := range f.plan.Ranges {
+		p := m.part(g.Source, g.Partition)
+		if p == nil {
+			continue
+		}
+		if r.offsets[g.Source] == nil {
+			r.offsets[g.Source] = map[string]int64{}
+		}
+		r.offsets[g.Source][p.Key] = g.Until
+	}
+	return r
+}
+
+// commitAloneReady writes commits that no plan has taken along for 100 ms, or when nothing more will be planned (P3).
+func (m *machine) commitAloneReady() {
+	if len(m.pending) == 0 {
+		return
+	}
+	if m.now-m.pendingAt < commitAlone && !(m.phase >= draining && len(m.flights) == 0) {
+		return
+	}
+	m.append(nil)
+}
+
+// append hands a frame to the log: the commits since the last one, and a plan or nil.
+func (m *machine) append(p *checkpoint.Plan) {
+	m.do(appendFrame{p, m.pending})
+	m.pending = nil
+	m.writing++
+}
+
+func (m *machine) onAppended(e appended) {
+	m.writing--
+	if e.err != "" {
+		m.fail("batch log: %s", e.err)
+		return
+	}
+	if f := m.flight(e.plan); f != nil {
+		f.durable = true
+	}
+	if e.commits == 0 {
+		return
+	}
+	for _, name := range m.members {
+		m.do(send{name, &executor.Committed{Batch: e.commits}})
+	}
+	for len(m.reports) > 0 && m.reports[0].batch <= e.commits {
+		m.do(m.reports[0])
+		m.reports = m.reports[1:]
+	}
+}
+
+// onPruned drops refs to state files that are gone, and keeps those that came since.
+func (m *machine) onPruned(e pruned) {
+	upTo := int64(0)
+	for _, d := range e.deltas {
+		upTo = max(upTo, d.Batch)
+	}
+	kept := e.deltas
+	for _, d := range m.deltas {
+		if d.Batch > upTo {
+			kept = append(kept, d)
+		}
+	}
+	m.deltas = kept
+}

@@ -1,0 +1,134 @@
+package driver
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/executor"
+)
+
+func printActions(acts []action) []string {
+	var out []string
+	for _, a := range acts {
+		if s := printAction(a); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func ms(micros int64) string { return fmt.Sprintf("%gms", float64(micros)/1000) }
+
+func printAction(a action) string {
+	switch a := a.(type) {
+	case appendFrame:
+		var parts []string
+		for _, c := range a.commits {
+			parts = append(parts, fmt.Sprintf("commit %d%s", c.Batch, printDeltas(c.Deltas)))
+		}
+		if a.plan != nil {
+			parts = append(parts, "plan "+printPlan(a.plan))
+		}
+		return "append " + strings.Join(parts, ", ")
+	case send:
+		return fmt.Sprintf("send %s %s", a.to, printMessage(a.m))
+	case spawn:
+		return fmt.Sprintf("spawn %s after %s", a.name, ms(a.after))
+	case dismiss:
+		return "dismiss " + a.name
+	case wake:
+		return "wake " + ms(a.at)
+	case replay:
+		return fmt.Sprintf("replay (%d, %d]", a.from, a.until)
+	case report:
+		return fmt.Sprintf("report %d %v", a.batch, a.offsets)
+	case finished:
+		return "finished"
+	case note:
+		if a.level == "debug" {
+			return ""
+		}
+		return fmt.Sprintf("%s %s %v", a.level, a.text, a.attrs)
+	case stop:
+		return strings.TrimRight("stop "+a.err, " ")
+	}
+	return fmt.Sprintf("%#v", a)
+}
+
+func printDeltas(refs []checkpoint.DeltaRef) string {
+	var names []string
+	for _, d := range refs {
+		names = append(names, d.File)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "[" + strings.Join(names, " ") + "]"
+}
+
+func printPlan(p *checkpoint.Plan) string {
+	s := fmt.Sprintf("%d at %s", p.Batch, ms(p.Time))
+	for _, r := range p.Ranges {
+		s += fmt.Sprintf(" %s/%d[%d,%d)", r.Source, r.Partition, r.From, r.Until)
+	}
+	for _, n := range p.New {
+		s += fmt.Sprintf(" new %s/%d=%s", n.Source, n.Partition, n.Key)
+	}
+	for _, t := range p.Targets {
+		s += fmt.Sprintf(" target %s/%d:%d", t.Source, t.Partition, t.Until)
+	}
+	s += fmt.Sprintf(" reduce=%d program=%s", p.Layout.Reduce, p.Program)
+	if p.Final {
+		s += " final"
+	}
+	return s
+}
+
+func printMessage(m executor.ToExecutor) string {
+	switch m := m.(type) {
+	case *executor.Assign:
+		s := fmt.Sprintf("assign gen=%d base=%d reduce=%v lanes=%v", m.Generation, m.Base, m.Reduce, m.Lanes)
+		for _, x := range m.Sources {
+			s += fmt.Sprintf(" %s/%d@%d:%s", x.Source, x.Partition.Partition, x.From, x.Executor)
+		}
+		if m.Rollback {
+			s += " rollback"
+		}
+		for _, p := range m.InFlight {
+			s += fmt.Sprintf(" inflight %d", p.Batch)
+		}
+		if d := printDeltas(m.Deltas); d != "" {
+			s += " deltas" + d
+		}
+		return s
+	case *executor.Launch:
+		s := fmt.Sprintf("launch %d", m.Plan.Batch)
+		for _, l := range m.Skip {
+			s += fmt.Sprintf(" skip %s/%d", l.Sink, l.Lane)
+		}
+		return s
+	case *executor.Publish:
+		return fmt.Sprintf("publish %d", m.Batch)
+	case *executor.Committed:
+		return fmt.Sprintf("committed %d", m.Batch)
+	case *executor.Retry:
+		return fmt.Sprintf("retry %d attempt=%d %v", m.Batch, m.Attempt, m.Tasks)
+	case *executor.Flush:
+		return "flush"
+	case *executor.Stop:
+		return "stop"
+	}
+	return fmt.Sprintf("%T", m)
+}
+
+// state shows what the machine thinks.
+func (s *script) state() []string {
+	m := s.m
+	out := []string{fmt.Sprintf("%s gen=%d members=%v last=%d committed=%d todo=%d pending=%d", m.phase, m.generation, m.members, m.last, m.committed, len(m.todo), len(m.pending))}
+	for _, f := range m.flights {
+		out = append(out, fmt.Sprintf("flight %d durable=%v staged=%v publishing=%v published=%v", f.plan.Batch, f.durable, sortedKeys(f.staged), f.publishing, sortedKeys(f.published)))
+	}
+	m.eachPart(func(_ *input, p *part) { out = append(out, fmt.Sprintf("part %v owner=%s", p, p.owner)) })
+	return out
+}

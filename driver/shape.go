@@ -1,0 +1,127 @@
+package driver
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+	"github.com/millrace/millrace/source"
+)
+
+// shape is what the machine needs to know of a plan: names, and who waits for whom.
+type shape struct {
+	sources  []sourceShape
+	sinks    []sinkShape
+	onEmpty  bool // an operator acts on batches without rows (P28)
+	stateful bool
+	nodes    []string     // for messages, by node ID: `runningCount "words" (main.go:12)`
+	inputs   map[int]bool // source nodes
+}
+
+type sourceShape struct {
+	name    string
+	bounded bool     // no partition will be added
+	after   []string // table sources that are read up to their targets first (P32)
+	table   bool     // others wait for it
+}
+
+type sinkShape struct {
+	name     string
+	onDriver bool
+}
+
+// shapeOf reads the shape from a plan.
+func shapeOf(p *rdd.Plan) shape {
+	s := shape{inputs: map[int]bool{}}
+	gates := map[int]map[int]bool{} // source node -> table source nodes
+	tables := map[int]bool{}
+	for _, w := range p.Wides {
+		s.onEmpty = s.onEmpty || w.Wide.OnEmpty
+		s.stateful = s.stateful || w.Wide.State
+		for _, t := range w.Wide.Tables {
+			if !t.Wide.Bootstrap {
+				continue
+			}
+			above := sourcesAbove(t)
+			for id := range above {
+				tables[id] = true
+			}
+			for id := range sourcesAbove(w) {
+				if gates[id] == nil {
+					gates[id] = map[int]bool{}
+				}
+				for t := range above {
+					gates[id][t] = true
+				}
+			}
+		}
+	}
+	for _, n := range p.Sources {
+		s.inputs[n.ID] = true
+		src := sourceShape{name: n.Name, table: tables[n.ID]}
+		if spec, ok := n.Leaf.(*source.Spec); ok {
+			src.bounded = bounded(spec)
+		}
+		// A source that feeds the table itself never waits for it.
+		if !src.table {
+			for _, t := range p.Sources {
+				if gates[n.ID][t.ID] {
+					src.after = append(src.after, t.Name)
+				}
+			}
+		}
+		s.sources = append(s.sources, src)
+	}
+	for _, n := range p.Sinks {
+		k := sinkShape{name: n.Name}
+		if spec, ok := n.Outlet.(*sink.Spec); ok {
+			k.onDriver = spec.OnDriver
+		}
+		s.sinks = append(s.sinks, k)
+	}
+	for _, n := range p.Nodes {
+		s.nodes = append(s.nodes, nodeTitle(n))
+	}
+	return s
+}
+
+// sourcesAbove are the source nodes that n's rows come from, tables that it only reads left out.
+func sourcesAbove(n *rdd.Node) map[int]bool {
+	found := map[int]bool{}
+	var walk func(n *rdd.Node)
+	walk = func(n *rdd.Node) {
+		if n.Kind == rdd.Source {
+			found[n.ID] = true
+		}
+		for _, in := range n.In {
+			walk(in)
+		}
+	}
+	walk(n)
+	return found
+}
+
+func nodeTitle(n *rdd.Node) string {
+	title := n.Op
+	if n.Name != "" {
+		title += fmt.Sprintf(" %q", n.Name)
+	}
+	if n.Site != "" {
+		title += " (" + n.Site + ")"
+	}
+	return title
+}
+
+// task names a task for messages.
+func (s *shape) task(t rdd.TaskID) string {
+	if t.Node >= 0 && t.Node < len(s.nodes) {
+		return fmt.Sprintf("%s partition %d", s.nodes[t.Node], t.Part)
+	}
+	return fmt.Sprintf("node %d partition %d", t.Node, t.Part)
+}
+
+// source tells whether a node is a source.
+func (s *shape) source(node int) bool { return s.inputs[node] }
+
+// bounded tells whether a source's partitions are all there at the start.
+func bounded(s *source.Spec) bool { return s.Kind == "memory" }
