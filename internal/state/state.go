@@ -1,12 +1,19 @@
-// Package state holds the keyed state of one operator in one reduce partition: columnar, pointer-free, with undo back
-// to the last published batch, and with deltas that cost what changed.
 package state
 
 import (
-	"github.com/apache/arrow/go/v15/arrow"
+	"encoding/binary"
 
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/row"
 )
+
+// maxUndo is how many sealed batches a table keeps undo for: far above any pipeline's depth + 1 (P14, I8). At the limit an
+// assertion fails: the executor has not told the table what is published.
+const maxUndo = 64
+
+// dead marks a row in Table.group that holds no key: free, or deleted and not forgotten.
+const dead = 0x80
 
 // Table maps keys to rows of state. All rows of one key group sequence are in one table; one goroutine at a time uses it.
 //
@@ -14,89 +21,221 @@ import (
 // they differ after a restore. Every change belongs to the batch that Begin opened.
 type Table struct {
 	key, val *row.Codec
+	version  int64
+
+	index index
+	keys  keyStore
+	vals  *row.Vectors
+	group []uint8 // key group, | dead
+	due   []int64 // nil until the first due time is set
+	heap  dueHeap
+	used  int     // rows [0, used) were given out before
+	free  []int32 // of these, the ones to give out again
+
+	live     int
+	groupLen [row.Groups]int
+
+	open    *undo    // the open batch; nil if none is
+	undo    []*undo  // sealed batches, ascending
+	spare   []*undo  // memory to use again
+	changed []uint64 // bit per row: is in open.rows
 }
 
 // New is an empty table at version (batch) at.
-func New(key, val *row.Codec, at int64) *Table { panic("unwritten") }
+func New(key, val *row.Codec, at int64) *Table {
+	assert.True(key.CheckKey() == nil, "state by a key that may not be one: %v", key.CheckKey())
+	return &Table{key: key, val: val, version: at, index: newIndex(), keys: keyStore{width: key.KeyWidth()}, vals: row.NewVectors(val)}
+}
 
 // Version is the batch whose changes were sealed last.
-func (t *Table) Version() int64 { panic("unwritten") }
+func (t *Table) Version() int64 { return t.version }
 
 // Begin opens batch b = Version()+1; an assertion fails for any other (I3).
-func (t *Table) Begin(b int64) { panic("unwritten") }
+func (t *Table) Begin(b int64) {
+	assert.True(t.open == nil, "batch %d begins while another is open", b)
+	assert.True(b == t.version+1 || fault.Planted("I3-version"), "batch %d on state of version %d (I3)", b, t.version)
+	assert.True(len(t.undo) < maxUndo, "undo of %d batches is kept: published batches must be forgotten", len(t.undo))
+	t.open = t.newUndo(b)
+}
+
+func (t *Table) mustBeOpen() { assert.True(t.open != nil, "state changes, and no batch is open") }
 
 // Find writes each key's row number to idx (length k.Len()), -1 where there is none.
-func (t *Table) Find(k *row.Keys, idx []int32) { panic("unwritten") }
+func (t *Table) Find(k *row.Keys, idx []int32) {
+	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
+	lo := uint32(0)
+	for i, hi := range k.Ends {
+		idx[i] = t.find(k.Data[lo:hi], k.Hash[i])
+		lo = hi
+	}
+}
 
 // Upsert is Find that adds missing keys, with a zero value and no due time. Keys may repeat within k.
-func (t *Table) Upsert(k *row.Keys, idx []int32) { panic("unwritten") }
+func (t *Table) Upsert(k *row.Keys, idx []int32) {
+	t.mustBeOpen()
+	t.upsert(k, idx)
+}
+
+func (t *Table) upsert(k *row.Keys, idx []int32) {
+	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
+	lo := uint32(0)
+	for i, hi := range k.Ends {
+		key, h := k.Data[lo:hi], k.Hash[i]
+		lo = hi
+		r := t.find(key, h)
+		if r < 0 {
+			r = t.add(key, h)
+		}
+		idx[i] = r
+	}
+}
+
+// find is the row of a key, -1 if there is none.
+func (t *Table) find(key []byte, hash uint64) int32 {
+	if t.keys.width == 8 {
+		return t.index.find8(uint32(hash), binary.LittleEndian.Uint64(key), t.keys.w8)
+	}
+	return t.index.find(uint32(hash), key, &t.keys)
+}
+
+// add gives a row to a key that has none.
+func (t *Table) add(key []byte, hash uint64) int32 {
+	var r int32
+	if n := len(t.free); n > 0 {
+		r, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		if t.used == len(t.group) {
+			t.grow()
+		}
+		r = int32(t.used)
+		t.used++
+	}
+	t.keys.set(r, key)
+	t.group[r] = uint8(row.Group(hash)) | dead
+	t.revive(r, hash)
+	if t.open != nil {
+		t.open.born(t, r)
+	}
+	return r
+}
+
+// grow makes room for a quarter more rows.
+func (t *Table) grow() {
+	n := max(64, t.used+t.used/4)
+	assert.True(n < 1<<31, "a table of %d rows passes the limit of one partition; use more partitions", t.used)
+	t.keys.grow(n)
+	t.vals.Grow(n)
+	group := make([]uint8, n)
+	for i := copy(group, t.group); i < n; i++ {
+		group[i] = dead
+	}
+	t.group = group
+	if t.due != nil {
+		t.due = append(make([]int64, 0, n), t.due...)[:n]
+	}
+	t.changed = append(make([]uint64, 0, (n+63)/64), t.changed...)[:(n+63)/64]
+}
+
+// revive puts a dead row, whose key and group are set, into the index.
+func (t *Table) revive(r int32, hash uint64) {
+	t.group[r] &^= dead
+	t.groupLen[t.group[r]]++
+	t.live++
+	t.index.insert(uint32(hash), r)
+}
+
+// kill takes a live row out of the index. Its key and value stay where they are.
+func (t *Table) kill(r int32) {
+	t.index.remove(uint32(t.keys.hash(r)), r)
+	t.groupLen[t.group[r]]--
+	t.live--
+	t.group[r] |= dead
+	if t.due != nil {
+		t.due[r] = 0
+	}
+}
+
+// release gives a dead row's number free.
+func (t *Table) release(r int32) {
+	t.vals.Clear(r)
+	t.keys.clear(r)
+	t.free = append(t.free, r)
+}
 
 // Get appends the values of rows idx to dst, a []S or nil, and returns it. idx must not hold -1. Strings are copies that the caller may keep.
-func (t *Table) Get(idx []int32, dst any) any { panic("unwritten") }
+func (t *Table) Get(idx []int32, dst any) any { return t.vals.Get(idx, dst) }
 
 // Set stores values src (a []S, same length as idx) into rows idx and marks them changed. A row may stand in idx once only.
-func (t *Table) Set(idx []int32, src any) { panic("unwritten") }
+func (t *Table) Set(idx []int32, src any) {
+	t.mustBeOpen()
+	for _, r := range idx {
+		t.touch(r)
+	}
+	t.vals.Set(idx, src)
+}
+
+// touch keeps what undoes a change of live row r, at its first change in the open batch.
+func (t *Table) touch(r int32) {
+	if t.changed[r>>6]>>(r&63)&1 == 0 {
+		if t.group[r]&dead != 0 {
+			assert.True(false, "row %d was deleted", r)
+		}
+		t.open.keep(t, r)
+	}
+}
 
 // AddInt64 adds delta[i] to column 0 (which must be a non-null int64) of row idx[i] and marks it changed; rows may repeat. The fast path of counts and sums.
-func (t *Table) AddInt64(idx []int32, delta []int64) { panic("unwritten") }
+func (t *Table) AddInt64(idx []int32, delta []int64) {
+	t.mustBeOpen()
+	assert.True(t.vals.Int64(0), "column 0 of %s is not an int64", t.val.Text())
+	assert.True(len(idx) == len(delta), "%d numbers for %d rows", len(delta), len(idx))
+	ints := t.vals.Ints(0)
+	for i, r := range idx {
+		t.touch(r)
+		ints[r] += delta[i]
+	}
+}
 
 // Int64 appends column 0 of rows idx to dst.
-func (t *Table) Int64(idx []int32, dst []int64) []int64 { panic("unwritten") }
+func (t *Table) Int64(idx []int32, dst []int64) []int64 {
+	assert.True(t.vals.Int64(0), "column 0 of %s is not an int64", t.val.Text())
+	ints := t.vals.Ints(0)
+	for _, r := range idx {
+		dst = append(dst, ints[r])
+	}
+	return dst
+}
 
-// Delete removes rows idx. Their numbers may be given to other keys from the next batch on.
-func (t *Table) Delete(idx []int32) { panic("unwritten") }
-
-// SetDue sets the due time of rows idx, µs since 1970; 0 means never. It marks the row changed.
-func (t *Table) SetDue(idx []int32, due []int64) { panic("unwritten") }
-
-// Due returns the rows whose due time is <= until, ordered by (due, key bytes), and clears their due times. Cost is what is due,
-// not what there is.
-func (t *Table) Due(until int64) []int32 { panic("unwritten") }
-
-// NextDue is the earliest due time, 0 if there is none.
-func (t *Table) NextDue() int64 { panic("unwritten") }
-
-// KeyRows appends the keys of rows idx (nil: all live rows ordered by key bytes) to dst, a []K or nil.
-func (t *Table) KeyRows(idx []int32, dst any) any { panic("unwritten") }
-
-// All are the live rows, ordered by key bytes.
-func (t *Table) All() []int32 { panic("unwritten") }
-
-// Seal ends the open batch, which is then the table's version, and keeps what undoes it.
-func (t *Table) Seal() { panic("unwritten") }
-
-// Abort undoes the open batch, if one is open.
-func (t *Table) Abort() { panic("unwritten") }
-
-// Rollback undoes sealed batches down to version to; an assertion fails if the undo of one was forgotten.
-func (t *Table) Rollback(to int64) { panic("unwritten") }
-
-// Forget drops the undo of batches up to and including b: they are published.
-func (t *Table) Forget(b int64) { panic("unwritten") }
-
-// Delta are the rows that batch b (sealed, not forgotten) changed, in Schema's form, ordered by (group, key bytes). Zero rows: nil. The record shares no
-// memory with the table.
-func (t *Table) Delta(b int64) arrow.Record { panic("unwritten") }
-
-// Dump are all live rows of key group g at the current version, in Schema's form, ordered by key bytes; nil when there are none. No batch may be open.
-func (t *Table) Dump(g int) arrow.Record { panic("unwritten") }
-
-// Load applies a delta or dump that was read back; only on a table with no open batch and no undo. With full, the
-// groups in [from, until) are emptied first. Rows of groups outside [from, until) are passed over.
-func (t *Table) Load(rec arrow.Record, from, until int, full bool) error { panic("unwritten") }
-
-// LoadedTo sets the version after Load.
-func (t *Table) LoadedTo(b int64) { panic("unwritten") }
+// Delete removes rows idx. Their numbers are given to other keys only after the batch is forgotten.
+func (t *Table) Delete(idx []int32) {
+	t.mustBeOpen()
+	for _, r := range idx {
+		if t.group[r]&dead != 0 {
+			assert.True(false, "row %d was deleted", r)
+		}
+		t.touch(r)
+		t.kill(r)
+		t.open.gone = append(t.open.gone, r)
+	}
+}
 
 // Len is the number of live rows, Bytes the memory held.
-func (t *Table) Len() int { panic("unwritten") }
+func (t *Table) Len() int { return t.live }
 
 // Bytes is the memory that the table holds.
-func (t *Table) Bytes() int64 { panic("unwritten") }
+func (t *Table) Bytes() int64 {
+	n := t.vals.Bytes() + int64(t.keys.bytes()) + int64(8*cap(t.index.slots)+cap(t.group)+8*cap(t.due)+8*cap(t.changed)+16*cap(t.heap)+4*cap(t.free))
+	for _, u := range t.undo {
+		n += u.bytes()
+	}
+	for _, u := range t.spare {
+		n += u.bytes()
+	}
+	if t.open != nil {
+		n += t.open.bytes()
+	}
+	return n
+}
 
 // GroupLen is the number of live rows of key group g.
-func (t *Table) GroupLen(g int) int { panic("unwritten") }
-
-// Schema is the form of deltas and dumps: "_group" uint8, "_deleted" bool, "_due" int64 (0: none), then row.Pair(key, val)'s columns.
-// Values of deleted rows are zero or null.
-func Schema(key, val *row.Codec) *arrow.Schema { panic("unwritten") }
+func (t *Table) GroupLen(g int) int { return t.groupLen[g] }

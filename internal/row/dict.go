@@ -1,0 +1,118 @@
+package row
+
+import "github.com/millrace/millrace/internal/assert"
+
+// Dict gives dense numbers to keys: the first key is 0, the next new one 1, and so on. It is an open-addressing table over
+// pointer-free memory, for partial aggregation and state. One goroutine at a time.
+type Dict struct {
+	slots []uint64 // low half of the hash << 32 | number + 1; 0 is free. The length is a power of two
+	keys  Keys
+}
+
+const minSlots = 16
+
+// NewDict is an empty dictionary with room for about n keys.
+func NewDict(n int) *Dict {
+	size := minSlots
+	for size*3/4 < n {
+		size *= 2
+	}
+	d := &Dict{slots: make([]uint64, size)}
+	d.keys.grow(n)
+	return d
+}
+
+// Len is the number of keys.
+func (d *Dict) Len() int { return len(d.keys.Ends) }
+
+// Add finds or adds each key of k and writes its number to idx, which has length k.Len(). It returns how many numbers existed before: numbers from there on are new.
+func (d *Dict) Add(k *Keys, idx []int32) (before int) {
+	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
+	before = d.Len()
+	lo := uint32(0)
+	for i, hi := range k.Ends {
+		key, h := k.Data[lo:hi], k.Hash[i]
+		lo = hi
+		at, n := d.find(key, uint32(h))
+		if n < 0 {
+			n = d.insert(at, key, h)
+		}
+		idx[i] = n
+	}
+	return before
+}
+
+// find is the slot and the number of a key; the number is -1 and the slot free if it is unknown.
+func (d *Dict) find(key []byte, h uint32) (at uint32, n int32) {
+	mask := uint32(len(d.slots) - 1)
+	ends := d.keys.Ends
+	for at = h & mask; ; at = (at + 1) & mask {
+		s := d.slots[at]
+		if s == 0 {
+			return at, -1
+		}
+		if uint32(s>>32) != h {
+			continue
+		}
+		n := uint32(s) - 1
+		lo := uint32(0)
+		if n > 0 {
+			lo = ends[n-1]
+		}
+		if string(d.keys.Data[lo:ends[n]]) == string(key) {
+			return at, int32(n)
+		}
+	}
+}
+
+// insert gives the next number to a key whose free slot is at.
+func (d *Dict) insert(at uint32, key []byte, h uint64) int32 {
+	n := uint32(d.Len())
+	d.slots[at] = h<<32 | uint64(n+1)
+	start := len(d.keys.Data)
+	data := append(d.keys.Data, key...)
+	assert.True(uint64(len(data)) < 1<<32, "a dictionary of %d keys passes the limit of 4 GiB", n)
+	d.keys.Data = data
+	d.keys.Ends = append(d.keys.Ends, uint32(start+len(key)))
+	d.keys.Hash = append(d.keys.Hash, h)
+	if int(n+1) > len(d.slots)*3/4 {
+		d.slots = regrow(d.slots)
+	}
+	return int32(n)
+}
+
+// regrow is the slots in a table of twice the size.
+func regrow(old []uint64) []uint64 {
+	slots := make([]uint64, 2*len(old))
+	mask := uint32(len(slots) - 1)
+	for _, s := range old {
+		if s == 0 {
+			continue
+		}
+		at := uint32(s>>32) & mask
+		for slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		slots[at] = s
+	}
+	return slots
+}
+
+// Find writes the number of each key of k to idx, -1 where it is unknown.
+func (d *Dict) Find(k *Keys, idx []int32) {
+	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
+	lo := uint32(0)
+	for i, hi := range k.Ends {
+		_, idx[i] = d.find(k.Data[lo:hi], uint32(k.Hash[i]))
+		lo = hi
+	}
+}
+
+// Keys are the keys by number. The result aliases the dictionary's memory and is valid until the next Add.
+func (d *Dict) Keys() *Keys { return &d.keys }
+
+// Reset forgets all keys and keeps the memory.
+func (d *Dict) Reset() {
+	clear(d.slots)
+	d.keys.Reset()
+}

@@ -1,0 +1,218 @@
+package row
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+	"unsafe"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/zeebo/xxh3"
+
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/fault"
+)
+
+// Keys are canonical encodings of keys: key i is Data[Ends[i-1]:Ends[i]] (Ends[-1] = 0). Two keys are equal exactly if
+// their encodings are equal bytes (P25). A single string or []byte column is its bytes as they are; a fixed-width
+// column is its little-endian bytes; several columns are concatenated, with strings prefixed by their uvarint length.
+// Hash[i] is xxh3 of the encoding with seed 0, the same in every process and version (state layout depends on it).
+type Keys struct {
+	Data []byte
+	Ends []uint32
+	Hash []uint64
+}
+
+// Len is the number of keys.
+func (k *Keys) Len() int { return len(k.Ends) }
+
+// Key is the encoding of key i; it aliases Data.
+func (k *Keys) Key(i int) []byte {
+	lo := uint32(0)
+	if i > 0 {
+		lo = k.Ends[i-1]
+	}
+	return k.Data[lo:k.Ends[i]:k.Ends[i]]
+}
+
+// Reset empties k and keeps its memory.
+func (k *Keys) Reset() { k.Data, k.Ends, k.Hash = k.Data[:0], k.Ends[:0], k.Hash[:0] }
+
+// Append adds one encoded key.
+func (k *Keys) Append(key []byte) { k.add(append(k.Data, key...), len(k.Data)) }
+
+// add ends the key that was appended to data behind start.
+func (k *Keys) add(data []byte, start int) {
+	if len(data) > math.MaxUint32 {
+		assert.True(false, "keys of %d bytes pass the limit of 4 GiB of one set", len(data))
+	}
+	k.Data = data
+	k.Ends = append(k.Ends, uint32(len(data)))
+	k.Hash = append(k.Hash, xxh3.Hash(data[start:]))
+}
+
+// Groups is the fixed number of key groups of every job; it never changes.
+const Groups = 128
+
+// Group is the key group of a key with that hash: its 7 highest bits.
+func Group(hash uint64) int { return int(hash >> 57) }
+
+// keyPart is one scalar of a key.
+type keyPart struct {
+	kind kind
+	off  uintptr // in the row
+	size int     // encoded; 0 for strings
+}
+
+// compileKey finds the scalars of the type as a key, or why it is none.
+func (c *Codec) compileKey() {
+	var errs []error
+	for _, col := range c.cols {
+		c.addKeyParts(col, col.off, c.typ.String()+"."+col.field.Name, &errs)
+	}
+	if c.keyErr = errors.Join(errs...); c.keyErr != nil {
+		return
+	}
+	for _, p := range c.keys {
+		if p.size == 0 {
+			c.keyWidth = 0
+			return
+		}
+		c.keyWidth += p.size
+	}
+}
+
+func (c *Codec) addKeyParts(col *column, off uintptr, path string, errs *[]error) {
+	refuse := func(what, fix string) {
+		*errs = append(*errs, fmt.Errorf("%s: %s may not be part of a key (P25); %s", path, what, fix))
+	}
+	switch id := col.field.Type.ID(); {
+	case col.ptr:
+		refuse("a pointer", "use the value itself")
+	case id == arrow.FLOAT32 || id == arrow.FLOAT64:
+		refuse("a float", "round it to an integer, or use its text")
+	case col.kind == listKind:
+		refuse("a slice", "join it to a string")
+	case col.kind == mapKind:
+		refuse("a map", "use one of its values")
+	case col.kind == structKind:
+		for _, kid := range col.kids {
+			c.addKeyParts(kid, off+kid.off, path+"."+kid.field.Name, errs)
+		}
+	case col.kind == stringKind || col.kind == bytesKind:
+		c.keys = append(c.keys, keyPart{col.kind, off, 0})
+	case col.kind == timeKind:
+		c.keys = append(c.keys, keyPart{col.kind, off, 8})
+	default:
+		c.keys = append(c.keys, keyPart{col.kind, off, int(col.size)})
+	}
+}
+
+// CheckKey is an error if the type may not be a key: pointers, interfaces, floats and slices other than []byte (P25).
+func (c *Codec) CheckKey() error { return c.keyErr }
+
+// KeyWidth is the size of every encoded key of this type, 0 if they vary.
+func (c *Codec) KeyWidth() int { return c.keyWidth }
+
+// textKey tells whether a key is the bytes of one string or []byte.
+func (c *Codec) textKey() bool { return len(c.keys) == 1 && c.keys[0].size == 0 }
+
+// AppendKeys appends the encodings and hashes of rows, a []T. The type must pass CheckKey.
+func (c *Codec) AppendKeys(rows any, k *Keys) {
+	assert.True(c.keyErr == nil, "keys of a type that may not be one: %v", c.keyErr)
+	base, n := c.memory(rows)
+	if n == 0 {
+		return
+	}
+	k.grow(n)
+	first := unsafe.Add(base, c.keys[0].off)
+	switch p := c.keys[0]; {
+	case c.textKey() && p.kind == stringKind:
+		for i := range n {
+			start := len(k.Data)
+			k.add(append(k.Data, *(*string)(unsafe.Add(first, uintptr(i)*c.size))...), start)
+		}
+	case len(c.keys) == 1 && p.kind == fixedKind && p.size == 8:
+		for i := range n {
+			start := len(k.Data)
+			k.add(binary.LittleEndian.AppendUint64(k.Data, *(*uint64)(unsafe.Add(first, uintptr(i)*c.size))), start)
+		}
+	default:
+		for i := range n {
+			start := len(k.Data)
+			k.add(c.appendKey(k.Data, unsafe.Add(base, uintptr(i)*c.size)), start)
+		}
+	}
+}
+
+// grow makes room for n more keys.
+func (k *Keys) grow(n int) {
+	if need := len(k.Ends) + n; need > cap(k.Ends) {
+		k.Ends = append(make([]uint32, 0, need), k.Ends...)
+	}
+	if need := len(k.Hash) + n; need > cap(k.Hash) {
+		k.Hash = append(make([]uint64, 0, need), k.Hash...)
+	}
+}
+
+// appendKey appends the encoding of the row at p.
+func (c *Codec) appendKey(b []byte, p unsafe.Pointer) []byte {
+	bare := c.textKey() || fault.Planted("P25-key")
+	for _, part := range c.keys {
+		q := unsafe.Add(p, part.off)
+		switch {
+		case part.size == 0:
+			h := (*text)(q) // a slice begins as a string does
+			if !bare {
+				b = binary.AppendUvarint(b, uint64(h.len))
+			}
+			if h.len > 0 {
+				b = append(b, unsafe.Slice((*byte)(h.data), h.len)...)
+			}
+		case part.kind == timeKind:
+			b = binary.LittleEndian.AppendUint64(b, uint64((*time.Time)(q).UnixMicro()))
+		case part.size == 1:
+			b = append(b, *(*byte)(q))
+		case part.size == 2:
+			b = binary.LittleEndian.AppendUint16(b, *(*uint16)(q))
+		case part.size == 4:
+			b = binary.LittleEndian.AppendUint32(b, *(*uint32)(q))
+		default:
+			b = binary.LittleEndian.AppendUint64(b, *(*uint64)(q))
+		}
+	}
+	return b
+}
+
+// AppendKeyColumns is AppendKeys from columns of this codec's schema.
+func (c *Codec) AppendKeyColumns(cols []arrow.Array, k *Keys) error {
+	assert.True(c.keyErr == nil, "keys of a type that may not be one: %v", c.keyErr)
+	if len(c.keys) > 1 || c.cols[0].kind == structKind || !(c.textKey() || c.keyWidth == 8) {
+		rows, err := c.Rows(cols, nil)
+		if err == nil {
+			c.AppendKeys(rows, k)
+		}
+		return err
+	}
+	n, err := c.check(cols)
+	if err != nil || n == 0 {
+		return err
+	}
+	k.grow(n)
+	in := whole(cols[0].Data())
+	if c.textKey() {
+		offs, b := in.offsets(), in.buf(2)
+		for i := range n {
+			start := len(k.Data)
+			k.add(append(k.Data, b[offs[i]:offs[i+1]]...), start)
+		}
+		return nil
+	}
+	for _, v := range as[uint64](in.buf(1))[in.off : in.off+n] {
+		start := len(k.Data)
+		k.add(binary.LittleEndian.AppendUint64(k.Data, v), start)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/row"
+)
+
+// Load applies a delta or dump that was read back; only on a table with no open batch and no undo. With full, the
+// groups in [from, until) are emptied first. Rows of groups outside [from, until) are passed over. After an error the table is of no use.
+func (t *Table) Load(rec arrow.Record, from, until int, full bool) error {
+	assert.True(t.open == nil && len(t.undo) == 0, "load into a table with an open batch or undo")
+	if full {
+		t.empty(from, until)
+	}
+	if rec == nil || rec.NumRows() == 0 {
+		return nil
+	}
+	if err := t.load(rec, from, until); err != nil {
+		return fmt.Errorf("state of %s: %w", Schema(t.key, t.val), err)
+	}
+	return nil
+}
+
+// empty removes all rows of groups [from, until).
+func (t *Table) empty(from, until int) {
+	n := 0
+	for g := from; g < until; g++ {
+		n += t.groupLen[g]
+	}
+	for r := 0; n > 0; r++ {
+		if g := int(t.group[r]); g >= from && g < until {
+			t.kill(int32(r))
+			t.release(int32(r))
+			n--
+		}
+	}
+}
+
+func (t *Table) load(rec arrow.Record, from, until int) error {
+	keyCols, nhead := t.key.Schema().NumFields(), headSchema.NumFields()
+	if err := batch.CheckRecord(rec, Schema(t.key, t.val)); err != nil {
+		return err
+	}
+	rows, err := headCodec.Rows(rec.Columns()[:nhead], nil)
+	if err != nil {
+		return err
+	}
+	heads := rows.([]head)
+	var keys, put, drop row.Keys
+	if err := t.key.AppendKeyColumns(rec.Columns()[nhead:nhead+keyCols], &keys); err != nil {
+		return err
+	}
+	var chosen []int32 // rows to put
+	for i, h := range heads {
+		g := int(h.Group)
+		if g != row.Group(keys.Hash[i]) {
+			return fmt.Errorf("row %d: group %d, but its key belongs to %d", i, g, row.Group(keys.Hash[i]))
+		}
+		switch {
+		case g < from || g >= until:
+		case h.Deleted:
+			drop.Append(keys.Key(i))
+		default:
+			chosen = append(chosen, int32(i))
+		}
+	}
+	if len(chosen) == len(heads) {
+		put = keys
+	} else {
+		rec = batch.Take(rec, chosen)
+		for _, i := range chosen {
+			put.Append(keys.Key(int(i)))
+		}
+	}
+	vals, err := t.val.Rows(rec.Columns()[nhead+keyCols:], nil)
+	if err != nil {
+		return err
+	}
+	t.drop(&drop)
+	idx := make([]int32, put.Len())
+	t.upsert(&put, idx)
+	t.vals.Set(idx, vals)
+	for i, r := range idx {
+		h := heads[i]
+		if chosen != nil {
+			h = heads[chosen[i]]
+		}
+		t.setDue(r, h.Due)
+	}
+	return nil
+}
+
+// drop removes keys at once.
+func (t *Table) drop(k *row.Keys) {
+	idx := make([]int32, k.Len())
+	t.Find(k, idx)
+	for _, r := range idx {
+		if r >= 0 && t.group[r]&dead == 0 {
+			t.kill(r)
+			t.release(r)
+		}
+	}
+}
+
+// LoadedTo sets the version after Load.
+func (t *Table) LoadedTo(b int64) {
+	assert.True(t.open == nil && len(t.undo) == 0, "load into a table with an open batch or undo")
+	t.version = b
+}

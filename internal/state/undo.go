@@ -1,0 +1,132 @@
+package state
+
+import "github.com/millrace/millrace/internal/assert"
+
+// undo is what takes one batch's changes back: the changed rows in order of their first change, and what they were (P14).
+type undo struct {
+	batch  int64
+	rows   []int32
+	fresh  []bool  // row i did not exist before: it has no image
+	due    []int64 // old due times; those that are missing are 0
+	images []byte  // old values of the rows that are not fresh, one behind the other
+	gone   []int32 // rows that the batch deleted
+}
+
+// newUndo is an empty undo for batch b.
+func (t *Table) newUndo(b int64) *undo {
+	if n := len(t.spare); n > 0 {
+		u := t.spare[n-1]
+		t.spare = t.spare[:n-1]
+		*u = undo{batch: b, rows: u.rows[:0], fresh: u.fresh[:0], due: u.due[:0], images: u.images[:0], gone: u.gone[:0]}
+		return u
+	}
+	return &undo{batch: b}
+}
+
+// maxSpare is the size above which an undo's memory is not kept for the next batch.
+const maxSpare = 1 << 20
+
+func (t *Table) recycle(u *undo) {
+	if u.bytes() <= maxSpare && len(t.spare) < 4 {
+		t.spare = append(t.spare, u)
+	}
+}
+
+// keep records live row r, which is about to change for the first time in this batch.
+func (u *undo) keep(t *Table, r int32) {
+	u.add(t, r, false)
+	u.images = t.vals.AppendImage(u.images, r)
+}
+
+// born records row r, which the batch has made.
+func (u *undo) born(t *Table, r int32) { u.add(t, r, true) }
+
+func (u *undo) add(t *Table, r int32, fresh bool) {
+	t.changed[r>>6] |= 1 << (r & 63)
+	if t.due != nil {
+		for len(u.due) < len(u.rows) {
+			u.due = append(u.due, 0) // from before the first due time was set
+		}
+		u.due = append(u.due, t.due[r])
+	}
+	u.rows = append(u.rows, r)
+	u.fresh = append(u.fresh, fresh)
+}
+
+func (u *undo) bytes() int64 {
+	return int64(4*cap(u.rows) + cap(u.fresh) + 8*cap(u.due) + cap(u.images) + 4*cap(u.gone))
+}
+
+// Seal ends the open batch, which is then the table's version, and keeps what undoes it.
+func (t *Table) Seal() {
+	t.mustBeOpen()
+	t.version = t.open.batch
+	t.undo = append(t.undo, t.open)
+	t.close()
+}
+
+// close leaves the open batch.
+func (t *Table) close() {
+	for _, r := range t.open.rows {
+		t.changed[r>>6] = 0
+	}
+	t.open = nil
+}
+
+// Abort undoes the open batch, if one is open.
+func (t *Table) Abort() {
+	if u := t.open; u != nil {
+		t.close()
+		t.takeBack(u)
+	}
+}
+
+// Rollback undoes sealed batches down to version to; an assertion fails if the undo of one was forgotten. No batch may be open.
+func (t *Table) Rollback(to int64) {
+	assert.True(t.open == nil, "rollback to %d while batch %d is open", to, t.version+1)
+	assert.True(to <= t.version, "rollback to %d of state of version %d", to, t.version)
+	for t.version > to {
+		n := len(t.undo) - 1
+		assert.True(n >= 0 && t.undo[n].batch == t.version, "rollback to %d: the undo of batch %d was forgotten", to, t.version)
+		t.takeBack(t.undo[n])
+		t.undo = t.undo[:n]
+		t.version--
+	}
+}
+
+// takeBack makes every row that a batch changed what it was before.
+func (t *Table) takeBack(u *undo) {
+	images := u.images
+	for i, r := range u.rows {
+		if u.fresh[i] {
+			if t.group[r]&dead == 0 {
+				t.kill(r)
+			}
+			t.release(r)
+			continue
+		}
+		if t.group[r]&dead != 0 {
+			t.revive(r, t.keys.hash(r))
+		}
+		images = t.vals.SetImage(images, r)
+		due := int64(0)
+		if i < len(u.due) {
+			due = u.due[i]
+		}
+		t.setDue(r, due)
+	}
+	t.recycle(u)
+}
+
+// Forget drops the undo of batches up to and including b: they are published. Rows that they deleted are free then.
+func (t *Table) Forget(b int64) {
+	n := 0
+	for n < len(t.undo) && t.undo[n].batch <= b {
+		for _, r := range t.undo[n].gone {
+			t.release(r)
+		}
+		t.recycle(t.undo[n])
+		n++
+	}
+	t.undo = append(t.undo[:0], t.undo[n:]...)
+}
