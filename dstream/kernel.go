@@ -65,7 +65,8 @@ func emitRows[K, V any](emit func(rdd.Chunk) error, keys []K, vals []V) error {
 	return nil
 }
 
-// changes tells whether the round trip through columns can change a value of type t: it holds times or slices.
+// changes tells whether the round trip through columns can change a value of type t: it holds times, slices, maps or
+// fields without a column.
 func changes(t reflect.Type) bool {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -76,7 +77,7 @@ func changes(t reflect.Type) bool {
 		return true
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
-			if changes(t.Field(i).Type) {
+			if f := t.Field(i); f.Tag.Get("arrow") == "-" || changes(f.Type) {
 				return true
 			}
 		}

@@ -25,8 +25,12 @@ var scratches = sync.Pool{New: func() any { return &scratch{dict: row.NewDict(0)
 
 func newScratch() *scratch { return scratches.Get().(*scratch) }
 
-// free gives s back; the caller forgets it.
+// free gives s back; the caller forgets it. Memory that has grown far beyond what this task needed is let go: emptying it
+// would cost every small batch after a large one.
 func (s *scratch) free() {
+	if keys := s.dict.Keys(); cap(keys.Ends) > 64*len(keys.Ends)+1<<13 {
+		return
+	}
 	s.dict.Reset()
 	s.keys.Reset()
 	scratches.Put(s)

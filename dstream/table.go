@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/source"
 )
 
 // Table is the latest value of each key, kept as state from a stream of changes. In batch t it holds the changes of all
@@ -21,7 +22,7 @@ type Table[K, V any] struct {
 }
 
 // Latest keeps the last value of each key as a table, in state under name. Changes count in order of (source partition, offset). Keys are
-// never removed: use LatestBy for streams that say so.
+// never removed: use the function Latest for changelogs, and LatestBy for other streams with removals.
 func (s Keyed[K, V]) Latest(name string) Table[K, V] {
 	return latest(s.job, caller(), name, s.node, s.node.Key, s.node.Val, func(in rdd.Chunk) ([]K, []V, []bool) {
 		return in.Keys.([]K), in.Vals.([]V), nil
@@ -44,6 +45,20 @@ func (s Stream[T]) LatestBy[K comparable, V any](name string, change func(T) (ke
 		}
 		return normal(key, keys), normal(val, vals), gone
 	})
+}
+
+// Latest keeps a changelog as a table, in state under name: the last value of each key; deletions remove it. To choose another key than
+// the record's, use LatestBy.
+func Latest[V any](name string, changes Stream[source.Change[V]]) Table[string, V] {
+	return latest(changes.job, caller(), name, changes.node, keyCodec[string](changes.job, caller()), codec[V](changes.job, caller()),
+		func(in rdd.Chunk) ([]string, []V, []bool) {
+			rows := in.Vals.([]source.Change[V])
+			keys, vals, gone := make([]string, len(rows)), make([]V, len(rows)), make([]bool, len(rows))
+			for i := range rows {
+				keys[i], vals[i], gone[i] = rows[i].Key, rows[i].Value, rows[i].Deleted
+			}
+			return keys, vals, gone
+		})
 }
 
 func latest[K, V any](j *Job, at site, name string, in *rdd.Node, key, val *row.Codec, read func(rdd.Chunk) ([]K, []V, []bool)) Table[K, V] {
