@@ -87,7 +87,8 @@ func Sum(rec arrow.Record) uint64 {
 }
 
 // Unmarshal reads what Marshal wrote, for a known schema. The record aliases data, or a copy of it if data is not aligned to 8 bytes. Every length and offset is checked:
-// bytes from outside never panic and never read beyond data. Bytes that Marshal would not write are an error.
+// bytes from outside never panic and never read beyond data. It does not prove that the
+// bytes are those that were written: that is what a checksum beside them is for.
 func Unmarshal(schema *arrow.Schema, data []byte) (arrow.Record, error) {
 	if err := Supported(schema); err != nil {
 		return nil, err
@@ -146,8 +147,8 @@ func (r *reader) record(schema *arrow.Schema) (arrow.Record, error) {
 // num reads a number of at most limit.
 func (r *reader) num(limit int) (int, error) {
 	n, w := binary.Uvarint(r.rest)
-	if w <= 0 {
-		return 0, errShort
+	if w <= 0 || w > 1 && r.rest[w-1] == 0 {
+		return 0, errors.New("a length that cannot be read")
 	}
 	if n > uint64(limit) {
 		return 0, fmt.Errorf("a length of %d where %d is the most", n, limit)
