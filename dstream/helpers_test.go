@@ -18,8 +18,25 @@ import (
 	"github.com/millrace/millrace/dstream/dstreamtest"
 )
 
-//go:embed job_test.go
-var jobTestSource string
+// The text of test files, to find lines in.
+var (
+	//go:embed job_test.go
+	jobTestSource string
+	//go:embed panic_test.go
+	panicTestSource string
+)
+
+// lineIn is the line of source that ends in the comment mark.
+func lineIn(t *testing.T, source, mark string) int {
+	t.Helper()
+	for i, l := range strings.Split(source, "\n") {
+		if strings.HasSuffix(l, "// "+mark) {
+			return i + 1
+		}
+	}
+	t.Fatalf("no line is marked %q", mark)
+	return 0
+}
 
 var update = flag.Bool("update", false, "rewrite golden files")
 

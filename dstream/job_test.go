@@ -13,17 +13,7 @@ import (
 	"github.com/millrace/millrace/sink"
 )
 
-// lineOf is the line of this file that holds mark.
-func lineOf(t *testing.T, mark string) int {
-	t.Helper()
-	for i, l := range strings.Split(jobTestSource, "\n") {
-		if strings.HasSuffix(l, "// "+mark) {
-			return i + 1
-		}
-	}
-	t.Fatalf("no line is marked %q", mark)
-	return 0
-}
+func lineOf(t *testing.T, mark string) int { t.Helper(); return lineIn(t, jobTestSource, mark) }
 
 type pageView struct {
 	Page string

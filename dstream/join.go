@@ -48,20 +48,20 @@ type tableJoiner[K, V, W, U any] struct {
 
 // Reduce joins the blocks chunk by chunk, in order.
 func (r *tableJoiner[K, V, W, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
-	s := newScratch()
-	defer s.free()
-	for _, rec := range in[0] {
-		for lo := int64(0); lo < rec.NumRows(); lo += rdd.ChunkRows {
-			out, err := r.join(ctx, rec.NewSlice(lo, min(lo+rdd.ChunkRows, rec.NumRows())), s)
-			if err != nil {
-				return err
-			}
-			if err := emit(out); err != nil {
-				return err
+	return withScratch(func(s *scratch) error {
+		for _, rec := range in[0] {
+			for lo := int64(0); lo < rec.NumRows(); lo += rdd.ChunkRows {
+				out, err := r.join(ctx, rec.NewSlice(lo, min(lo+rdd.ChunkRows, rec.NumRows())), s)
+				if err != nil {
+					return err
+				}
+				if err := emit(out); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *scratch) (out rdd.Chunk, err error) {

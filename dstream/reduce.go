@@ -105,16 +105,16 @@ func (r *batchReducer[K, V]) Reduce(_ *rdd.Context, in [][]arrow.Record, emit fu
 	if len(in[0]) == 0 {
 		return nil
 	}
-	s := newScratch()
-	defer s.free()
-	_, keys, sums, err := r.combine(in[0], s)
-	if err != nil {
-		return err
-	}
-	if fault.Planted("I7-maporder") {
-		keys, sums = mapOrder(keys, sums)
-	}
-	return emitRows(emit, keys, sums)
+	return withScratch(func(s *scratch) error {
+		_, keys, sums, err := r.combine(in[0], s)
+		if err != nil {
+			return err
+		}
+		if fault.Planted("I7-maporder") {
+			keys, sums = mapOrder(keys, sums)
+		}
+		return emitRows(emit, keys, sums)
+	})
 }
 
 // combine is the keys (encoded and as rows) and values of blocks, each key once, in order of first appearance. The encodings are valid
@@ -221,17 +221,17 @@ func (r *countReducer[K]) Reduce(_ *rdd.Context, in [][]arrow.Record, emit func(
 	if len(in[0]) == 0 {
 		return nil
 	}
-	s := newScratch()
-	defer s.free()
-	k, sums, err := r.sum(in[0], s)
-	if err != nil {
-		return err
-	}
-	keys, err := keyRows[K](r.key, k, nil)
-	if err != nil {
-		return err
-	}
-	return emitRows(emit, keys, sums)
+	return withScratch(func(s *scratch) error {
+		k, sums, err := r.sum(in[0], s)
+		if err != nil {
+			return err
+		}
+		keys, err := keyRows[K](r.key, k, nil)
+		if err != nil {
+			return err
+		}
+		return emitRows(emit, keys, sums)
+	})
 }
 
 // sum adds the counts of blocks by key: the keys, each once, in order of first appearance. They are valid until s is used again.

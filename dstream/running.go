@@ -90,9 +90,11 @@ func (r *runningCounter[K]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit f
 	if len(in[0]) == 0 {
 		return nil
 	}
-	s := newScratch()
-	defer s.free()
-	k, counts, err := r.sum(in[0], s)
+	return withScratch(func(s *scratch) error { return r.count(ctx, in[0], s, emit) })
+}
+
+func (r *runningCounter[K]) count(ctx *rdd.Context, in []arrow.Record, s *scratch, emit func(rdd.Chunk) error) error {
+	k, counts, err := r.sum(in, s)
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (r *runningCounter[K]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit f
 	ctx.State.Upsert(k, s.rows)
 	ctx.State.AddInt64(s.rows, counts)
 	r.o.renew(ctx, s.rows)
-	keys, err := r.emitKeys(in[0], k)
+	keys, err := r.emitKeys(in, k)
 	if err != nil {
 		return err
 	}
@@ -143,9 +145,11 @@ func (r *runningReducer[K, V]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emi
 	if len(in[0]) == 0 {
 		return nil
 	}
-	s := newScratch()
-	defer s.free()
-	k, keys, sums, err := r.combine(in[0], s)
+	return withScratch(func(s *scratch) error { return r.update(ctx, in[0], s, emit) })
+}
+
+func (r *runningReducer[K, V]) update(ctx *rdd.Context, in []arrow.Record, s *scratch, emit func(rdd.Chunk) error) error {
+	k, keys, sums, err := r.combine(in, s)
 	if err != nil {
 		return err
 	}

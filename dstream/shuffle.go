@@ -36,6 +36,14 @@ func (s *scratch) free() {
 	scratches.Put(s)
 }
 
+// withScratch lends f a scratch. It is not given back when f panics: a locator may still read it.
+func withScratch(f func(s *scratch) error) error {
+	s := newScratch()
+	err := f(s)
+	s.free()
+	return err
+}
+
 // numbers is idx with n elements.
 func (s *scratch) numbers(n int) []int32 {
 	s.idx = sized(s.idx, n)

@@ -103,14 +103,15 @@ type statefulReducer[K, V, S, U any] struct {
 // Reduce calls the function for the keys that are due, then for the keys that have rows.
 func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
 	r.expire(ctx)
-	if len(in[0]) > 0 {
-		s := newScratch()
-		defer s.free()
+	err := withScratch(func(s *scratch) error {
 		g, err := group[K, V](r.key, r.val, in[0], s)
-		if err != nil {
-			return err
+		if err == nil && len(g.keys) > 0 {
+			r.update(ctx, g)
 		}
-		r.update(ctx, g)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	return emitRows(emit, r.keys, normal(r.out, r.rows))
 }

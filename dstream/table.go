@@ -157,9 +157,11 @@ func (r *latestReducer[K, V]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit
 	if len(in[0]) == 0 {
 		return nil
 	}
-	s := newScratch()
-	defer s.free()
-	k, last, err := r.merge(in[0], s)
+	return withScratch(func(s *scratch) error { return r.apply(ctx, in[0], s, emit) })
+}
+
+func (r *latestReducer[K, V]) apply(ctx *rdd.Context, in []arrow.Record, s *scratch, emit func(rdd.Chunk) error) error {
+	k, last, err := r.merge(in, s)
 	if err != nil {
 		return err
 	}

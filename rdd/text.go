@@ -3,27 +3,29 @@ package rdd
 import (
 	"fmt"
 	"strings"
+
+	"github.com/millrace/millrace/internal/row"
 )
 
 // Explain is the plan as a tree for people: Text, with the place in the user's program behind each operator.
 func (p *Plan) Explain() string { return p.text(true) }
 
-// text draws one tree a root: the operators that are fused into its tasks, and, behind =>, the edges where its blocks
-// go. Without sites it is canonical: equal texts mean plans that compute the same from the same closures.
+// text draws one tree a root: the operators that are fused into its tasks, with the types of their rows (key -> value), and,
+// behind =>, the edges where a stage ends and its blocks go. Without sites it is canonical: equal texts mean plans that
+// compute the same from the same closures.
 func (p *Plan) text(sites bool) string {
 	w := &drawing{sites: sites, drawn: map[int]bool{}}
 	for _, n := range p.Nodes {
-		if !n.Root() {
-			continue
+		if n.Root() {
+			w.root(n)
 		}
-		w.root(n)
 	}
 	for _, n := range p.Sinks {
-		w.line(0, n, outletText(n))
+		w.line(0, n, ": "+schemaText(n)+" to "+n.Outlet.PlanText())
 	}
 	for _, s := range p.Sources {
-		if gates := p.Gates[s.Name]; len(gates) > 0 {
-			fmt.Fprintf(w, "source %q waits until %q is loaded\n", s.Name, gates)
+		for _, gate := range p.Gates[s.Name] {
+			fmt.Fprintf(w, "source %q waits until %q is loaded\n", s.Name, gate)
 		}
 	}
 	for _, v := range p.Values {
@@ -39,76 +41,82 @@ type drawing struct {
 }
 
 func (w *drawing) root(n *Node) {
-	facts := ""
+	facts := ": " + schemaText(n)
 	switch n.Kind {
 	case Source:
-		facts = fmt.Sprintf("%s -> %s", n.Leaf.PlanText(), schemaText(n))
+		facts += " from " + n.Leaf.PlanText()
 	case Wide:
-		facts = wideText(n)
+		facts += wideText(n)
 	}
 	w.line(0, n, facts)
 	w.below(n, 1)
 	if n.Dead != nil {
-		fmt.Fprintf(w, "  bad records => #%d %q\n", n.Dead.ID, n.Dead.Name)
+		fmt.Fprintf(w, "  bad records => #%d deadLetter %q\n", n.Dead.ID, n.Dead.Name)
 	}
 }
 
 func (w *drawing) below(n *Node, depth int) {
+	indent := strings.Repeat("  ", depth)
 	for _, to := range n.Out {
 		switch {
 		case to.Kind != Narrow:
 			for _, e := range edgesInto(n, to) {
-				fmt.Fprintf(w, "%s=> #%d %s", strings.Repeat("  ", depth), to.ID, to.Op)
+				fmt.Fprintf(w, "%s=> #%d %s%s", indent, to.ID, to.Op, quoted(to.Name))
 				if len(to.In) > 1 {
-					fmt.Fprintf(w, " input %d", e.Input)
+					fmt.Fprintf(w, ", input %d", e.Input)
 				}
 				fmt.Fprintln(w)
 			}
 		case w.drawn[to.ID]:
-			fmt.Fprintf(w, "%s#%d %s, see above\n", strings.Repeat("  ", depth), to.ID, to.Op)
+			fmt.Fprintf(w, "%s#%d %s%s, see above\n", indent, to.ID, to.Op, quoted(to.Name))
 		default:
 			w.drawn[to.ID] = true
-			w.line(depth, to, "-> "+schemaText(to))
+			w.line(depth, to, ": "+schemaText(to))
 			w.below(to, depth+1)
 		}
 	}
 }
 
 func (w *drawing) line(depth int, n *Node, facts string) {
-	fmt.Fprintf(w, "%s#%d %s", strings.Repeat("  ", depth), n.ID, n.Op)
-	if n.Name != "" {
-		fmt.Fprintf(w, " %q", n.Name)
-	}
-	if facts != "" {
-		fmt.Fprintf(w, " %s", facts)
-	}
+	fmt.Fprintf(w, "%s#%d %s%s%s", strings.Repeat("  ", depth), n.ID, n.Op, quoted(n.Name), facts)
 	if w.sites && n.Site != "" {
 		fmt.Fprintf(w, "  (%s)", n.Site)
 	}
 	fmt.Fprintln(w)
 }
 
+func quoted(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" %q", name)
+}
+
 func schemaText(n *Node) string {
 	if n.Key == nil {
-		return "[" + n.Val.Text() + "]"
+		return typeText(n.Val)
 	}
-	return "[" + n.Key.Text() + "] [" + n.Val.Text() + "]"
+	return typeText(n.Key) + " -> " + typeText(n.Val)
+}
+
+// typeText is a scalar's type, or a struct's columns in braces.
+func typeText(c *row.Codec) string {
+	if c.Scalar() {
+		return strings.TrimPrefix(c.Text(), "value: ")
+	}
+	return "{" + c.Text() + "}"
 }
 
 func wideText(n *Node) string {
-	var b strings.Builder
+	text := ""
 	if n.Wide.State {
-		fmt.Fprintf(&b, "state [%s] [%s] ", n.Wide.StateKey.Text(), n.Wide.StateVal.Text())
+		text += ", state " + typeText(n.Wide.StateKey) + " -> " + typeText(n.Wide.StateVal)
 	}
 	if n.Wide.Facts != "" {
-		fmt.Fprintf(&b, "%s ", n.Wide.Facts)
+		text += ", " + n.Wide.Facts
 	}
 	for _, t := range n.Wide.Tables {
-		fmt.Fprintf(&b, "reads #%d ", t.ID)
+		text += fmt.Sprintf(", reads #%d %s%s", t.ID, t.Op, quoted(t.Name))
 	}
-	return b.String() + "-> " + schemaText(n)
-}
-
-func outletText(n *Node) string {
-	return fmt.Sprintf("%s <- %s", n.Outlet.PlanText(), schemaText(n))
+	return text
 }
