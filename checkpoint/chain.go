@@ -34,8 +34,8 @@ func bases(refs []DeltaRef, op string, at int64) (base [row.Groups]int64) {
 //
 // refs are committed deltas ascending by batch, all that a store's Deltas or Recovered.Deltas gave and the commits since. A key group
 // without a full dump in them is built from its deltas alone: such groups hold the horizon back, so that their first delta is there. ok is
-// false where refs cannot bring a group to version at: they begin behind batch 1 and its first full dump lies above at, or a
-// delta covers batches on both sides of at (--checkpoint-every).
+// false where refs cannot bring a group to version at: at is below the version from which refs are complete and the group has no
+// full dump up to it, or a delta covers batches on both sides of at (--checkpoint-every).
 func Chain(refs []DeltaRef, op string, from, until int, at int64) (need []DeltaRef, ok bool) {
 	from, until = max(from, 0), min(until, row.Groups)
 	base := bases(refs, op, at)
@@ -72,20 +72,20 @@ func wanted(s Section, b int64, from, until int, base *[row.Groups]int64) bool {
 
 // reaches tells whether refs can bring groups [from, until) of op to version at.
 func reaches(refs []DeltaRef, op string, from, until int, at int64, base *[row.Groups]int64) bool {
+	if len(refs) > 0 && at < refs[0].Complete {
+		for g := from; g < until; g++ {
+			if base[g] == never {
+				return false
+			}
+		}
+	}
 	for _, d := range refs {
-		if d.Batch <= at {
+		if d.Batch <= at || d.Since >= at {
 			continue
 		}
 		for _, s := range d.Sections {
-			if s.Operator != op {
-				continue
-			}
-			for g := max(s.From, from); g < min(s.Until, until); g++ {
-				late := s.Full && base[g] == never && refs[0].Since > 0
-				across := !s.Full && d.Since < at
-				if late || across {
-					return false
-				}
+			if s.Operator == op && !s.Full && max(s.From, from) < min(s.Until, until) {
+				return false
 			}
 		}
 	}

@@ -7,12 +7,14 @@ import (
 	"syscall"
 )
 
-// damage is bytes that are not what was written; what it is in, if anything, is named by whoever wraps it.
+// damage is bytes that are not what was written.
 type damage struct {
-	file string
-	off  int64
+	file string // filled in by inFile where the finder does not know it
+	off  int64  // nowhere: the file as a whole
 	what string
 }
+
+const nowhere = int64(-1)
 
 // Error names the file, the byte and what is wrong there.
 func (d *damage) Error() string {

@@ -191,7 +191,7 @@ func againstIndex(dir string, log *logged) error {
 	}
 	l := log.ledger
 	if m.UUID == l.uuid && (m.Committed > l.committed || m.Planned > l.lastPlanned()) {
-		return &damage{file: filepath.Join(dir, logDir), what: fmt.Sprintf(
+		return &damage{file: filepath.Join(dir, logDir), off: nowhere, what: fmt.Sprintf(
 			"the index knows batches up to %d (%d committed), the log ends with %d (%d): its newest segments are missing; restore them, or delete %s to go on without them",
 			m.Planned, m.Committed, l.lastPlanned(), l.committed, filepath.Join(dir, indexFile))}
 	}

@@ -29,6 +29,7 @@ type ledger struct {
 	values    map[[32]byte]sharedMeta
 
 	deltas []DeltaRef         // committed, ascending by (batch, file)
+	whole  bool               // deltas reach back to the first that ever was
 	places map[int64]place    // plan records by batch
 	named  map[int64][][]byte // hashes of shared values by batch, of the same plans
 	stats  []Commit           // commits that are still in the log, without deltas, ascending
@@ -172,6 +173,7 @@ func (l *ledger) applyHeader(h *header) {
 		return
 	}
 	l.uuid, l.job, l.timeline = h.UUID, h.Job, h.Timeline
+	l.whole = h.Number == 1
 	l.committed, l.durable, l.finished = h.Committed, h.Durable, h.Finished
 	l.last, l.planned, l.targets = h.Last, slices.Clone(h.Planned), h.Targets
 	l.operators = h.Operators
@@ -290,13 +292,19 @@ func (l *ledger) recovered() *Recovered {
 // refs are the committed deltas that restoring may need.
 func (l *ledger) refs() []DeltaRef {
 	h := l.horizon()
-	var list []DeltaRef
-	for _, d := range l.deltas {
-		if d.Batch >= h {
-			list = append(list, d)
-		}
+	list := slices.DeleteFunc(slices.Clone(l.deltas), func(d DeltaRef) bool { return d.Batch < h })
+	if len(list) > 0 && (!l.whole || len(list) < len(l.deltas)) {
+		list[0].Complete = l.durable
 	}
 	return list
+}
+
+// forget drops what is known of batches below h.
+func (l *ledger) forget(h int64) {
+	kept := slices.DeleteFunc(slices.Clone(l.deltas), func(d DeltaRef) bool { return d.Batch < h })
+	l.whole = l.whole && len(kept) == len(l.deltas)
+	l.deltas = kept
+	l.stats = slices.DeleteFunc(l.stats, func(c Commit) bool { return c.Batch < h })
 }
 
 func (l *ledger) horizon() int64 { return horizon(l.deltas, l.durable, l.committed) }

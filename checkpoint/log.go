@@ -106,7 +106,7 @@ func readLogOnce(dir string) (*logged, error) {
 			return nil, err
 		}
 		if i > 0 && n != before.number+1 {
-			return nil, &damage{file: filepath.Join(dir, logDir, segmentName(before.number+1)), what: "segment is missing"}
+			return nil, &damage{file: filepath.Join(dir, logDir, segmentName(before.number+1)), off: nowhere, what: "segment is missing"}
 		}
 		if before != nil {
 			if err := l.take(before, f.head.Accepted, f.number); err != nil {

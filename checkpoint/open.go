@@ -135,7 +135,7 @@ func judge(dir, job string) error {
 	if len(log.segments) == 0 {
 		files, err := os.ReadDir(filepath.Join(dir, stateDir))
 		if err == nil && len(files) > 0 {
-			return &damage{file: filepath.Join(dir, logDir), what: "no batch log, though there are state files: restore the whole directory, or delete it to begin anew"}
+			return &damage{file: filepath.Join(dir, logDir), off: nowhere, what: "no batch log, though there are state files: restore the whole directory, or delete it to begin anew"}
 		}
 		return err
 	}

@@ -114,12 +114,6 @@ func (s *Store) pruneLog(h int64) error {
 	return nil
 }
 
-// forget drops what is known of batches below h.
-func (l *ledger) forget(h int64) {
-	l.deltas = slices.DeleteFunc(slices.Clone(l.deltas), func(d DeltaRef) bool { return d.Batch < h })
-	l.stats = slices.DeleteFunc(l.stats, func(c Commit) bool { return c.Batch < h })
-}
-
 // pruneFiles removes files of batches below h, losing attempts among them.
 func pruneFiles(dir string, h int64) error {
 	entries, err := os.ReadDir(dir)

@@ -66,6 +66,7 @@ type DeltaRef struct {
 	Batch    int64     `cbor:"4,keyasint"` // version that it brings the groups to
 	Since    int64     `cbor:"5,keyasint"` // covers batches (Since, Batch]; Batch-1 unless --checkpoint-every
 	Sections []Section `cbor:"6,keyasint"`
+	Complete int64     `cbor:"7,keyasint,omitempty"` // set by Store.Deltas on the first ref of a list: every version from this one on can be built from the list
 }
 
 // Section is a part of a delta file: the changed rows of some key groups of one operator, or all rows of them.

@@ -187,7 +187,7 @@ func (d *StateDir) Load(ref DeltaRef, s Section) (arrow.Record, error) {
 func (d *StateDir) path(ref DeltaRef) (string, error) {
 	path := filepath.Join(d.dir, stateDir, ref.File)
 	if ref.File == "" || ref.File != filepath.Base(ref.File) || strings.HasPrefix(ref.File, ".") {
-		return "", &damage{file: path, what: "not the name of a state file"}
+		return "", &damage{path, nowhere, "not the name of a state file"}
 	}
 	return path, nil
 }
@@ -195,7 +195,7 @@ func (d *StateDir) path(ref DeltaRef) (string, error) {
 func readSection(path string, s Section) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, &damage{path, s.Off, "file is missing"}
+		return nil, &damage{path, nowhere, "file is missing"}
 	}
 	if err != nil {
 		return nil, err
@@ -223,7 +223,7 @@ func (d *StateDir) Check(ref DeltaRef) error {
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return &damage{file: path, what: "file is missing"}
+		return &damage{path, nowhere, "file is missing"}
 	}
 	if err != nil {
 		return err
@@ -238,7 +238,7 @@ func (d *StateDir) Check(ref DeltaRef) error {
 	case n != ref.Bytes:
 		return &damage{path, min(n, ref.Bytes), fmt.Sprintf("file has %d bytes, the commit record says %d", n, ref.Bytes)}
 	case whole.Sum64() != ref.Sum && !fault.Planted("P15-sum"):
-		return &damage{path, 0, "file has another checksum than the commit record"}
+		return &damage{path, nowhere, "file has another checksum than the commit record"}
 	}
 	return nil
 }
@@ -256,7 +256,7 @@ func (d *StateDir) sync(refs []DeltaRef, after, until int64) error {
 		}
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		if errors.Is(err, os.ErrNotExist) {
-			return &damage{file: path, what: "file is missing"}
+			return &damage{path, nowhere, "file is missing"}
 		}
 		if err != nil {
 			return err

@@ -83,7 +83,7 @@ func readSealed(path string) ([]byte, error) {
 	}
 	data, ok := unseal(sealed)
 	if !ok {
-		return nil, &damage{file: path, what: "checksum does not match"}
+		return nil, &damage{path, nowhere, "checksum does not match"}
 	}
 	return data, nil
 }
