@@ -310,12 +310,13 @@ func (c *cells) maps(dst *bytesColumn, a *array.Map) error {
 // together row by row: two passes over bytes in place of a type switch per cell.
 type objects struct {
 	before [][]byte // what stands before each column's cell: {"a": and ,"b":
+	after  string   // what ends a row: } or, in files, } and a line feed
 	cols   []*cells
 	cells  []bytesColumn
 }
 
 func newObjects(fields []arrow.Field) (*objects, error) {
-	o := &objects{cells: make([]bytesColumn, len(fields))}
+	o := &objects{after: "}", cells: make([]bytesColumn, len(fields))}
 	for i, f := range fields {
 		c, err := newCells(f.Name, f.Type, false)
 		if err != nil {
@@ -352,7 +353,7 @@ func (o *objects) encode(dst *bytesColumn, cols []arrow.Array, n int) error {
 			dst.Data = append(dst.Data, o.before[j]...)
 			dst.Data = append(dst.Data, o.cells[j].Value(i)...)
 		}
-		dst.Data = append(dst.Data, '}')
+		dst.Data = append(dst.Data, o.after...)
 		dst.end()
 	}
 	return nil

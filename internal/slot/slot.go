@@ -107,15 +107,15 @@ func List(dir, prefix, suffix string) ([]int64, error) {
 	return list, nil
 }
 
-// Sweep removes what writers of dir that ended in the middle of Create left behind. The caller owns dir: a Create that
-// runs in another process meanwhile may fail.
-func Sweep(dir string) error {
+// Sweep removes what writers that ended in the middle of Create left behind in dir, of slots whose names begin with prefix. The
+// caller owns those slots: a Create that runs in another process meanwhile may fail.
+func Sweep(dir, prefix string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("sweep slots: %w", err)
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tmpPrefix) {
+		if !strings.HasPrefix(e.Name(), tmpPrefix+prefix) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -68,7 +68,7 @@ func TestNames(t *testing.T) {
 	if diff := cmp.Diff([]int64{7, 1_000_000_000_000}, list); diff != "" || err != nil {
 		t.Fatalf("list: %v %s", err, diff)
 	}
-	if err := Sweep(dir); err != nil {
+	if err := Sweep(dir, "m-"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, ".tmp-m-000000000002.x-123")); err == nil {
