@@ -50,7 +50,7 @@ type Enriched struct {
 
 func enrich(job *dstream.Job) {
 	views, profiles, out := connectors()
-	table := dstream.From(job, profiles).Latest("profiles")
+	table := dstream.Latest("profiles", dstream.From(job, profiles))
 	dstream.From(job, views).
 		KeyBy(func(v PageView) string { return strconv.FormatInt(v.ViewerID, 10) }).
 		LeftJoinTable(table, join).

@@ -54,6 +54,13 @@ func (s *screen) update(batch int64, latency time.Duration, rows []Row, now time
 	}
 }
 
+// counted is how many departures the rows add up to.
+func (s *screen) counted() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
+}
+
 func (s *screen) headline() string {
 	return fmt.Sprintf("batch %d   %d departures   %.0f rows/s   batch latency %.1f ms", s.batch, s.total, s.rate, float64(s.latency.Microseconds())/1000)
 }

@@ -1,0 +1,251 @@
+package sink
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace/millrace/commitlog"
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/kafkatx"
+)
+
+// KafkaOption is a setting of a Kafka sink.
+type KafkaOption func(*kafkaOptions)
+
+type kafkaOptions struct {
+	partitions int32
+	lanes      int
+}
+
+// KafkaPartitions is how many partitions the topic is made with, if it does not exist; the default is the broker's.
+func KafkaPartitions(n int) KafkaOption { return func(o *kafkaOptions) { o.partitions = int32(n) } }
+
+// KafkaLanes is how many transactions publish one batch, in parallel; the default is one a slot of the job, at most one a partition.
+// A new number takes effect with the first batch that is not planned yet.
+func KafkaLanes(n int) KafkaOption { return func(o *kafkaOptions) { o.lanes = n } }
+
+// KafkaJSON writes rows to a Kafka topic, values as JSON, exactly once: each batch and lane is one transaction that carries its marker
+// (P9). Rows with a key go to the partition that Kafka's own clients would choose; rows without go round robin. Consumers
+// must read with isolation.level=read_committed.
+func KafkaJSON(topic string, opts ...KafkaOption) Sink { return kafkaSink(topic, JSON, opts) }
+
+// KafkaText is KafkaJSON with the bare text of scalar values.
+func KafkaText(topic string, opts ...KafkaOption) Sink { return kafkaSink(topic, Text, opts) }
+
+func kafkaSink(topic string, f Format, opts []KafkaOption) Sink {
+	o := kafkaOptions{partitions: -1}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	spec := &Spec{Name: "kafka:" + topic, Kind: "kafka", Text: fmt.Sprintf("kafka %s %s", topic, f), Durable: true}
+	if topic == "" {
+		spec.Err = errors.New("a Kafka sink needs a topic")
+	}
+	spec.Check = func(s Schema) error { _, err := newEncoder(s, f); return err }
+	spec.Open = func(ctx context.Context, env Env, s Schema) (Output, error) {
+		return openKafka(ctx, env, s, topic, f, o)
+	}
+	return New(spec)
+}
+
+// kafkaWait is how long a broker may take to answer before the job gives up at start.
+const kafkaWait = 10 * time.Second
+
+// kafkaRun is how many rows without a key go to one lane, and within it to one partition, before the next takes over.
+const kafkaRun = 512
+
+// kafkaOutput is the topic in one process; its lanes share one client.
+type kafkaOutput struct {
+	cl         *kgo.Client
+	env        Env
+	topic      string
+	schema     Schema
+	format     Format
+	opts       kafkaOptions
+	partitions int32
+}
+
+func openKafka(ctx context.Context, env Env, s Schema, topic string, f Format, o kafkaOptions) (Output, error) {
+	copts := []kgo.Opt{kgo.SeedBrokers(env.Brokers...), kgo.ClientID("millrace-" + env.Job), kgo.MaxVersions(kafkatx.Versions())}
+	if env.TLS != nil {
+		conf, err := kafkaTLS(env.TLS)
+		if err != nil {
+			return nil, err
+		}
+		copts = append(copts, kgo.DialTLSConfig(conf))
+	}
+	cl, err := kgo.NewClient(copts...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	k := &kafkaOutput{cl: cl, env: env, topic: topic, schema: s, format: f, opts: o}
+	if err := k.prepare(ctx); err != nil {
+		cl.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// prepare finds the topic, or makes it.
+func (k *kafkaOutput) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, kafkaWait)
+	defer cancel()
+	if err := k.cl.Ping(ctx); err != nil {
+		return fmt.Errorf("kafka: no broker of %s answers: %w; start the broker, or set --brokers", strings.Join(k.env.Brokers, ","), err)
+	}
+	adm := kadm.NewClient(k.cl)
+	for tries := 0; ; tries++ {
+		topics, err := adm.ListTopics(ctx, k.topic)
+		if err != nil {
+			return fmt.Errorf("kafka topic %s: %w", k.topic, err)
+		}
+		t := topics[k.topic]
+		if t.Err == nil && len(t.Partitions) > 0 {
+			k.partitions = int32(len(t.Partitions))
+			return nil
+		}
+		if t.Err != nil && !errors.Is(t.Err, kerr.UnknownTopicOrPartition) && !kerr.IsRetriable(t.Err) {
+			return fmt.Errorf("kafka topic %s: %w", k.topic, t.Err)
+		}
+		if tries == 0 {
+			resp, err := adm.CreateTopic(ctx, k.opts.partitions, -1, nil, k.topic)
+			if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) && !errors.Is(resp.Err, kerr.TopicAlreadyExists) {
+				return fmt.Errorf("kafka topic %s: create it: %w", k.topic, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("kafka topic %s: no leader within %s: %w", k.topic, kafkaWait, ctx.Err())
+		case <-k.env.Clock.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func kafkaTLS(t *TLS) (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fmt.Errorf("kafka: read the certificate authority: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("kafka: %s holds no certificate in PEM form", t.CA)
+		}
+	}
+	if t.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("kafka: load the client certificate: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{cert}
+	}
+	return conf, nil
+}
+
+// Lanes is one a slot, at most one a partition, unless KafkaLanes says otherwise.
+func (k *kafkaOutput) Lanes(_ context.Context, slots int) (int, error) {
+	want := slots
+	if k.opts.lanes > 0 {
+		want = k.opts.lanes
+	}
+	return max(1, min(want, int(k.partitions))), nil
+}
+
+// Route sends a key to the lane of its Kafka partition.
+func (k *kafkaOutput) Route(task int, first int64, rec arrow.Record, lanes int, lane []int32) {
+	if k.schema.Keys == 0 || lanes == 1 {
+		for i := range lane {
+			lane[i] = int32((int64(task) + (first+int64(i))/kafkaRun) % int64(lanes))
+		}
+		return
+	}
+	var keys bytesColumn
+	err := encodeKeys(k.schema, rec, &keys)
+	assert.True(err == nil, "kafka topic %s: keys that were checked when the job was built: %v", k.topic, err)
+	for i := range lane {
+		lane[i] = int32(commitlog.PartitionOf(keys.Value(i), int(k.partitions)) % lanes)
+	}
+}
+
+// encodeKeys writes the key bytes of rec's rows.
+func encodeKeys(s Schema, rec arrow.Record, keys *bytesColumn) error {
+	p, err := newPart(keyFields(s.Arrow.Fields()[:s.Keys]), s.ScalarKey, Text)
+	if err != nil {
+		return err
+	}
+	keys.reset()
+	return p.encode(keys, rec.Columns()[:s.Keys], int(rec.NumRows()))
+}
+
+func (k *kafkaOutput) Close() error {
+	k.cl.Close()
+	return nil
+}
+
+// Lane takes lane n over: both of its transactional ids are fenced before the marker is read.
+func (k *kafkaOutput) Lane(ctx context.Context, n, lanes int, o Owner) (Lane, error) {
+	l := &kafkaLane{out: k, n: int32(n), lanes: int32(lanes), owner: o, group: fmt.Sprintf("%s-%s-%d.marker", k.env.Job, o.Sink, n)}
+	var err error
+	if l.enc, err = newEncoder(k.schema, k.format); err != nil {
+		return nil, err
+	}
+	return l, l.takeOver(ctx)
+}
+
+func (l *kafkaLane) takeOver(ctx context.Context) error {
+	for i := range l.tx {
+		id := fmt.Sprintf("%s-%s-%s-%d-%d", l.out.env.Job, l.owner.UUID, l.owner.Sink, l.n, i)
+		p, err := kafkatx.Open(ctx, l.out.cl, l.out.env.Clock, l.out.topic, id)
+		if err != nil {
+			return err
+		}
+		l.tx[i] = p
+	}
+	return l.readMarker(ctx)
+}
+
+// readMarker waits for transactions that are being ended: the marker counts only once its transaction is decided.
+func (l *kafkaLane) readMarker(ctx context.Context) error {
+	l.found, l.marker = false, Marker{}
+	adm := kadm.NewClient(l.out.cl)
+	for wait := time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
+		resp, err := adm.FetchOffsets(kadm.RequireStable(ctx), l.group)
+		if err == nil {
+			o, ok := resp.Lookup(l.out.topic, l.n)
+			if !ok {
+				return nil
+			}
+			if err = o.Err; err == nil {
+				if o.At < 0 {
+					return nil
+				}
+				if err := json.Unmarshal([]byte(o.Metadata), &l.marker); err != nil {
+					return fmt.Errorf("kafka: marker of lane %d in group %s: %w; the group is reserved to millrace: choose another --name", l.n, l.group, err)
+				}
+				l.found = true
+				return nil
+			}
+		}
+		if !kerr.IsRetriable(err) && !errors.Is(err, kerr.UnstableOffsetCommit) {
+			return fmt.Errorf("kafka: read the marker of lane %d from group %s: %w", l.n, l.group, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("kafka: read the marker of lane %d from group %s: %w", l.n, l.group, ctx.Err())
+		case <-l.out.env.Clock.After(wait):
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/commitlog"
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/kafkatx"
+)
+
+// kafkaLane publishes every batch in one transaction. Two transactional ids are used in turn: while the broker writes the end of one batch's
+// transaction into its partitions, the next batch's runs under the other id.
+type kafkaLane struct {
+	out      *kafkaOutput
+	n, lanes int32
+	owner    Owner
+	group    string
+	enc      rowEncoder
+	tx       [2]*kafkatx.Producer
+	turn     int
+	marker   Marker
+	found    bool
+	staged   []kafkaStaged // ascending by batch
+	keys     bytesColumn
+	vals     bytesColumn
+}
+
+type kafkaStaged struct {
+	batch int64
+	recs  map[int32]*kafkatx.Records
+}
+
+// Marker is what the broker knows to be published last.
+func (l *kafkaLane) Marker() (Marker, bool) { return l.marker, l.found }
+
+// Stage encodes the rows and keeps them in memory; nothing is sent (P8).
+func (l *kafkaLane) Stage(_ context.Context, b Batch, rows []arrow.Record) error {
+	if err := l.Discard(b.Number - 1); err != nil {
+		return err
+	}
+	s := kafkaStaged{batch: b.Number, recs: map[int32]*kafkatx.Records{}}
+	millis, row := b.Time/1000, int64(0)
+	for _, rec := range rows {
+		if err := l.enc.Encode(rec, &l.keys, &l.vals); err != nil {
+			return fmt.Errorf("kafka topic %s lane %d batch %d: %w", l.out.topic, l.n, b.Number, err)
+		}
+		keyed := l.out.schema.Keys > 0
+		for i := range int(rec.NumRows()) {
+			var key []byte
+			part := l.roundRobin(b.Number, row)
+			if keyed {
+				key = present(&l.keys, i)
+				part = int32(commitlog.PartitionOf(key, int(l.out.partitions)))
+			}
+			r := s.recs[part]
+			if r == nil {
+				r = &kafkatx.Records{}
+				s.recs[part] = r
+			}
+			r.Add(key, present(&l.vals, i), millis)
+			row++
+		}
+	}
+	l.staged = append(l.staged, s)
+	return nil
+}
+
+// roundRobin spreads rows without a key over the lane's own partitions: those whose number is n modulo the number of lanes.
+func (l *kafkaLane) roundRobin(batch, row int64) int32 {
+	own := (l.out.partitions - l.n + l.lanes - 1) / l.lanes
+	return l.n + l.lanes*int32((batch+row/kafkaRun)%int64(own))
+}
+
+// Publish writes rows and marker in one transaction. A batch without rows writes nothing. When the outcome of a transaction is unknown,
+// the marker decides.
+func (l *kafkaLane) Publish(ctx context.Context, b Batch) error {
+	if l.found && l.marker.UUID == l.owner.UUID && l.marker.Batch >= b.Number && !fault.Planted("I5-kafka") {
+		return l.Discard(0) // published before, by an owner that did not live to say so
+	}
+	assert.True(len(l.staged) > 0 && l.staged[0].batch == b.Number, "kafka lane %d: publish of batch %d, which is not staged first", l.n, b.Number)
+	s := l.staged[0]
+	if len(s.recs) > 0 {
+		if err := l.write(ctx, b, s); err != nil {
+			return fmt.Errorf("kafka topic %s lane %d batch %d: %w", l.out.topic, l.n, b.Number, err)
+		}
+	}
+	l.staged = l.staged[1:]
+	return nil
+}
+
+func (l *kafkaLane) write(ctx context.Context, b Batch, s kafkaStaged) error {
+	m := Marker{UUID: l.owner.UUID, Timeline: l.owner.Timeline, Batch: b.Number, PlanHash: b.PlanHash}
+	meta, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	mark := kafkatx.Marker{Group: l.group, Partition: l.n, Offset: b.Number, Metadata: string(meta)}
+	for range 3 {
+		fault.Crash("kafka-before-commit")
+		err = l.tx[l.turn].Write(ctx, s.recs, mark)
+		fault.Crash("kafka-after-commit")
+		l.turn = 1 - l.turn
+		if err == nil {
+			l.marker, l.found = m, true
+			return nil
+		}
+		if errors.Is(err, kafkatx.ErrFenced) || ctx.Err() != nil {
+			return err
+		}
+		if rerr := l.renew(ctx); rerr != nil {
+			return errors.Join(err, rerr)
+		}
+		if l.found && l.marker.UUID == m.UUID && l.marker.Batch == m.Batch {
+			return nil
+		}
+	}
+	return err
+}
+
+// renew brings both producers back after an error. It fails if another owner has fenced them since (I9).
+func (l *kafkaLane) renew(ctx context.Context) error {
+	for _, p := range l.tx {
+		if err := p.Renew(ctx); err != nil {
+			return err
+		}
+	}
+	return l.readMarker(ctx)
+}
+
+// Discard drops what is staged above after.
+func (l *kafkaLane) Discard(after int64) error {
+	n := len(l.staged)
+	for n > 0 && l.staged[n-1].batch > after {
+		n--
+	}
+	l.staged = l.staged[:n]
+	return nil
+}
+
+// Flush has nothing to do: what is published is visible.
+func (l *kafkaLane) Flush(context.Context) error { return nil }
+
+// Close leaves the transactional ids to the next owner.
+func (l *kafkaLane) Close() error { return nil }
+
+// present is row i's bytes: nil exactly if it is null, also where an empty value has no memory.
+func present(c *bytesColumn, i int) []byte {
+	v := c.Value(i)
+	if v == nil && (c.Null == nil || !c.Null[i]) {
+		return []byte{}
+	}
+	return v
+}
