@@ -71,8 +71,8 @@ func Listen() Option { return Option{name: "Listen", set: func(o *options) { o.l
 // For Text, JSON, CSV and Changelog.
 func MaxRecord(n int) Option {
 	op := Option{name: "MaxRecord", format: true, set: func(o *options) { o.maxRecord = n }}
-	if n < 1 || n > 256<<20 {
-		op.err = fmt.Errorf("option MaxRecord(%d): want 1 to %d", n, 256<<20)
+	if n < 1 || n > 32<<20 {
+		op.err = fmt.Errorf("option MaxRecord(%d): want 1 to %d", n, 32<<20)
 	}
 	return op
 }
