@@ -78,7 +78,7 @@ type kafkaOutput struct {
 }
 
 func openKafka(ctx context.Context, env Env, s Schema, topic string, f Format, o kafkaOptions) (Output, error) {
-	copts := []kgo.Opt{kgo.SeedBrokers(env.Brokers...), kgo.ClientID("millrace-" + env.Job), kgo.MaxVersions(kafkatx.Versions())}
+	copts := []kgo.Opt{kgo.SeedBrokers(env.Brokers...), kgo.MetadataMinAge(20 * time.Millisecond), kgo.ClientID("millrace-" + env.Job), kgo.MaxVersions(kafkatx.Versions())}
 	if env.TLS != nil {
 		conf, err := kafkaTLS(env.TLS)
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/commitlog"
-	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/kafkatx"
 )
@@ -83,7 +82,9 @@ func (l *kafkaLane) Publish(ctx context.Context, b Batch) error {
 	if l.found && l.marker.UUID == l.owner.UUID && l.marker.Batch >= b.Number && !fault.Planted("I5-kafka") {
 		return l.Discard(0) // published before, by an owner that did not live to say so
 	}
-	assert.True(len(l.staged) > 0 && l.staged[0].batch == b.Number, "kafka lane %d: publish of batch %d, which is not staged first", l.n, b.Number)
+	if len(l.staged) == 0 || l.staged[0].batch != b.Number {
+		return fmt.Errorf("kafka topic %s lane %d: batch %d is to be published but is not the first that is staged", l.out.topic, l.n, b.Number)
+	}
 	s := l.staged[0]
 	if len(s.recs) > 0 {
 		if err := l.write(ctx, b, s); err != nil {
