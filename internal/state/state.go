@@ -174,12 +174,12 @@ func (t *Table) Set(idx []int32, src any) {
 	t.vals.Set(idx, src)
 }
 
-// touch keeps what undoes a change of live row r, at its first change in the open batch.
+// touch keeps what undoes a change of row r, which must be live, at its first change in the open batch.
 func (t *Table) touch(r int32) {
+	if t.group[r]&dead != 0 {
+		assert.True(false, "row %d was deleted", r)
+	}
 	if t.changed[r>>6]>>(r&63)&1 == 0 {
-		if t.group[r]&dead != 0 {
-			assert.True(false, "row %d was deleted", r)
-		}
 		t.open.keep(t, r)
 	}
 }
@@ -210,9 +210,6 @@ func (t *Table) Int64(idx []int32, dst []int64) []int64 {
 func (t *Table) Delete(idx []int32) {
 	t.mustBeOpen()
 	for _, r := range idx {
-		if t.group[r]&dead != 0 {
-			assert.True(false, "row %d was deleted", r)
-		}
 		t.touch(r)
 		t.kill(r)
 		t.open.gone = append(t.open.gone, r)
