@@ -184,9 +184,9 @@ func (w *Writer) counted(group []run, all bool) {
 		}
 		w.counts.Records += int64(r.batch.Len())
 		w.counts.Bytes += int64(r.batch.Bytes())
-		if r.done == nil && w.spare == nil && r.batch.Bytes() < 8<<20 {
+		if r.done == nil && len(w.spare) < maxSpare && r.batch.Bytes() < 2<<20 {
 			r.batch.Reset()
-			w.spare = r.batch
+			w.spare = append(w.spare, r.batch)
 		}
 	}
 }

@@ -96,10 +96,10 @@ func (l *lease) take(o *Owner) error {
 	err = flock(alive, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		alive.Close()
-		if o == nil || o.Job == "" || rec.Job != o.Job || rec.Plain {
+		if o == nil || rec.Plain || (rec.Job != o.Job || o.Job == "") && !ours(rec.Token) {
 			return l.p.wrap(fmt.Errorf("%w: process %d%s; one process at a time may write a partition", ErrLocked, rec.PID, jobText(rec)))
 		}
-		// The last owner is of our own job and not above our epoch: it may hang, but it will find the new token at its next append.
+		// The last owner is of our own job (or process) and not above our epoch: it may hang, but finds the new token at its next append.
 		if alive, err = replaceLock(path); err != nil {
 			return l.p.wrap(err)
 		}
@@ -116,7 +116,16 @@ func (l *lease) take(o *Owner) error {
 		return l.p.wrap(err)
 	}
 	l.alive = alive
+	live.Store(l.token, true)
 	return nil
+}
+
+// live are the tokens of this process's leases: a job that this process has given up cannot be in its own way.
+var live sync.Map
+
+func ours(token string) bool {
+	_, ok := live.Load(token)
+	return ok
 }
 
 func jobText(rec ownerRecord) string {
@@ -162,7 +171,10 @@ func (l *lease) unlock() {
 	l.mu.Unlock()
 }
 
-func (l *lease) close() error { return errors.Join(l.alive.Close(), l.owner.Close()) }
+func (l *lease) close() error {
+	live.Delete(l.token)
+	return errors.Join(l.alive.Close(), l.owner.Close())
+}
 
 func flock(f *os.File, how int) error {
 	for {

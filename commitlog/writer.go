@@ -28,7 +28,7 @@ type Writer struct {
 
 	mu      sync.Mutex // guards all below
 	pending []run      // in order; the last may take more appended records
-	spare   *Batch     // an empty batch whose memory can be used again
+	spare   []*Batch   // empty batches whose memory can be used again, at most maxSpare
 	bytes   int        // of appended records in pending
 	next    int64      // offset that the next record will have
 	waiters []chan error
@@ -140,17 +140,25 @@ func (w *Writer) taking(size int) *Batch {
 		signal(w.wake)
 	}
 	w.bytes += size + 12
-	if n := len(w.pending); n > 0 && w.pending[n-1].done == nil && w.pending[n-1].batch.Bytes()+size < MaxBatch/2 {
+	if n := len(w.pending); n > 0 && w.pending[n-1].done == nil && w.pending[n-1].batch.Bytes()+size <= frameTarget {
 		return w.pending[n-1].batch
 	}
-	b := w.spare
-	w.spare = nil
-	if b == nil {
-		b = new(Batch)
+	if w.bytes > groupBytes {
+		signal(w.kick)
+	}
+	b := new(Batch)
+	if n := len(w.spare); n > 0 {
+		b, w.spare = w.spare[n-1], w.spare[:n-1]
 	}
 	w.pending = append(w.pending, run{batch: b})
 	return b
 }
+
+const (
+	// groupBytes is how much is pending before it is written without waiting for the sync interval.
+	groupBytes = 8 << 20
+	maxSpare   = 16
+)
 
 func signal(c chan struct{}) {
 	select {
