@@ -1,0 +1,19 @@
+//go:build faults
+
+package sink_test
+
+import (
+	"testing"
+
+	"github.com/millrace/millrace/sink/sinktest"
+)
+
+func TestLogFaultsAreCaught(t *testing.T) {
+	for _, c := range []struct{ fault, test string }{
+		{"I5-log", "TestLog/PublishedOnce$"},
+		{"I9-log", "TestLog/OldOwnerIsFenced$"},
+		{"I9-log-epoch", "TestLog/OldOwnerIsFenced$"},
+	} {
+		t.Run(c.fault, func(t *testing.T) { sinktest.Red(t, c.fault, c.test) })
+	}
+}
