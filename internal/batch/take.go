@@ -17,7 +17,8 @@ func Take(rec arrow.Record, idx []int32) arrow.Record {
 	return array.NewRecord(rec.Schema(), cols, int64(len(idx)))
 }
 
-// Split sends row i of rec to part[i] of n; result j is nil where part j got no row. Order is kept (I7).
+// Split sends row i of rec to part[i] of n; result j is nil where part j got no row, and rec itself where it
+// got all. Order is kept (I7).
 func Split(rec arrow.Record, part []int32, n int) []arrow.Record {
 	assert.True(int64(len(part)) == rec.NumRows(), "%d parts for %d rows", len(part), rec.NumRows())
 	out := make([]arrow.Record, n)

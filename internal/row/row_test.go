@@ -231,3 +231,24 @@ func TestNormalizeCopiesWhatIsShared(t *testing.T) {
 		t.Fatal("shared memory was changed")
 	}
 }
+
+func TestFingerprintSeesChanges(t *testing.T) {
+	c, rows := codecOf[wide](t), randomRows[wide](rand.New(rand.NewPCG(8, 8)), 20)
+	before := c.Fingerprint(rows)
+	if c.Fingerprint(rows) != before {
+		t.Fatal("two fingerprints of the same rows")
+	}
+	for name, change := range map[string]func(w *wide){
+		"field":   func(w *wide) { w.I16++ },
+		"element": func(w *wide) { w.Strs = append(w.Strs, "x") },
+		"deep":    func(w *wide) { w.PIn = &inner{A: 77} },
+		"map":     func(w *wide) { w.Map = map[string]int64{"new": 1} },
+	} {
+		old := rows[11]
+		change(&rows[11])
+		if c.Fingerprint(rows) == before {
+			t.Errorf("%s: the change does not show", name)
+		}
+		rows[11] = old
+	}
+}

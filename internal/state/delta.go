@@ -61,23 +61,44 @@ func (t *Table) compareKeys(a, b *place) int {
 	return bytes.Compare(t.keys.get(a.row), t.keys.get(b.row))
 }
 
-// sort orders places by (group, key bytes); of one key the live row is first.
-func (t *Table) sort(ps []place) {
-	slices.SortFunc(ps, func(a, b place) int {
-		if c := cmp.Compare(a.group, b.group); c != 0 {
-			return c
+// sort is ps ordered by (group, key bytes); of one key the live row is first. Rows are counted into their groups and
+// then sorted within them, which halves the comparisons.
+func (t *Table) sort(ps []place) []place {
+	var ends [row.Groups]int
+	for i := range ps {
+		ends[ps[i].group]++
+	}
+	at := 0
+	for g, n := range ends {
+		ends[g] = at
+		at += n
+	}
+	out := make([]place, len(ps))
+	for i := range ps {
+		g := ps[i].group
+		out[ends[g]] = ps[i]
+		ends[g]++
+	}
+	at = 0
+	for _, end := range ends {
+		if end-at > 1 {
+			slices.SortFunc(out[at:end], t.inGroup)
 		}
-		if c := t.compareKeys(&a, &b); c != 0 {
-			return c
-		}
-		switch {
-		case a.dead == b.dead:
-			return 0
-		case b.dead:
-			return -1
-		}
-		return 1
-	})
+		at = end
+	}
+	return out
+}
+
+// inGroup orders places of one group by (key bytes, live first).
+func (t *Table) inGroup(a, b place) int {
+	c := t.compareKeys(&a, &b)
+	switch {
+	case c != 0 || a.dead == b.dead:
+		return c
+	case b.dead:
+		return -1
+	}
+	return 1
 }
 
 // Delta are the rows that batch b (sealed, not forgotten) changed, in Schema's form, ordered by (group, key bytes). Zero rows: nil. The record shares no
@@ -92,8 +113,7 @@ func (t *Table) Delta(b int64) arrow.Record {
 		ps[i] = t.place(r)
 		ps[i].fresh = u.fresh[i]
 	}
-	t.sort(ps)
-	return t.record(t.oneOfEach(ps))
+	return t.record(t.oneOfEach(t.sort(ps)))
 }
 
 // oneOfEach leaves one row of each key: the live one; else a deleted one, unless the key came and went in this batch.
@@ -122,8 +142,7 @@ func (t *Table) Dump(g int) arrow.Record {
 		at += bytes.IndexByte(t.group[at:], uint8(g))
 		ps = append(ps, t.place(int32(at)))
 	}
-	t.sort(ps)
-	return t.record(ps)
+	return t.record(t.sort(ps))
 }
 
 // record makes a record of rows.
@@ -157,7 +176,7 @@ func (t *Table) record(ps []place) arrow.Record {
 	assert.True(err == nil, "keys of state: %v", err)
 	cols := append(headCodec.Columns(heads, nil), keys...)
 	cols = append(cols, t.val.Columns(vals, pick)...)
-	return array.NewRecord(Schema(t.key, t.val), cols, int64(len(rows)))
+	return array.NewRecord(t.schema, cols, int64(len(rows)))
 }
 
 // All are the live rows, ordered by key bytes.

@@ -21,7 +21,7 @@ func (t *Table) Load(rec arrow.Record, from, until int, full bool) error {
 		return nil
 	}
 	if err := t.load(rec, from, until); err != nil {
-		return fmt.Errorf("state of %s: %w", Schema(t.key, t.val), err)
+		return fmt.Errorf("state of key (%s), value (%s): %w", t.key.Text(), t.val.Text(), err)
 	}
 	return nil
 }
@@ -43,7 +43,7 @@ func (t *Table) empty(from, until int) {
 
 func (t *Table) load(rec arrow.Record, from, until int) error {
 	keyCols, nhead := t.key.Schema().NumFields(), headSchema.NumFields()
-	if err := batch.CheckRecord(rec, Schema(t.key, t.val)); err != nil {
+	if err := batch.CheckRecord(rec, t.schema); err != nil {
 		return err
 	}
 	rows, err := headCodec.Rows(rec.Columns()[:nhead], nil)

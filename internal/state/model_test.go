@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
 
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/row"
@@ -248,6 +249,24 @@ func (w *world[K, S]) delta(b int64, before map[K]held[S]) {
 	}
 }
 
+// ipc is rec after a way through a file.
+func (w *world[K, S]) ipc(rec arrow.Record) arrow.Record {
+	var b bytes.Buffer
+	out := ipc.NewWriter(&b, ipc.WithSchema(rec.Schema()))
+	if err := cmp.Or(out.Write(rec), out.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	in, err := ipc.NewReader(&b)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	back, err := in.Read()
+	if err != nil || batch.Sum(rec) != batch.Sum(back) {
+		w.t.Fatalf("another record comes back from a file: %v", err)
+	}
+	return back
+}
+
 // restore loads the deltas, or dumps, into another table.
 func (w *world[K, S]) restore() {
 	other := New(w.kc, w.vc, 0)
@@ -255,11 +274,7 @@ func (w *world[K, S]) restore() {
 		if d == nil {
 			continue
 		}
-		frame := bytes.Join(batch.Marshal(d, nil), nil)
-		back, err := batch.Unmarshal(Schema(w.kc, w.vc), frame)
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		back := w.ipc(d)
 		if err := other.Load(back, 0, row.Groups, false); err != nil {
 			w.t.Fatalf("delta %d: %v", i, err)
 		}

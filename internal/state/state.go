@@ -3,6 +3,8 @@ package state
 import (
 	"encoding/binary"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/row"
@@ -21,6 +23,7 @@ const dead = 0x80
 // they differ after a restore. Every change belongs to the batch that Begin opened.
 type Table struct {
 	key, val *row.Codec
+	schema   *arrow.Schema
 	version  int64
 
 	index index
@@ -44,7 +47,10 @@ type Table struct {
 // New is an empty table at version (batch) at.
 func New(key, val *row.Codec, at int64) *Table {
 	assert.True(key.CheckKey() == nil, "state by a key that may not be one: %v", key.CheckKey())
-	return &Table{key: key, val: val, version: at, index: newIndex(), keys: keyStore{width: key.KeyWidth()}, vals: row.NewVectors(val)}
+	return &Table{
+		key: key, val: val, schema: Schema(key, val), version: at,
+		index: newIndex(), keys: keyStore{width: key.KeyWidth()}, vals: row.NewVectors(val),
+	}
 }
 
 // Version is the batch whose changes were sealed last.
