@@ -48,7 +48,7 @@ func take[T any](rows []T, idx []int32) []T {
 
 // normal brings rows that user code has made to what a round trip through columns gives (P24), and returns them.
 func normal[T any](c *row.Codec, rows []T) []T {
-	if !fault.Planted("P24-normalise") {
+	if !fault.Planted("P24-user-times") {
 		c.Normalize(rows)
 	}
 	return rows

@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -241,10 +244,57 @@ func TestDeadLetters(t *testing.T) {
 	r := runner(t, dstreamtest.Options{}, func(job *dstream.Job) {
 		dstream.From(job, in.Source()).DeadLetter(dstreamtest.Sink("out2")).To(dstreamtest.Sink("out"))
 	})
-	ok := in.Part(3, "a", "b")
-	_ = ok
 	b := batch(t, r, step{1, rows(in.Raw(3, []byte{0x61, 'a'}, []byte{0xff}, []byte{0x61, 'b'})), ""})
 	if got := values[string](b); strings.Join(got, "") != "ab" || b.Counters.Bad != 1 || b.Counters.RowsIn != 3 {
 		t.Errorf("rows %v, counters %+v", got, b.Counters)
+	}
+	dead := dstreamtest.Values[rdd.DeadLetter](b, "out2")
+	if len(dead) != 1 || dead[0].Source != "in" || dead[0].Partition != 3 || dead[0].Offset != 1 || dead[0].Value[0] != 0xff || dead[0].Reason == "" {
+		t.Errorf("dead letters %+v", dead)
+	}
+}
+
+// Rows that operators keep until the end of a task are not overwritten by the next chunk (P26).
+func TestMemoryIsNotReused(t *testing.T) {
+	run(t, func(job *dstream.Job) {
+		dstream.From(job, in.Source()).FlatMap(strings.Fields).KeyBy(func(string) int64 { return 1 }).
+			Stateful("all", func(_ int64, vs []string, _ *dstream.State[int64]) []string { return []string{strings.Join(vs, "")} }).
+			Values().To(dstreamtest.Sink("out"))
+	}, values[string], []step{{1, rows(in.Part(0, "a b", "c", "d e f", "g")), "abcdefg"}})
+}
+
+// Rows of a partition come in order of the keys' first appearance over (source partition, offset), in every run (I7).
+func TestRowOrder(t *testing.T) {
+	var first, second, want []string
+	for i := range 40 {
+		first, second = append(first, fmt.Sprint("k", i%20)), append(second, fmt.Sprint("k", 39-i))
+	}
+	for i := range 20 {
+		want = append(want, fmt.Sprint("k", i))
+	}
+	for i := 39; i >= 20; i-- {
+		want = append(want, fmt.Sprint("k", i))
+	}
+	for name, build := range map[string]func(dstream.Keyed[string, string]) dstream.Stream[string]{
+		"count": func(s dstream.Keyed[string, string]) dstream.Stream[string] { return s.CountByKey().Keys() },
+		"reduce": func(s dstream.Keyed[string, string]) dstream.Stream[string] {
+			return s.ReduceByKey(func(a, b string) string { return a }).Keys()
+		},
+		"running count": func(s dstream.Keyed[string, string]) dstream.Stream[string] { return s.RunningCount("n").Keys() },
+		"running reduce": func(s dstream.Keyed[string, string]) dstream.Stream[string] {
+			return s.RunningReduce("n", func(a, b string) string { return a }).Keys()
+		},
+		"latest": func(s dstream.Keyed[string, string]) dstream.Stream[string] { return s.Latest("n").Changes().Keys() },
+		"stateful": func(s dstream.Keyed[string, string]) dstream.Stream[string] {
+			return s.Stateful("n", func(k string, _ []string, _ *dstream.State[bool]) []bool { return []bool{true} }).Keys()
+		},
+	} {
+		r := runner(t, dstreamtest.Options{}, func(job *dstream.Job) {
+			build(dstream.From(job, in.Source()).KeyBy(dstream.Self)).To(dstreamtest.Sink("out"))
+		})
+		b := batch(t, r, step{1, rows(in.Part(0, first...), in.Part(1, second...)), ""})
+		if diff := cmp.Diff(want, values[string](b)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }

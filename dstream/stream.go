@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
@@ -48,10 +49,17 @@ func (s Stream[T]) FlatMap[U any](f func(T) []U) Stream[U] {
 	need(s.job, at, "FlatMap", f == nil)
 	val := codec[U](s.job, at)
 	return Stream[U]{s.job, s.job.narrow(at, "flatMap", []*rdd.Node{s.node}, nil, val, func() rdd.Kernel {
+		var reused []U
 		perRow := 1.0 // results a row so far, to allocate the next chunk's result at its size
 		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
 			rows := in.Vals.([]T)
 			out := make([]U, 0, int(perRow*float64(len(rows))*1.1)+16)
+			if fault.Planted("P26-reuse") {
+				if out = reused[:0]; out == nil {
+					out = make([]U, 0, 1024)
+				}
+				reused = out
+			}
 			for i := range rows {
 				out = append(out, f(rows[i])...)
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/millrace/millrace/internal/fault"
 )
 
 // Build checks the nodes, numbers them by their place in Nodes and fills everything that follows from them. All
@@ -31,6 +33,9 @@ func (p *Plan) Build() error {
 	}
 	p.findEdges()
 	p.Gates = p.findGates()
+	if fault.Planted("P32-no-gates") {
+		p.Gates = nil
+	}
 	slices.SortFunc(p.Values, func(a, b Value) int { return cmpString(a.Name, b.Name) })
 	p.Text = p.text(false)
 	p.Hash = sha256.Sum256([]byte(p.Text))

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
 )
@@ -32,7 +33,7 @@ func (t *Pipeline) pushRange(b *records.Block, lo, hi int, stopOnBad bool) error
 			return &BadRecordError{Source: t.root.Name, Partition: t.ctx.Partition, Offset: b.Offset(bad[0].Index), Reason: bad[0].Reason}
 		}
 		t.ctx.Counters.Bad += int64(len(bad))
-		if t.dead != nil {
+		if t.dead != nil && !fault.Planted("P13-dropped") {
 			t.dead.lanes.add(deadLetters(t.root.Name, t.ctx.Partition, b, bad))
 		}
 	}

@@ -48,10 +48,14 @@ type Rows struct {
 	source    string
 	partition int
 	values    [][]byte
+	block     *records.Block // in place of values
 }
 
 // Block is rows as a block of records with offsets from first on.
 func (r Rows) Block(first int64) *records.Block {
+	if r.block != nil {
+		return r.block
+	}
 	b := &records.Block{First: first, Next: first + int64(len(r.values))}
 	for _, v := range r.values {
 		b.Values = append(b.Values, records.Span{Off: uint32(len(b.Data)), Len: uint32(len(v))})
@@ -87,3 +91,8 @@ func Collect(name string) *sink.Spec {
 
 // At is a batch time: d after 1970.
 func At(d time.Duration) time.Time { return time.Unix(0, 0).UTC().Add(d) }
+
+// Empty is n records without content from offset first on, for sources whose rows do not depend on it.
+func Empty(source string, partition, first, n int) Rows {
+	return Rows{source: source, partition: partition, block: &records.Block{First: int64(first), Next: int64(first + n), Values: make([]records.Span, n)}}
+}

@@ -18,6 +18,7 @@ type Options struct {
 	Lanes  int  // lanes of each sink, at least 1; rows go to lanes in turn
 	Block  int  // records a block, 0: all; what is computed must not depend on it
 	Debug  bool // rdd.Context.Debug
+	Forget bool // keep no deltas: Restart is impossible, and long runs need little memory
 	Job    dstream.JobOptions
 }
 
@@ -121,7 +122,7 @@ func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
 	r.advance(t.in)
 	for _, n := range r.Plan.Wides {
 		for _, table := range r.tables[n.ID] {
-			if rec := table.Delta(r.batch); rec != nil {
+			if rec := table.Delta(r.batch); rec != nil && !r.opts.Forget {
 				r.deltas = append(r.deltas, delta{n.ID, rec})
 			}
 			table.Forget(r.batch)
