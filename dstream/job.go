@@ -36,7 +36,7 @@ type Job struct {
 	values   []rdd.Value
 	mistakes []mistake
 	sites    map[*rdd.Node]site
-	printed  int // callbacks without a name so far
+	unnamed  int // outputs that got a name of ours so far
 }
 
 // NewJob is an empty job.

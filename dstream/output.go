@@ -3,9 +3,7 @@ package dstream
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
-	"os"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -65,19 +63,13 @@ type Batch struct {
 	Final   bool // the job is finished: no other batch follows
 }
 
-// The limits of a callback (P12): a batch beyond them stops the job.
-const (
-	CallbackRows    = 1 << 20
-	CallbackTimeout = 30 * time.Second
-)
-
-// ForeachBatch calls f in the driver's process for each batch, in order, with all its rows, at least once (P12). A batch of more than
-// CallbackRows rows and a call that ignores its context beyond CallbackTimeout are errors. f may keep the rows.
-func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows []T) error) {
+// ForeachBatch calls f in the driver's process for each batch, in order, with all its rows, at least once (P12). f may keep the rows.
+// sink.CallbackRows and sink.CallbackTimeout are its limits; an error of f fails the batch.
+func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows []T) error, opts ...sink.CallbackOption) {
 	at := caller()
 	need(s.job, at, "ForeachBatch", f == nil)
 	val := s.node.Val
-	s.job.callback(at, s.node, "callback", func(ctx context.Context, b Batch, recs []arrow.Record) error {
+	s.job.callback(at, s.node, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
 		rows, err := allRows[T](val, recs, 0)
 		if err != nil {
 			return err
@@ -88,11 +80,11 @@ func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows []T) e
 
 // ForeachBatch calls f in the driver's process for each batch, in order, with all its keys and values, at least once (P12). Limits are
 // those of Stream.ForeachBatch.
-func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter.Seq2[K, V]) error) {
+func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter.Seq2[K, V]) error, opts ...sink.CallbackOption) {
 	at := caller()
 	need(s.job, at, "ForeachBatch", f == nil)
 	key, val := s.node.Key, s.node.Val
-	s.job.callback(at, s.node, "callback", func(ctx context.Context, b Batch, recs []arrow.Record) error {
+	s.job.callback(at, s.node, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
 		keys, err := allRows[K](key, recs, 0)
 		if err != nil {
 			return err
@@ -111,6 +103,20 @@ func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter
 	})
 }
 
+// callback ends in a sink that calls f when a batch is published.
+func (j *Job) callback(at site, in *rdd.Node, opts []sink.CallbackOption, f func(context.Context, Batch, []arrow.Record) error) {
+	opts = append([]sink.CallbackOption{sink.CallbackSite(at.String())}, opts...)
+	j.output(at, in, sink.Callback(j.numbered("callback"), func(ctx context.Context, b sink.Batch, recs []arrow.Record) error {
+		return f(ctx, Batch{Number: b.Number, Time: time.UnixMicro(b.Time).UTC(), Attempt: b.Attempt, Final: b.Final}, recs)
+	}, opts...))
+}
+
+// numbered is the name of an output that the user did not name.
+func (j *Job) numbered(kind string) string {
+	j.unnamed++
+	return fmt.Sprintf("%s-%d", kind, j.unnamed)
+}
+
 // allRows are the rows of records, from column first on.
 func allRows[T any](c *row.Codec, recs []arrow.Record, first int) ([]T, error) {
 	var rows []T
@@ -124,42 +130,12 @@ func allRows[T any](c *row.Codec, recs []arrow.Record, first int) ([]T, error) {
 	return rows, nil
 }
 
-// printTo is where Print writes; tests change it.
-var printTo io.Writer = os.Stdout
+// Print shows the first n rows of each batch as a table on the driver's standard output, at least once.
+func (s Stream[T]) Print(n int) { s.job.print(caller(), s.node, n) }
 
-// Print writes the first n rows of each batch that has rows to standard output, at least once.
-func (s Stream[T]) Print(n int) {
-	val := s.node.Val
-	s.job.callback(caller(), s.node, "print", func(_ context.Context, b Batch, recs []arrow.Record) error {
-		rows, err := allRows[T](val, recs, 0)
-		return printed(b, n, len(rows), err, func(i int) string { return fmt.Sprintf("%+v", rows[i]) })
-	})
-}
+// Print shows the first n keys and values of each batch as a table on the driver's standard output, at least once.
+func (s Keyed[K, V]) Print(n int) { s.job.print(caller(), s.node, n) }
 
-// Print writes the first n keys and values of each batch that has rows to standard output, at least once.
-func (s Keyed[K, V]) Print(n int) {
-	key, val := s.node.Key, s.node.Val
-	s.job.callback(caller(), s.node, "print", func(_ context.Context, b Batch, recs []arrow.Record) error {
-		keys, err := allRows[K](key, recs, 0)
-		if err != nil {
-			return err
-		}
-		vals, err := allRows[V](val, recs, key.Schema().NumFields())
-		return printed(b, n, len(keys), err, func(i int) string { return fmt.Sprintf("%+v: %+v", keys[i], vals[i]) })
-	})
-}
-
-func printed(b Batch, n, rows int, err error, line func(i int) string) error {
-	if err != nil || rows == 0 {
-		return err
-	}
-	text := fmt.Sprintf("batch %d, %s, %d rows\n", b.Number, b.Time.UTC().Format(time.RFC3339Nano), rows)
-	for i := range min(n, rows) {
-		text += "  " + line(i) + "\n"
-	}
-	if rows > n {
-		text += fmt.Sprintf("  … %d more\n", rows-n)
-	}
-	_, err = io.WriteString(printTo, text)
-	return err
+func (j *Job) print(at site, in *rdd.Node, n int) {
+	j.output(at, in, sink.Console(sink.ConsoleRows(n)).Named(j.numbered("print")))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/state"
 	"github.com/millrace/millrace/rdd"
@@ -190,7 +191,7 @@ func (r *Runner) publish(n *rdd.Node, b *Batch, at time.Time) error {
 	ctx := context.Background()
 	lane := r.outs[n.ID]
 	if lane == nil {
-		out, err := spec.Open(ctx, sink.Env{}, dstream.SinkSchema(n))
+		out, err := spec.Open(ctx, sink.Env{Clock: clock.System{}}, dstream.SinkSchema(n))
 		if err != nil {
 			return err
 		}
