@@ -31,6 +31,8 @@ type bad struct {
 	List   []struct{ U uintptr }
 }
 
+var _ = bad{}.secret
+
 func TestRefusedTypes(t *testing.T) {
 	_, err := For[bad]()
 	if err == nil {

@@ -81,9 +81,10 @@ func (t *Table) Abort() {
 	}
 }
 
-// Rollback undoes sealed batches down to version to; an assertion fails if the undo of one was forgotten. No batch may be open.
+// Rollback undoes the open batch, if one is open, and sealed batches down to version to; an assertion fails if the undo of
+// one was forgotten.
 func (t *Table) Rollback(to int64) {
-	assert.True(t.open == nil, "rollback to %d while batch %d is open", to, t.version+1)
+	t.Abort()
 	assert.True(to <= t.version, "rollback to %d of state of version %d", to, t.version)
 	for t.version > to {
 		n := len(t.undo) - 1
