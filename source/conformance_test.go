@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/source"
 	"github.com/millrace/millrace/source/sourcetest"
@@ -109,4 +110,50 @@ func TestFilesConform(t *testing.T) {
 	t.Run("gzip", func(t *testing.T) { sourcetest.Run(t, filesFixture(true, text, "")) })
 	t.Run("header", func(t *testing.T) { sourcetest.Run(t, filesFixture(false, table, "name,number\n")) })
 	t.Run("gzip header", func(t *testing.T) { sourcetest.Run(t, filesFixture(true, table, "name,number\n")) })
+}
+
+func TestLogConforms(t *testing.T) {
+	sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
+		dir := t.TempDir()
+		l, err := commitlog.Create(dir, commitlog.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		topic, err := l.Ensure("lines", commitlog.Settings{Partitions: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var writers []*commitlog.Writer
+		for p := range 3 {
+			w, err := topic.Writer(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writers = append(writers, w)
+		}
+		t.Cleanup(func() {
+			for _, w := range writers {
+				if err := w.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		lines := 0
+		return sourcetest.Fixture{Spec: source.LogText("lines").Spec(), Env: source.Env{LogDir: dir}, Feed: func(n int) {
+			for range n {
+				if err := writers[lines%3].Add([]byte("key"), fmt.Appendf(nil, "line %d", lines), int64(lines)); err != nil {
+					t.Fatal(err)
+				}
+				lines++
+			}
+			for _, w := range writers {
+				if err := w.Sync(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}}
+	})
 }

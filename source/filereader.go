@@ -181,7 +181,7 @@ func (r *fileReader) Next(ctx context.Context) (*records.Block, error) {
 			return nil, io.EOF
 		}
 		// No line is left, but the partition's end is not reached yet: a header alone, or from within the last line.
-		b, first = &records.Block{Data: pad(nil), Next: r.meta.Length}, r.meta.Length
+		b = &records.Block{Data: pad(nil), Next: r.meta.Length}
 	case err != nil:
 		return nil, fmt.Errorf("file %s offset %d: %w", r.meta.Path, first, err)
 	}

@@ -14,10 +14,10 @@ import (
 // JSON is one row a record: its value is a JSON value that becomes a T, an object where T is a struct.
 //
 // Columns are named by the json tag, else the arrow tag, else the field's name in snake case. A column that is missing or null makes a
-// bad record, unless the field is a pointer, slice or map, or has the tag option optional (or omitempty, omitzero). The option string reads a
-// number, a boolean, or a time in milliseconds out of a JSON string; seconds, millis and micros read a time from a
-// number; a tag `layout:"2006-01-02"` reads it in that layout, otherwise times are RFC 3339. Names that T does not have are
-// checked and passed over; of a name that occurs twice the last counts.
+// bad record, unless the field is a pointer, slice or map, or has the tag option omitempty or omitzero. The option string reads a number or
+// boolean out of a JSON string. Times are RFC 3339; a tag `layout:"2006-01-02"` reads them in that layout, and layout:"seconds",
+// "millis" or "micros" from a number since 1970, within a string or not. Names that T does not have are checked and passed over; of a name that
+// occurs twice the last counts.
 func JSON[T any](opts ...Option) Format[T] {
 	o, err := collect("JSON", opts, "MaxRecord")
 	plan, planErr := decode.JSON(reflect.TypeFor[T]())
@@ -46,7 +46,7 @@ func readJSON(d *decode.JSONDecoder, b *records.Block, i int, dst unsafe.Pointer
 }
 
 // CSV is one row a record: a line of fields. Columns are named by the csv tag, else the arrow tag, else the field's name
-// in snake case; tag options are JSON's. An empty field is an empty string, or missing for all other types. A quoted field may hold
+// in snake case; tags are JSON's otherwise. An empty field is an empty string, or missing for all other types. A quoted field may hold
 // commas and doubled quotes but no line break.
 func CSV[T any](opts ...Option) Format[T] {
 	o, err := collect("CSV", opts, "MaxRecord", "Header", "Columns", "Comma", "NullText")

@@ -8,8 +8,12 @@ import (
 	"github.com/millrace/millrace/internal/records"
 )
 
-// lineBlockBytes is how much text a block of lines holds, but for a single longer line.
-const lineBlockBytes = 256 << 10
+// A block of lines holds that much text, but for a single longer line: lineBlockBytes where it is filled, lineReadBytes where
+// it has what is there.
+const (
+	lineBlockBytes = 256 << 10
+	lineReadBytes  = 16 << 10
+)
 
 // bom may stand at the start of a text file and is no part of its first line.
 const bom = "\ufeff"
@@ -30,7 +34,11 @@ type lineReader struct {
 
 // block is the next lines, at least one. At the end of the stream it is io.EOF.
 func (r *lineReader) block() (*records.Block, error) {
-	size := max(lineBlockBytes, len(r.carry)) + len(r.header)
+	size := lineReadBytes
+	if r.fill {
+		size = lineBlockBytes
+	}
+	size = max(size, len(r.carry)) + len(r.header)
 	data := make([]byte, 0, size+records.Padding)
 	data = append(append(data, r.header...), r.carry...)
 	r.carry = nil

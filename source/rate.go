@@ -11,6 +11,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 )
 
@@ -84,6 +85,9 @@ func (c *rateConnector) adopt(p Partition) (part int, m rateMeta, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if fault.Planted("P18-rate-start") {
+		m.Start = c.clock.Now().UnixMicro() - 1e6
+	}
 	c.meta = m
 	return part, m, nil
 }

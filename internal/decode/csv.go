@@ -26,8 +26,8 @@ type CSVPlan struct {
 	o    CSVOptions
 }
 
-// CSV compiles a struct type. Columns are named by the csv tag, else the arrow tag, else the field's name in snake case; the tag options are those of
-// JSON, of which "string" says nothing here. A record is one line: quoted fields may hold commas and doubled quotes but no line break.
+// CSV compiles a struct type. Columns are named by the csv tag, else the arrow tag, else the field's name in snake case; tags are those of
+// JSON otherwise, but for "string", which says nothing here. A record is one line: quoted fields may hold commas and doubled quotes but no line break.
 func CSV(t reflect.Type, o CSVOptions) (*CSVPlan, error) {
 	root, _, err := compile(t, "csv")
 	if err == nil && root.kind != kindStruct {

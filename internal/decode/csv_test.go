@@ -18,7 +18,7 @@ type plane struct {
 	Tailnum string
 	Year    *int32
 	Seats   int64     `csv:"seats"`
-	Weight  float64   `csv:"weight,optional"`
+	Weight  float64   `csv:"weight,omitempty"`
 	Jet     bool      `arrow:"is_jet"`
 	Seen    time.Time `layout:"2006-01-02"`
 }
@@ -83,12 +83,16 @@ func TestCSV(t *testing.T) {
 
 func TestCSVRefuses(t *testing.T) {
 	type nested struct{ X struct{ Y int } }
+	type quoted struct {
+		X string `csv:"x,string"`
+	}
 	for _, c := range []struct {
 		t    reflect.Type
 		o    CSVOptions
 		want string
 	}{
 		{reflect.TypeFor[nested](), CSVOptions{}, "nested.X: a CSV column"},
+		{reflect.TypeFor[quoted](), CSVOptions{}, "quoted.X: the option string is for numbers and booleans"},
 		{reflect.TypeFor[string](), CSVOptions{}, "rows of CSV are structs"},
 		{reflect.TypeFor[plane](), CSVOptions{Comma: '"'}, "cannot stand between"},
 		{reflect.TypeFor[plane](), CSVOptions{Columns: []string{"tailnum"}}, `column "seats" is missing`},

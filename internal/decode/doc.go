@@ -6,7 +6,7 @@
 //
 // JSON is read strictly (RFC 8259: UTF-8, no lone surrogates, nothing behind the value), with three choices: of a name that occurs
 // twice the last one counts, names are case-sensitive, and a column that is missing or null is an error unless
-// its field is a pointer, slice or map, or has the tag option "optional". The reader remembers the layout of the last object (which names,
+// its field is a pointer, slice or map, or has the tag option omitempty or omitzero. The reader remembers the layout of the last object (which names,
 // in which order, with which white space) and compares the next one with it 8 bytes at a time; where they differ it
 // reads on without it.
 //

@@ -20,9 +20,9 @@ type JSONPlan struct {
 }
 
 // JSON compiles a Go type. Columns are named by the json tag, else the arrow tag, else the field's name in snake case.
-// Tag options: optional (also omitempty, omitzero) lets a column be missing or null; string reads a number, boolean or
-// time in milliseconds from within a JSON string; seconds, millis and micros read a time from a number since 1970 UTC. A tag
-// `layout:"2006-01-02"` reads a time in that layout, UTC where it has no zone; the default is RFC 3339. Times are truncated to microseconds UTC.
+// Of the tag's options, omitempty and omitzero let a column be missing or null, and string reads a number or boolean from within a JSON
+// string. A tag `layout:"2006-01-02"` reads a time in that layout, UTC where it has no zone; layout:"seconds", "millis" or "micros" reads it from
+// a number since 1970 UTC, within a string or not; the default is RFC 3339. Times are truncated to microseconds UTC.
 // Errors name each field that cannot be read and are joined.
 func JSON(t reflect.Type) (*JSONPlan, error) {
 	root, structs, err := compile(t, "json")

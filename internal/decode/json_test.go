@@ -199,7 +199,7 @@ func TestJSONReasons(t *testing.T) {
 		UserID string
 		Count  int32
 		Place  place
-		At     time.Time `json:"at,string"`
+		At     time.Time `layout:"millis"`
 	}
 	good := `{"user_id":"u","count":1,"place":{"lat":1.5},"at":"1700000000000"}`
 	cases := []struct{ text, want string }{
@@ -230,11 +230,11 @@ func TestJSONReasons(t *testing.T) {
 func TestJSONTimes(t *testing.T) {
 	type row struct {
 		A time.Time  `json:"a"`
-		B time.Time  `json:"b,string"`
-		C time.Time  `json:"c,millis"`
-		D time.Time  `json:"d,seconds"`
-		E *time.Time `json:"e,micros"`
-		F time.Time  `json:"f,optional" layout:"2006-01-02T15:04"`
+		B time.Time  `layout:"millis"`
+		C time.Time  `layout:"millis"`
+		D time.Time  `layout:"seconds"`
+		E *time.Time `layout:"micros"`
+		F time.Time  `layout:"2006-01-02T15:04" json:",omitzero"`
 	}
 	got, why := decodeJSON[row](mustJSON[row](t), `{"a":"2013-01-01T01:00:00.123456789+01:00","b":"1700000000123","c":1700000000123,"d":1700000000,"e":5,"f":"2013-01-01T05:17"}`)
 	if why != "" {
@@ -245,7 +245,7 @@ func TestJSONTimes(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
-	for _, bad := range []string{`{"c":1.5}`, `{"c":9223372036854775807}`, `{"b":"1x"}`, `{"b":1}`, `{"a":"yesterday"}`, `{"f":"2013-01-01"}`} {
+	for _, bad := range []string{`{"c":1.5}`, `{"c":9223372036854775807}`, `{"b":"1x"}`, `{"b":"1.5"}`, `{"a":"yesterday"}`, `{"f":"2013-01-01"}`} {
 		if _, why := decodeJSON[row](mustJSON[row](t), bad); !strings.Contains(why, "column") {
 			t.Errorf("%s: %s", bad, why)
 		}
@@ -279,18 +279,17 @@ func TestJSONRefusesTypes(t *testing.T) {
 		F func()
 		M map[int]string
 		P **int
-		X string `json:"x,string"`
-		Y int    `json:"y,milis"`
-		Z int    `json:"z,millis"`
-		A int    `json:"same"`
-		B int    `arrow:"same"`
+		Y int `json:"y,case:ignore"`
+		Z int `layout:"millis"`
+		A int `json:"same"`
+		B int `arrow:"same"`
 		R *recursive
 	}
 	_, err := JSON(reflect.TypeFor[row]())
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"row.C:", "row.F:", "row.M:", "row.P:", "row.X:", `row.Y: unknown option "milis"`, "row.Z:", "row.B:", "recursive type"} {
+	for _, want := range []string{"row.C:", "row.F:", "row.M:", "row.P:", `row.Y: unknown option "case:ignore"`, "row.Z:", "row.B:", "recursive type"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
 		}

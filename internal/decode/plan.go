@@ -37,7 +37,7 @@ type unit uint8
 
 const (
 	unitText   unit = iota // RFC 3339, or the field's layout
-	unitSecond             // a number since 1970 UTC
+	unitSecond             // a number since 1970 UTC, within quotes or not
 	unitMilli
 	unitMicro
 )
@@ -114,24 +114,24 @@ func (c *compiler) node(t reflect.Type, path string, o options) *node {
 	n := &node{typ: t, quoted: o.quoted}
 	switch {
 	case t == typeTime:
-		n.kind, n.unit, n.layout = kindTime, o.unit, o.layout
-		if o.quoted && o.unit == unitText {
-			n.unit = unitMilli
+		if o.quoted {
+			return c.fail(path, "the option string is for numbers and booleans; times are read from numbers within strings as well")
 		}
+		n.kind, n.unit, n.layout = kindTime, o.unit, o.layout
 		return n
 	case t == typeRaw && c.tag == "json":
 		n.kind = kindRaw
 		return n
 	case o.unit != unitText || o.layout != "":
 		if t.Kind() != reflect.Pointer {
-			return c.fail(path, "seconds, millis, micros and layout are for time.Time, not for %s", t)
+			return c.fail(path, "the tag layout is for time.Time, not for %s", t)
 		}
 	}
 	switch t.Kind() {
 	case reflect.String:
 		n.kind = kindString
 		if o.quoted {
-			return c.fail(path, "the option string is for numbers, booleans and times")
+			return c.fail(path, "the option string is for numbers and booleans")
 		}
 	case reflect.Bool:
 		n.kind = kindBool
@@ -157,7 +157,7 @@ func (c *compiler) nested(n *node, path string, o options) *node {
 	t := n.typ
 	switch {
 	case o.quoted:
-		return c.fail(path, "the option string is for numbers, booleans and times")
+		return c.fail(path, "the option string is for numbers and booleans")
 	case t.Kind() == reflect.Struct:
 		return c.structNode(n, path)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
@@ -202,7 +202,7 @@ func (c *compiler) addFields(n *node, t reflect.Type, base uintptr, path string)
 			continue
 		}
 		if o.bad != "" {
-			c.fail(at, "unknown option %q in the %s tag; known are string, optional, omitempty, omitzero, seconds, millis, micros", o.bad, c.tag)
+			c.fail(at, "unknown option %q in the %s tag; known are string, omitempty, omitzero", o.bad, c.tag)
 		}
 		if _, ok := n.names[o.name]; ok {
 			c.fail(at, "column %q is there twice", o.name)
@@ -231,7 +231,17 @@ type options struct {
 
 // parseTag reads `json:"name,…"` (or csv), falls back to the arrow tag for the name, and to the snake case of the field's name.
 func parseTag(f reflect.StructField, tag string) options {
-	o := options{layout: f.Tag.Get("layout")}
+	var o options
+	switch l := f.Tag.Get("layout"); l {
+	case "seconds":
+		o.unit = unitSecond
+	case "millis":
+		o.unit = unitMilli
+	case "micros":
+		o.unit = unitMicro
+	default:
+		o.layout = l
+	}
 	own, has := f.Tag.Lookup(tag)
 	arrow, _, _ := strings.Cut(f.Tag.Get("arrow"), ",")
 	name, rest, _ := strings.Cut(own, ",")
@@ -247,16 +257,10 @@ func parseTag(f reflect.StructField, tag string) options {
 	for opt := range strings.SplitSeq(rest, ",") {
 		switch opt {
 		case "":
-		case "optional", "omitempty", "omitzero":
+		case "omitempty", "omitzero":
 			o.optional = true
 		case "string":
 			o.quoted = true
-		case "seconds":
-			o.unit = unitSecond
-		case "millis":
-			o.unit = unitMilli
-		case "micros":
-			o.unit = unitMicro
 		default:
 			o.bad = opt
 		}

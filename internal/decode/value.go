@@ -150,11 +150,8 @@ func (d *JSONDecoder) time(s text, n *node, dst unsafe.Pointer, i int) int {
 		*(*time.Time)(dst) = t
 		return j
 	}
-	start := i
-	if n.quoted {
-		if s.at(i) != '"' {
-			return d.fail(i, "want a string that holds a number")
-		}
+	start, quoted := i, s.at(i) == '"'
+	if quoted {
 		i++
 	}
 	j, whole := s.number(i)
@@ -163,7 +160,7 @@ func (d *JSONDecoder) time(s text, n *node, dst unsafe.Pointer, i int) int {
 	if j == i || !whole || !ok || !fits {
 		return d.fail(start, "not a time as a whole number since 1970, found "+found(s, start))
 	}
-	if n.quoted {
+	if quoted {
 		if s.at(j) != '"' {
 			return d.fail(start, "want a string that holds nothing but a number")
 		}
