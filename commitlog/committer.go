@@ -1,13 +1,14 @@
 package commitlog
 
 import (
+	"context"
 	"errors"
 	"time"
 )
 
 // run is the committer, the one goroutine that touches the partition's files: it waits for records, lets others join for the sync interval, and
-// writes them all with one fsync.
-func (w *Writer) run() {
+// writes them all with one fsync. When ctx is done it writes what is left and ends.
+func (w *Writer) run(ctx context.Context) {
 	defer close(w.gone)
 	c := w.p.log.opt.Clock
 	var due <-chan time.Time // of the group that is open
@@ -15,7 +16,7 @@ func (w *Writer) run() {
 	w.retain()
 	for {
 		select {
-		case <-w.stop:
+		case <-ctx.Done():
 			w.flush()
 			w.drop()
 			return
@@ -112,6 +113,7 @@ func (w *Writer) writeRuns(group []run) error {
 				return err
 			}
 			w.removeOld()
+			w.tellCleaner()
 		}
 		if _, err := t.writeRun(r, now, parts); err != nil {
 			return err
@@ -198,4 +200,16 @@ func (w *Writer) retain() {
 	}
 	defer w.lease.unlock()
 	w.removeOld()
+}
+
+// tellCleaner says that a segment was closed. A cleaner that is busy looks at all of them when it is done.
+func (w *Writer) tellCleaner() {
+	if !w.settings.Compact {
+		return
+	}
+	select {
+	case <-w.rolled:
+	default:
+	}
+	w.rolled <- w.tail.base
 }

@@ -23,8 +23,13 @@ type Writer struct {
 	tail     *tail // the committer's
 	rec      Recovery
 
-	wake, kick, stop chan struct{} // records came; do not wait for the interval; end
-	gone             chan struct{} // closed when the committer has ended
+	wake, kick chan struct{}      // records came; do not wait for the interval
+	rolled     chan int64         // to the cleaner: the base of a segment that was begun
+	compacting chan struct{}      // holds a token while a compaction runs
+	cleanUntil int64              // the cleaner's: segments before were compacted
+	stop       context.CancelFunc // ends committer and cleaner
+	gone       chan struct{}      // closed when the committer has ended
+	cleaned    chan struct{}      // closed when the cleaner has
 
 	mu      sync.Mutex // guards all below
 	pending []run      // in order; the last may take more appended records
@@ -65,8 +70,12 @@ func (t *Topic) open(p int, o *Owner) (*Writer, error) {
 		return nil, errors.Join(err, l.close())
 	}
 	w := &Writer{p: part, settings: t.settings, lease: l, tail: tail, rec: rec, next: tail.next, room: make(chan struct{}),
-		wake: make(chan struct{}, 1), kick: make(chan struct{}, 1), stop: make(chan struct{}), gone: make(chan struct{})}
-	go w.run() // ends with Close, which waits for gone
+		wake: make(chan struct{}, 1), kick: make(chan struct{}, 1), gone: make(chan struct{}), cleaned: make(chan struct{}),
+		rolled: make(chan int64, 1), compacting: make(chan struct{}, 1)}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop = stop
+	go w.run(ctx) // both end with Close, which waits for them
+	go w.clean(ctx)
 	return w, nil
 }
 
@@ -247,8 +256,9 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	w.mu.Unlock()
-	close(w.stop)
+	w.stop()
 	<-w.gone
+	<-w.cleaned
 	w.mu.Lock()
 	err := w.failed
 	if w.fenced != nil {
