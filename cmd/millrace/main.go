@@ -1,0 +1,23 @@
+// Command millrace works on what jobs leave behind: logs and checkpoints.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{Use: "millrace", Short: "Streams as micro-batches, exactly once", SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(logCommand(), checkpointCommand())
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "millrace:", err)
+		os.Exit(1)
+	}
+}
