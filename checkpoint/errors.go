@@ -18,6 +18,9 @@ const nowhere = int64(-1)
 
 // Error names the file, the byte and what is wrong there.
 func (d *damage) Error() string {
+	if d.off == nowhere {
+		return fmt.Sprintf("%s: damaged: %s", d.file, d.what)
+	}
 	return fmt.Sprintf("%s: byte %d: damaged: %s", d.file, d.off, d.what)
 }
 

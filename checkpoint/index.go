@@ -3,13 +3,13 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/millrace/millrace/internal/slot"
 )
@@ -57,12 +57,12 @@ type indexSegment struct {
 const indexLockWait = 50 * time.Millisecond
 
 // newIndex makes an empty index under a name of its own.
-func newIndex(dir string, epoch int64) (*index, error) {
+func newIndex(dir string, epoch int64, volatile bool) (*index, error) {
 	path := filepath.Join(dir, fmt.Sprintf(".%s-%d", indexFile, epoch))
 	if err := remove(path); err != nil {
 		return nil, err
 	}
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: indexLockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: indexLockWait, NoSync: volatile, NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
 	if err != nil {
 		return nil, fmt.Errorf("make index %s: %w", path, err)
 	}
@@ -132,7 +132,7 @@ func (w *indexWriter) bucket(name []byte) {
 	if w.err != nil {
 		return
 	}
-	if w.err = w.tx.DeleteBucket(name); w.err == nil || errors.Is(w.err, bolt.ErrBucketNotFound) {
+	if w.err = w.tx.DeleteBucket(name); w.err == nil || errors.Is(w.err, bolterrors.ErrBucketNotFound) {
 		w.b, w.err = w.tx.CreateBucket(name)
 	}
 }
@@ -149,46 +149,41 @@ func (w *indexWriter) put(key []byte, v any) {
 	w.err = w.b.Put(key, data)
 }
 
-// errNoIndex: there is none, or a driver holds it, or it cannot be read. It can always be made anew from the log.
-var errNoIndex = errors.New("no index to read")
-
-// readIndex reads the index's summary if it is there and free.
-func readIndex(dir string) (m indexMeta, err error) {
+// readIndex reads the index's summary. It is zero if there is none, a driver holds it, or it cannot be read: it can always be made anew from
+// the log.
+func readIndex(dir string) (m indexMeta) {
 	path := filepath.Join(dir, indexFile)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return m, errNoIndex
+	if _, err := os.Stat(path); err != nil {
+		return m
 	}
 	// bbolt maps the file: a page that a crash left torn must not end the process.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errNoIndex, p)
+		if recover() != nil {
+			m = indexMeta{}
 		}
 	}()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: indexLockWait})
 	if err != nil {
-		return m, fmt.Errorf("%w: %v", errNoIndex, err)
+		return m
 	}
 	defer db.Close()
 	err = db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(metaBucket)
 		if b == nil {
-			return errNoIndex
+			return bolterrors.ErrBucketNotFound
 		}
 		return decoding.Unmarshal(b.Get(metaKey), &m)
 	})
 	if err != nil {
-		return m, fmt.Errorf("%w: %v", errNoIndex, err)
+		return indexMeta{}
 	}
-	return m, nil
+	return m
 }
 
-// againstIndex compares the log with the index, which is never ahead of it: if it is, segments were removed from the log.
-func againstIndex(dir string, log *logged) error {
-	m, err := readIndex(dir)
-	if err != nil {
-		return nil //nolint:nilerr // the index is a witness that may be away
-	}
+// missing compares the log with an index that was read before it. The index is never ahead of the log: if it is, segments were removed. An index
+// that is away or unreadable, a zero indexMeta, is no witness.
+func (m indexMeta) missing(dir string, log *logged) error {
 	l := log.ledger
 	if m.UUID == l.uuid && (m.Committed > l.committed || m.Planned > l.lastPlanned()) {
 		return &damage{file: filepath.Join(dir, logDir), off: nowhere, what: fmt.Sprintf(

@@ -22,10 +22,10 @@ const (
 	segmentSuffix = ".seg"
 	epochPrefix   = "e"
 
-	// segmentBytes is where a segment rolls. A segment may be longer by one frame, and by its header.
+	// segmentBytes is where a segment rolls: the length of its frames without the header. One frame may be longer than that.
 	segmentBytes = 4 << 20
-	// maxSegment is more than any segment can have.
-	maxSegment = segmentBytes + 2*(maxPayload+frameOverhead)
+	// maxSegment is more than any segment can have: a header, a quarter of that in frames, and one more frame.
+	maxSegment = segmentBytes + 3*(maxPayload+frameOverhead)
 )
 
 func segmentName(n int64) string { return slot.Name("", n, segmentSuffix) }

@@ -18,10 +18,7 @@ func openLogFile(path string, reserve int64) (logFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = f.Chmod(0o600); err == nil && reserve > 0 {
-		err = allocate(f, reserve)
-	}
-	if err != nil {
+	if err := allocate(f, reserve); err != nil {
 		f.Close()
 		return nil, err
 	}

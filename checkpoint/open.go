@@ -67,7 +67,7 @@ func open(dir string, o Options) (*Store, *Recovered, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.index, err = newIndex(dir, s.epoch); err == nil {
+	if s.index, err = newIndex(dir, s.epoch, o.Volatile); err == nil {
 		err = s.writeIndex()
 	}
 	if err == nil {
@@ -128,6 +128,7 @@ func some(names []string) string {
 
 // judge refuses a checkpoint that must not be opened.
 func judge(dir, job string) error {
+	witness := readIndex(dir)
 	log, err := readLog(dir)
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func judge(dir, job string) error {
 	if l := log.ledger; job != "" && l.job != "" && l.job != job {
 		return fmt.Errorf("it belongs to job %q, this is job %q: start with --name %s, or name another directory with --checkpoint", l.job, job, l.job)
 	}
-	return againstIndex(dir, log)
+	return witness.missing(dir, log)
 }
 
 // takeEpoch creates the next epoch slot: from now on earlier drivers are fenced.
@@ -159,22 +160,34 @@ func takeEpoch(dir string, o Options) (int64, error) {
 		}
 		host, _ := os.Hostname()
 		data := fmt.Sprintf("job %s\nhost %s\npid %d\ntime %s\n", o.Job, host, os.Getpid(), o.Clock.Now().UTC().Format("2006-01-02T15:04:05.000000Z"))
-		err = createSlot(epochs, epochName(next), []byte(data))
-		if errors.Is(err, slot.ErrTaken) {
-			continue
+		if err = o.createSlot(epochs, epochName(next), []byte(data)); !errors.Is(err, slot.ErrTaken) {
+			return next, err
 		}
-		if err == nil {
-			err = os.Chmod(filepath.Join(epochs, epochName(next)), 0o600)
-		}
-		return next, err
 	}
 }
 
-func createSlot(dir, name string, data []byte) error {
+// createSlot makes a slot that only its owner may read: durable, unless the checkpoint is volatile.
+func (o *Options) createSlot(dir, name string, data []byte) error {
+	path := filepath.Join(dir, name)
 	if fault.Planted("P4-slot") {
-		_ = os.Remove(filepath.Join(dir, name))
+		_ = os.Remove(path)
 	}
-	return slot.Create(dir, name, data)
+	if !o.Volatile {
+		if err := slot.Create(dir, name, data); err != nil {
+			return err
+		}
+		return os.Chmod(path, 0o600)
+	}
+	tmp := filepath.Join(dir, fmt.Sprintf(".tmp-%s-%d-%p", name, os.Getpid(), o))
+	defer os.Remove(tmp)
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return err
+	}
+	err := os.Link(tmp, path)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: %w", path, slot.ErrTaken)
+	}
+	return err
 }
 
 // takeLog reads the log and begins a segment of this epoch behind it. A slower driver may get there first: then the log is read again.
@@ -185,6 +198,10 @@ func (s *Store) takeLog() (*logged, error) {
 			return nil, err
 		}
 		l := log.ledger
+		if l.epoch > s.epoch {
+			// A segment of ours behind a later driver's would end that driver too.
+			return nil, fmt.Errorf("epoch %d, ours is %d: %w", l.epoch, s.epoch, ErrFenced)
+		}
 		next, accepted := int64(1), int64(0)
 		if n := len(log.segments); n > 0 {
 			next, accepted = log.segments[n-1].number+1, log.segments[n-1].bytes
@@ -227,7 +244,7 @@ func (s *Store) begin(l *ledger, n, accepted int64) error {
 	if err != nil {
 		return err
 	}
-	if err := createSlot(s.path(logDir), segmentName(n), data); err != nil {
+	if err := s.o.createSlot(s.path(logDir), segmentName(n), data); err != nil {
 		return err
 	}
 	f, err := s.o.openFile(s.path(logDir, segmentName(n)), s.o.roll+int64(len(data)))

@@ -65,6 +65,9 @@ func (s *Store) Prune(keep int64) error {
 		h = s.ledger.durable + 1
 	}
 	journals := min(s.ledger.durable+1, keep)
+	if fault.Planted("P18-journal") {
+		journals = keep
+	}
 	s.mu.Unlock()
 	err := errors.Join(
 		s.pruneLog(h),

@@ -128,7 +128,8 @@ func (s *Store) put(e *entry) (place, error) {
 	if len(payload) > maxPayload {
 		return place{}, fmt.Errorf("batch log entry has %d bytes, the limit is %d", len(payload), maxPayload)
 	}
-	if s.at.off+frameOverhead+int64(len(payload)) > s.o.roll && s.at.off > s.head {
+	// A long header, of a job with very many partitions, is not written again for each few frames.
+	if s.at.off > s.head && s.at.off-s.head+frameOverhead+int64(len(payload)) > max(s.o.roll, s.head/4) {
 		if err := s.rollOver(); err != nil {
 			return place{}, err
 		}

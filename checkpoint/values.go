@@ -28,7 +28,7 @@ func (s *Store) PutValue(hash [32]byte, name string, data []byte) error {
 	}
 	file := s.valuePath(hash)
 	sealed := seal(data)
-	err := slot.Create(s.path(valueDir), hex.EncodeToString(hash[:]), sealed)
+	err := s.o.createSlot(s.path(valueDir), hex.EncodeToString(hash[:]), sealed)
 	if errors.Is(err, slot.ErrTaken) {
 		// The hash names the bytes: what is there is the same, or damaged and replaced.
 		if old, rerr := os.ReadFile(file); rerr == nil && string(old) == string(sealed) {
@@ -36,9 +36,6 @@ func (s *Store) PutValue(hash [32]byte, name string, data []byte) error {
 		} else {
 			err = writeFile(file, sealed)
 		}
-	}
-	if err == nil {
-		err = os.Chmod(file, 0o600)
 	}
 	if err != nil {
 		return explain(s.dir, err)
@@ -88,20 +85,31 @@ func readSealed(path string) ([]byte, error) {
 	return data, nil
 }
 
-// Setting keeps a small value beside the checkpoint in the index (segment of settings); "" if absent.
+// Setting is a small value that PutSetting stored; "" if absent.
 func (s *Store) Setting(key string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ledger.settings[key], nil
 }
 
-// maxSetting bounds a setting: all of them are in each segment's header.
-const maxSetting = 64 << 10
+// All settings are in each segment's header: they are bounded.
+const (
+	maxSettings   = 1024
+	maxSettingKey = 1 << 10
+	maxSetting    = 64 << 10
+)
 
-// PutSetting stores a small value, durably: at most 64 KiB with its key.
+// PutSetting stores a small value, durably: at most 1,024 of 64 KiB each.
 func (s *Store) PutSetting(key, value string) error {
-	if len(key)+len(value) > maxSetting {
-		return fmt.Errorf("checkpoint %s: setting %q has %d bytes, the limit is %d", s.dir, key, len(value), maxSetting)
+	if len(key) > maxSettingKey || len(value) > maxSetting {
+		return fmt.Errorf("checkpoint %s: setting %.40q has %d bytes under a key of %d, the limits are %d and %d", s.dir, key, len(value), len(key), maxSetting, maxSettingKey)
+	}
+	s.mu.Lock()
+	_, known := s.ledger.settings[key]
+	full := !known && len(s.ledger.settings) >= maxSettings
+	s.mu.Unlock()
+	if full {
+		return fmt.Errorf("checkpoint %s: setting %q would be one more than %d", s.dir, key, maxSettings)
 	}
 	if err := s.write(&entry{Settings: []setting{{key, value}}}); err != nil {
 		return err

@@ -33,6 +33,7 @@ func Verify(dir string) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{}
+	witness := readIndex(dir)
 	in, err := Inspect(dir)
 	switch {
 	case errors.Is(err, ErrDamaged):
@@ -64,7 +65,7 @@ func Verify(dir string) (*Report, error) {
 			r.finding("%s: shared value is missing, a kept plan names it", filepath.Join(dir, valueDir, hash))
 		}
 	}
-	if err := againstIndex(dir, in.log); err != nil {
+	if err := witness.missing(dir, in.log); err != nil {
 		r.finding("%v", err)
 	}
 	return r, nil

@@ -1,0 +1,98 @@
+//go:build faults
+
+package checkpoint
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// planted are the package's faults and the tests that catch them.
+var planted = []struct{ fault, test string }{
+	{"I4-order", "TestScripts/open"},
+	{"I9-append", "TestFence"},
+	{"P3-nosync", "TestAcknowledgedSurvives"},
+	{"P3-torn", "TestBitFlips"},
+	{"P4-slot", "TestSlotTaken"},
+	{"P5-uuid", "TestNewUUID"},
+	{"P15-prune", "TestChainModel"},
+	{"P15-sum", "TestStateFlips"},
+	{"P18-journal", "TestScripts/prune"},
+	{"P19-schema", "TestScripts/operators"},
+}
+
+// TestRed runs each of these tests with its fault switched on: it must fail.
+func TestRed(t *testing.T) {
+	if os.Getenv("MILLRACE_FAULT") != "" {
+		t.Skip("is itself run with a fault")
+	}
+	for _, p := range planted {
+		t.Run(p.fault, func(t *testing.T) {
+			out, err := again(p.test, "MILLRACE_FAULT="+p.fault)
+			if err == nil {
+				t.Errorf("%s is green with %s:\n%s", p.test, p.fault, out)
+			}
+			if !bytes.Contains(out, []byte("--- FAIL: "+p.test)) {
+				t.Errorf("%s with %s ended in another way:\n%s", p.test, p.fault, out)
+			}
+		})
+	}
+}
+
+// again runs one test in a new process.
+func again(test, env string) ([]byte, error) {
+	var path []string
+	for part := range strings.SplitSeq(test, "/") {
+		path = append(path, "^"+part+"$")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run", strings.Join(path, "/"), "-test.v")
+	cmd.Env = append(os.Environ(), env)
+	return cmd.CombinedOutput()
+}
+
+// TestKilled ends a process at each crash point, at several appends: what it had acknowledged is there.
+func TestKilled(t *testing.T) {
+	for _, point := range []string{"log-before-sync", "log-after-sync"} {
+		for n := 1; n <= 7; n += 3 {
+			dir := t.TempDir()
+			cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledChild$")
+			cmd.Env = append(os.Environ(), "MILLRACE_CHECKPOINT_CHILD="+dir, fmt.Sprintf("MILLRACE_CRASH=%s:%d", point, n))
+			out, err := cmd.Output()
+			if err == nil {
+				t.Fatalf("%s:%d: the child was not killed:\n%s", point, n, out)
+			}
+			last := int64(0)
+			for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+				if b, found := strings.CutPrefix(lines.Text(), "acknowledged "); found {
+					last = number(b)
+				}
+			}
+			_, r := openStore(t, dir, Options{})
+			if last != int64(n-1) || r.Last == nil && last > 0 || r.Last != nil && r.Last.Batch < last || r.Last != nil && r.Last.Batch > last+1 {
+				t.Fatalf("%s:%d: acknowledged %d, recovered %+v", point, n, last, r.Last)
+			}
+		}
+	}
+}
+
+// TestKilledChild is the process that TestKilled kills.
+func TestKilledChild(t *testing.T) {
+	dir := os.Getenv("MILLRACE_CHECKPOINT_CHILD")
+	if dir == "" {
+		t.Skip("runs under TestKilled only")
+	}
+	s, _ := openStore(t, dir, Options{})
+	for b := int64(1); b < 20; b++ {
+		var commits []Commit
+		if b > 1 {
+			commits = []Commit{commit(b - 1)}
+		}
+		ok(t, s.Append(plan(b), commits))
+		fmt.Println("acknowledged", b)
+	}
+}
