@@ -18,30 +18,34 @@ const baseEvery = 256
 // needs any more. It runs behind rolling. Its only error is ErrFenced: without room for a merge, say, the lane goes on with the
 // files that it has, and tries again behind the next roll.
 func (w *laneFiles) maintain() error {
-	err := w.compact()
-	if err != nil && !errors.Is(err, ErrFenced) {
-		w.log.Warn("merging files put off", "dir", w.dir, "lane", w.lane, "error", err)
-		return nil
+	w.removeRetired(w.clock.Now().UnixMicro())
+	for {
+		run := w.mergeable()
+		if len(run) == 0 && w.m.head()-w.m.base < baseEvery {
+			return nil
+		}
+		err := w.rebase(run)
+		if errors.Is(err, ErrFenced) {
+			return err
+		}
+		if err != nil {
+			w.log.Warn("merging files put off", "dir", w.dir, "lane", w.lane, "error", err)
+			return nil
+		}
 	}
-	return err
 }
 
-func (w *laneFiles) compact() error {
-	now := w.clock.Now().UnixMicro()
-	w.removeRetired(now)
-	run := w.mergeable()
-	if len(run) == 0 && w.m.head()-w.m.base < baseEvery {
-		return nil
-	}
+// rebase lists the lane's files anew, with the newest ones, run, merged into one.
+func (w *laneFiles) rebase(run []fileEntry) error {
 	live, retired := slices.Clone(w.m.live), slices.Clone(w.m.retired)
 	if len(run) > 0 {
 		merged, err := w.merge(run)
 		if err != nil {
 			return err
 		}
-		at := len(live) - len(run)
+		at, until := len(live)-len(run), w.clock.Now().Add(w.opts.grace).UnixMicro()
 		for _, e := range live[at:] {
-			retired = append(retired, retiredFile{e.Name, now + w.opts.grace.Microseconds()})
+			retired = append(retired, retiredFile{e.Name, until})
 		}
 		live = append(live[:at:at], merged)
 	}

@@ -172,6 +172,20 @@ func oldOwnerIsFenced(h *harness) {
 	}
 }
 
+// oldOwnerFlushes has an owner make visible what it published before it was fenced, at the same time as the new one does.
+func oldOwnerFlushes(h *harness) {
+	old := h.next(0, 1)
+	h.write(old, 1, 2)
+	l := h.next(0, 1)
+	h.marker(l, 2)
+	_ = old.Flush(context.Background()) // an error or not: the rows are there once
+	h.write(l, 3)
+	h.flush(l)
+	_ = old.Flush(context.Background())
+	h.visible(rowsOf(1), rowsOf(2), rowsOf(3))
+	h.marker(h.next(0, 1), 3)
+}
+
 func markerOfAnotherCheckpoint(h *harness) {
 	l := h.next(0, 1)
 	h.write(l, 1, 2)

@@ -58,6 +58,7 @@ func Run(t *testing.T, mk Make) {
 		{"OrderKept", orderKept},
 		{"RestartAtEveryStep", restartAtEveryStep},
 		{"OldOwnerIsFenced", oldOwnerIsFenced},
+		{"OldOwnerFlushes", oldOwnerFlushes},
 		{"MarkerOfAnotherCheckpoint", markerOfAnotherCheckpoint},
 		{"TwoLanes", twoLanes},
 		{"FewerLanes", fewerLanes},
