@@ -59,8 +59,9 @@ type Join struct {
 // restored, what was lost is dropped. Batches in flight go on; blocks kept for parts that moved are sent again to the new owner.
 type Assign struct {
 	Generation int64
-	Base       int64 // last committed batch: the version that gained state is restored to. With Rollback, the version that all state goes to
-	Rollback   bool  // a new driver or a full retry: forget all batches above Base
+	Base       int64  // last committed batch: the version that gained state is restored to. With Rollback, the version that all state goes to
+	BaseHash   []byte // Plan.Hash of batch Base, if known: with Rollback, state that went through that very batch is kept without a Committed
+	Rollback   bool   // a new driver or a full retry: forget all batches above Base
 	Layout     rdd.Layout
 	Sources    []SourceAssign        // of all executors
 	Reduce     []string              // owner of each reduce partition

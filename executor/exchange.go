@@ -1,0 +1,263 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/rdd"
+)
+
+// ship hands a finished task's blocks on: pointers to own parts, one frame to each peer that owns others. Blocks without rows go too: they are
+// what tells the other side that the task is done.
+func (e *core) ship(t *task) {
+	var peers map[string][]rdd.Block
+	for _, b := range t.blocks {
+		owner := e.ownerOf(b.Edge, b.Part)
+		switch {
+		case owner == e.name:
+			e.deliver(t.run, b)
+		case owner != "":
+			if peers == nil {
+				peers = map[string][]rdd.Block{}
+			}
+			peers[owner] = append(peers[owner], b)
+		}
+	}
+	for owner, blocks := range peers { // each to another peer: their order does not show
+		e.push(owner, t, blocks)
+	}
+}
+
+// ownerOf is the executor that gathers a place's blocks, "" for nobody (lanes in a replay).
+func (e *core) ownerOf(edge rdd.EdgeID, part int) string {
+	n := e.plan.Nodes[edge.Node]
+	owners := e.assign.Reduce
+	if n.Kind == rdd.Sink {
+		if e.cfg.Capture != nil {
+			return e.name
+		}
+		owners = e.assign.Lanes[n.Name]
+	}
+	if part >= len(owners) {
+		return ""
+	}
+	return owners[part]
+}
+
+func (e *core) push(owner string, t *task, blocks []rdd.Block) {
+	if p := e.peers[owner]; p != nil {
+		p.push(outgoing{t.run.key, t.id, blocks})
+	}
+}
+
+// deliver takes a block to its place. The first block of (batch, plan, edge, part, task) counts; an equal one later is dropped, and one that
+// differs stops the job: user code that is not deterministic would make recovery lie (P16).
+func (e *core) deliver(r *run, b rdd.Block) {
+	up := r.upstream[b.Edge]
+	if up == nil {
+		e.log.Warn("block for an unknown edge dropped", "batch", r.key.batch, "node", b.Edge.Node)
+		return
+	}
+	i, ok := up.index[b.From]
+	if !ok || b.Part >= r.width(e.plan, b.Edge) {
+		e.log.Warn("block of an unknown task dropped", "batch", r.key.batch, "node", b.From.Node, "partition", b.From.Part)
+		return
+	}
+	g := r.gather(place{b.Edge, b.Part})
+	if g.got[i] {
+		if g.sums[i] != b.Sum && !fault.Planted("P16-checksum") {
+			from := e.plan.Nodes[b.From.Node]
+			e.fail(r.key.batch, b.From, r.attempt, fmt.Errorf(
+				"%s %q (%s) partition %d gave different rows for batch %d when it was computed again: user code there is not deterministic (clock, random numbers, map order or outside data)",
+				from.Op, from.Name, from.Site, b.From.Part, r.key.batch), true)
+		}
+		return
+	}
+	g.got[i], g.recs[i], g.sums[i] = true, b.Rec, b.Sum
+	g.missing--
+	if g.missing > 0 {
+		return
+	}
+	if e.plan.Nodes[b.Edge.Node].Kind == rdd.Sink {
+		if t := r.tasks[rdd.TaskID{Node: b.Edge.Node, Part: b.Part}]; t != nil {
+			e.woken = append(e.woken, t)
+		}
+		return
+	}
+	e.touch(b.Part)
+}
+
+// resend sends kept blocks of own finished tasks to parts that have a new owner. before is the assignment until now, nil for none.
+func (e *core) resend(r *run, before *Assign) {
+	now := e.assign
+	for _, t := range r.tasks {
+		if t.status != done || len(t.blocks) == 0 {
+			continue
+		}
+		moved := map[string][]rdd.Block{}
+		for _, b := range t.blocks {
+			owner := e.ownerOf(b.Edge, b.Part)
+			e.assign = before
+			was := ""
+			if before != nil {
+				was = e.ownerOf(b.Edge, b.Part)
+			}
+			e.assign = now
+			if owner == was || owner == "" {
+				continue
+			}
+			if owner == e.name {
+				e.deliver(r, b)
+				continue
+			}
+			moved[owner] = append(moved[owner], b)
+		}
+		for owner, blocks := range moved {
+			e.push(owner, t, blocks)
+			e.cfg.Stats.count(func(s *Stats) { s.resent++ })
+		}
+	}
+}
+
+// onPeerUp sends everything again that a peer may have missed when its connection broke; it drops what it has.
+func (e *core) onPeerUp(p *peer) {
+	if e.peers[p.name] != p {
+		return
+	}
+	for _, r := range e.runs {
+		for _, t := range r.tasks {
+			var blocks []rdd.Block
+			for _, b := range t.blocks {
+				if e.ownerOf(b.Edge, b.Part) == p.name {
+					blocks = append(blocks, b)
+				}
+			}
+			if len(blocks) > 0 {
+				p.push(outgoing{r.key, t.id, blocks})
+				e.cfg.Stats.count(func(s *Stats) { s.resent++ })
+			}
+		}
+	}
+}
+
+// inbound is a peer's frame.
+type inbound struct {
+	key    runKey
+	blocks []rdd.Block
+}
+
+// onInbound takes a peer's blocks: to their batch, or aside if it is not launched here yet.
+func (e *core) onInbound(in inbound) {
+	if in.key.batch <= e.committed {
+		return
+	}
+	if r := e.find(in.key.batch); r != nil && r.key == in.key {
+		for _, b := range in.blocks {
+			e.deliver(r, b)
+		}
+		return
+	}
+	e.keepEarly(in.key, in.blocks)
+}
+
+// keepEarly holds blocks for a launch to come. The gate stops peers' connections when they are too many.
+func (e *core) keepEarly(key runKey, blocks []rdd.Block) {
+	e.early[key] = append(e.early[key], blocks...)
+	e.gate.add(bytesOf(blocks))
+}
+
+func (e *core) dropEarly(key runKey) {
+	e.gate.add(-bytesOf(e.early[key]))
+	delete(e.early, key)
+}
+
+// bytesOf is the memory of blocks, with something for each block itself.
+func bytesOf(blocks []rdd.Block) int64 {
+	n := int64(0)
+	for _, b := range blocks {
+		n += 64
+		if b.Rec != nil {
+			n += batch.Bytes(b.Rec)
+		}
+	}
+	return n
+}
+
+// meetPeers follows the assignment's list: connections to those that are gone end, new ones are dialed when there is something to send.
+func (e *core) meetPeers(ctx context.Context, a *Assign) {
+	for name, p := range e.peers {
+		if a.Peers[name] != p.addr {
+			p.close()
+			delete(e.peers, name)
+		}
+	}
+	for name, addr := range a.Peers {
+		if name == e.name || addr == "" || e.peers[name] != nil || e.cfg.Listen == nil {
+			continue
+		}
+		p := newPeer(name, addr)
+		e.peers[name] = p
+		e.group.Go(func() error {
+			p.run(ctx, e)
+			return nil
+		})
+	}
+}
+
+// schemaOf is the schema of an edge's blocks, nil for an edge that the plan has not.
+func schemaOf(p *rdd.Plan, edge rdd.EdgeID) *arrow.Schema {
+	if edge.Node < 0 || edge.Node >= len(p.Nodes) {
+		return nil
+	}
+	n := p.Nodes[edge.Node]
+	switch {
+	case n.Kind == rdd.Wide && edge.Input >= 0 && edge.Input < len(n.Wide.Inputs):
+		return n.Wide.Inputs[edge.Input].Schema
+	case n.Kind == rdd.Sink && edge.Input == 0:
+		return sinkSchema(n).Arrow
+	}
+	return nil
+}
+
+// gate makes peers' readers wait while blocks that came too early fill their bound (I8). The launch that frees them comes over another
+// connection, so waiting cannot last.
+type gate struct {
+	mu     sync.Mutex // guards what follows
+	room   sync.Cond
+	bytes  int64
+	limit  int64
+	closed bool
+}
+
+func (g *gate) init(limit int64) { g.limit, g.room.L = limit, &g.mu }
+
+func (g *gate) add(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.bytes += n
+	if n < 0 {
+		g.room.Broadcast()
+	}
+}
+
+// pass waits for room; false when the executor is ending.
+func (g *gate) pass() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.bytes > g.limit && !g.closed {
+		g.room.Wait()
+	}
+	return !g.closed
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	g.room.Broadcast()
+}

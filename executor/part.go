@@ -1,0 +1,241 @@
+package executor
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
+	"github.com/millrace/millrace/rdd"
+)
+
+// part is a reduce partition that this executor owns: the tables of all stateful nodes for its key groups.
+type part struct {
+	n           int
+	from, until int      // key groups
+	tables      []*keyed // ascending by node
+	ready       bool     // restored
+}
+
+// keyed is one operator's state in one partition. The core owns due and log. The rest is used by the core and by the slot that runs
+// the table's task in turn, never at once.
+type keyed struct {
+	node      *rdd.Node
+	due       int64    // earliest timer, as of the last task
+	log       []change // of batches that are not in a committed file yet, ascending
+	table     *state.Table
+	forgotten int64             // undo of batches up to here is gone
+	written   [row.Groups]int64 // delta rows since the group's last dump
+	dumped    [row.Groups]int64 // batch of the last dump
+}
+
+// change is what one batch did to a table: the changed rows, and full dumps of some groups behind it.
+type change struct {
+	batch int64
+	delta arrow.Record // nil: nothing changed
+	dumps []checkpoint.SectionData
+}
+
+// newPart makes empty tables at version 0.
+func newPart(p *rdd.Plan, l *rdd.Layout, n int) *part {
+	x := &part{n: n}
+	x.from, x.until = l.GroupsOf(n)
+	for _, node := range p.Wides {
+		if node.Wide.State {
+			x.tables = append(x.tables, &keyed{node: node, table: state.New(node.Wide.StateKey, node.Wide.StateVal, 0)})
+		}
+	}
+	return x
+}
+
+// keyed is the state of a node, nil if it has none.
+func (x *part) keyed(n *rdd.Node) *keyed {
+	for _, k := range x.tables {
+		if k.node == n {
+			return k
+		}
+	}
+	return nil
+}
+
+// nextDue is the partition's earliest timer, 0 for none.
+func (x *part) nextDue() int64 {
+	due := int64(0)
+	for _, k := range x.tables {
+		due = sooner(due, k.due)
+	}
+	return due
+}
+
+// sooner is the earlier of two due times, of which 0 means never.
+func sooner(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// rollback takes the partition back to a version; false if it cannot: then it has to be restored from files.
+func (x *part) rollback(to int64) bool {
+	for _, k := range x.tables {
+		if !x.ready || k.table.Version() < to || k.forgotten > to {
+			return false
+		}
+	}
+	for _, k := range x.tables {
+		if k.table.Version() > to && !fault.Planted("P14-rollback") {
+			k.table.Rollback(to)
+			k.undumped(to)
+		}
+		for len(k.log) > 0 && k.log[len(k.log)-1].batch > to {
+			k.log = k.log[:len(k.log)-1]
+		}
+		k.due = k.table.NextDue()
+	}
+	return true
+}
+
+// undumped forgets dumps of batches above to: they went with their batch, and the next chance is taken.
+func (k *keyed) undumped(to int64) {
+	for g, b := range k.dumped {
+		if b > to {
+			k.dumped[g], k.written[g] = 0, 1<<40
+		}
+	}
+}
+
+// saved drops changes that a committed file holds.
+func (k *keyed) saved(b int64) {
+	for len(k.log) > 0 && k.log[0].batch <= b {
+		k.log = k.log[1:]
+	}
+}
+
+// begin opens batch b, after undo that nobody needs any more has gone.
+func (k *keyed) begin(b, committed int64) {
+	if committed > k.forgotten {
+		k.table.Forget(min(committed, b-1))
+		k.forgotten = min(committed, b-1)
+	}
+	k.table.Begin(b)
+}
+
+// undo takes a failed batch back, whether it was sealed or not.
+func (k *keyed) undo(b int64) {
+	if k.table.Version() == b {
+		k.table.Rollback(b - 1)
+	} else {
+		k.table.Abort()
+	}
+	k.undumped(b - 1)
+}
+
+// Limits of the rolling dumps that keep chains of deltas short (P15).
+const (
+	dumpEvery    = 1024 // batches after which a group is dumped again at the latest
+	dumpMinRows  = 256  // delta rows below which a group is not worth a dump of its own
+	dumpTinyRows = 4096 // a table of no more live rows is dumped as a whole
+)
+
+// record says what seal keeps of a batch.
+type record uint8
+
+const (
+	nothing record = iota // no deltas are written
+	changed               // the changed rows
+	dumped                // and full dumps of some groups: the batch ends a file
+)
+
+// seal ends batch b and gives what changed. The core appends that to the log.
+func (k *keyed) seal(b int64, what record, x *part) change {
+	k.table.Seal()
+	if what == nothing {
+		return change{batch: b}
+	}
+	c := change{batch: b, delta: k.table.Delta(b)}
+	rows := int64(0)
+	if c.delta != nil {
+		rows = c.delta.NumRows()
+		groups, ok := c.delta.Column(0).(*array.Uint8)
+		assert.True(ok, "a delta's first column is a %s, not the key group", c.delta.Column(0).DataType())
+		for _, g := range groups.Uint8Values() {
+			k.written[g]++
+		}
+	}
+	if what == dumped {
+		c.dumps = k.dumps(b, rows, x)
+	}
+	return c
+}
+
+// append notes a sealed batch.
+func (k *keyed) append(c change, due int64) {
+	k.due = due
+	if c.delta != nil || len(c.dumps) > 0 {
+		k.log = append(k.log, c)
+	}
+}
+
+// idle tells whether a batch that changes nothing can pass without a look at dumps.
+func (k *keyed) idle(b int64, x *part) bool {
+	for g := x.from; g < x.until; g++ {
+		if b-k.dumped[g] >= dumpEvery {
+			return false
+		}
+	}
+	return true
+}
+
+// dumps chooses key groups to write in full: those whose delta rows since the last dump exceed their live rows, oldest first
+// and no more than about twice this batch's own rows, and those whose last dump is dumpEvery batches old.
+func (k *keyed) dumps(b, rows int64, x *part) []checkpoint.SectionData {
+	if k.table.Len() <= dumpTinyRows {
+		return k.dumpWhole(b, x)
+	}
+	budget := max(2*rows, dumpTinyRows)
+	var out []checkpoint.SectionData
+	for i := range x.until - x.from {
+		g := x.from + (int(b)+i)%(x.until-x.from) // begin elsewhere each time: no group starves
+		live := int64(k.table.GroupLen(g))
+		worth := k.written[g] > max(live, dumpMinRows)
+		if !worth && b-k.dumped[g] < dumpEvery+int64(g) {
+			continue
+		}
+		if live > budget && len(out) > 0 {
+			continue
+		}
+		budget -= live
+		out = append(out, k.dump(g, g+1, b))
+		if budget <= 0 {
+			break
+		}
+	}
+	return out
+}
+
+// dumpWhole writes a tiny table at once: one section instead of one a group.
+func (k *keyed) dumpWhole(b int64, x *part) []checkpoint.SectionData {
+	written := int64(0)
+	for g := x.from; g < x.until; g++ {
+		written += k.written[g]
+	}
+	if written <= 2*max(int64(k.table.Len()), dumpMinRows) && b-k.dumped[x.from] < dumpEvery+int64(x.from) {
+		return nil
+	}
+	return []checkpoint.SectionData{k.dump(x.from, x.until, b)}
+}
+
+// dump is all live rows of groups [from, until).
+func (k *keyed) dump(from, until int, b int64) checkpoint.SectionData {
+	var recs []arrow.Record
+	for g := from; g < until; g++ {
+		if rec := k.table.Dump(g); rec != nil {
+			recs = append(recs, rec)
+		}
+		k.dumped[g], k.written[g] = b, 0
+	}
+	return checkpoint.SectionData{Operator: k.node.Name, From: from, Until: until, Full: true, Rec: concat(recs)}
+}

@@ -1,0 +1,174 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/transport"
+)
+
+// leases is how many heartbeats may be missed in a row before a side counts as lost.
+const leases = 4
+
+// joinWait bounds the silence until the executor's Join: it builds the job meanwhile.
+const joinWait = 60 * time.Second
+
+// remote is the driver's end of an executor in another process.
+type remote struct {
+	conn  *transport.Conn
+	out   chan ToExecutor
+	beat  atomic.Int64 // pause between pings, ns
+	known atomic.Bool  // Join has come: silence is bounded by the lease from then on
+	ended chan struct{}
+	once  sync.Once
+	group sync.WaitGroup
+
+	mu    sync.Mutex // guards cause
+	cause error
+}
+
+func newRemote(c *transport.Conn) *remote {
+	r := &remote{conn: c, out: make(chan ToExecutor, controlQueue), ended: make(chan struct{})}
+	r.beat.Store(int64(heartbeatOf(0)))
+	r.group.Go(r.write)
+	return r
+}
+
+// Send queues m; a full queue means that the executor is lost.
+func (r *remote) Send(m ToExecutor) error {
+	if w, ok := m.(*Welcome); ok {
+		r.beat.Store(int64(heartbeatOf(w.Settings.HeartbeatMillis)))
+	}
+	select {
+	case <-r.ended:
+		return r.why()
+	default:
+	}
+	select {
+	case r.out <- m:
+		return nil
+	default:
+		err := fmt.Errorf("%d messages wait: the executor does not follow", controlQueue)
+		r.end(err)
+		return err
+	}
+}
+
+// Recv waits for the executor's next message. Silence beyond the lease is an error.
+func (r *remote) Recv() (ToDriver, error) {
+	wait := joinWait
+	if r.known.Load() {
+		wait = leases * time.Duration(r.beat.Load())
+	}
+	kind, payload, err := r.conn.Read(max(wait, minLease))
+	if err == nil {
+		var m ToDriver
+		if m, err = decodeMessage(toDriver, kind, payload); err == nil {
+			r.known.Store(true)
+			return m, nil
+		}
+	}
+	r.end(err)
+	return nil, r.why()
+}
+
+// minLease keeps tiny heartbeats from making a busy machine look dead.
+const minLease = time.Second
+
+// Close ends the connection; the executor is not told to stop.
+func (r *remote) Close() error {
+	r.end(ErrStopped)
+	r.group.Wait()
+	return nil
+}
+
+// end closes the connection once; the first reason counts.
+func (r *remote) end(err error) {
+	r.once.Do(func() {
+		r.mu.Lock()
+		r.cause = err
+		r.mu.Unlock()
+		close(r.ended)
+	})
+	_ = r.conn.Close()
+}
+
+func (r *remote) why() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cause
+}
+
+// write sends what is queued, and pings when there is nothing to say.
+func (r *remote) write() {
+	for {
+		beat := time.Duration(r.beat.Load())
+		kind, payload := kindPing, []byte(nil)
+		var stop bool
+		select {
+		case <-r.ended:
+			return
+		case m := <-r.out:
+			var err error
+			if kind, payload, err = encodeMessage(m); err != nil {
+				r.end(err)
+				return
+			}
+			_, stop = m.(*Stop)
+		case <-clock.System{}.After(beat):
+		}
+		if err := r.conn.Write(leases*max(beat, minLease), kind, payload); err != nil {
+			r.end(err)
+			return
+		}
+		if stop {
+			r.beat.Store(int64(time.Hour)) // nothing follows; the executor closes the connection
+		}
+	}
+}
+
+// dialExecutor connects to an executor that listens.
+func dialExecutor(ctx context.Context, network, addr string, sec transport.Security) (Conn, error) {
+	c, err := transport.Dial(ctx, network, addr, sec, transport.Control, "driver")
+	if err != nil {
+		return nil, fmt.Errorf("executor at %w", err)
+	}
+	return newRemote(c), nil
+}
+
+// Acceptor is the driver's listening side, for executors that are started elsewhere.
+type Acceptor struct{ l *transport.Listener }
+
+func listenForExecutors(addr string, sec transport.Security) (*Acceptor, error) {
+	l, err := transport.Listen("tcp", addr, sec, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return &Acceptor{l}, nil
+}
+
+// Accept waits for the next executor. After Close it returns net.ErrClosed.
+func (a *Acceptor) Accept() (Conn, error) {
+	for {
+		c, err := a.l.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c.Role() != transport.Control {
+			_ = c.Close()
+			continue
+		}
+		return newRemote(c), nil
+	}
+}
+
+// Addr is the address, with the port that the system chose.
+func (a *Acceptor) Addr() string { return a.l.Addr().String() }
+
+// Close stops listening. Executors that have connected stay.
+func (a *Acceptor) Close() error { return a.l.Close() }

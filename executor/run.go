@@ -1,0 +1,201 @@
+package executor
+
+import (
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/rdd"
+)
+
+// runKey names a batch as it was planned. Blocks carry it: those of another plan of the same batch are never mixed in (P14).
+type runKey struct {
+	batch int64
+	hash  string
+}
+
+// place is where blocks meet: one partition or lane of an edge.
+type place struct {
+	edge rdd.EdgeID
+	part int
+}
+
+// run is a batch in flight on this executor.
+type run struct {
+	key     runKey
+	plan    *checkpoint.Plan
+	layout  *rdd.Layout // the plan's; without lanes in a replay that nobody captures
+	replay  bool
+	skip    map[LaneID]bool
+	attempt int
+	began   time.Time
+
+	upstream map[rdd.EdgeID]*upstream
+	gathers  map[place]*gather
+	tasks    map[rdd.TaskID]*task // of the parts that this executor owns
+
+	open     int        // own tasks that are not done
+	fresh    []TaskDone // done since the last Staged
+	kept     int64      // bytes of own tasks' blocks
+	finished bool       // Staged was sent, under this generation
+	failed   bool       // its delta file could not be written; Retry tries again
+	writing  bool       // its delta file is being written
+	ref      *checkpoint.DeltaRef
+	files    int  // delta files that were written for it
+	owned    int  // grows when stateful tasks are gained
+	covered  bool // ref covers all that the executor owns
+
+	publish bool // the driver said so
+	told    bool // Published was sent for the last Publish
+	gone    bool // rolled back or committed: what still arrives for it is dropped
+}
+
+// upstream are the tasks that write blocks for an edge in this batch, in order (I7). Everyone computes the same from the plan record.
+type upstream struct {
+	tasks []rdd.TaskID
+	index map[rdd.TaskID]int
+}
+
+// gather collects the blocks of one place.
+type gather struct {
+	recs    []arrow.Record
+	sums    []uint64
+	got     []bool
+	missing int
+}
+
+// rows are the blocks that hold any, in upstream order.
+func (g *gather) rows() []arrow.Record {
+	var recs []arrow.Record
+	for _, r := range g.recs {
+		if r != nil {
+			recs = append(recs, r)
+		}
+	}
+	return recs
+}
+
+func (g *gather) empty() bool {
+	for _, r := range g.recs {
+		if r != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// status of a task.
+type status uint8
+
+const (
+	waiting status = iota // for blocks, for state, or for its turn
+	queued                // for a slot
+	running
+	failed // until Retry
+	done
+)
+
+// task is one task of one batch: a source partition, a reduce partition of a wide node, or a lane of a sink.
+type task struct {
+	id      rdd.TaskID
+	node    *rdd.Node
+	run     *run
+	status  status
+	attempt int
+	size    int64 // rough work, for the order in which tasks start
+	lost    bool  // its part moved or was rolled back: what it still gives is dropped
+
+	from *reader          // source
+	rng  checkpoint.Range // source
+	part *part            // wide
+	in   []*gather        // wide, by input; one for a lane
+	lane *lane            // lane
+
+	blocks []rdd.Block // kept until Committed
+	sums   []uint64
+
+	staged    bool // lane: it was given to the sink, and has to be published
+	published bool // lane: it is
+	asked     bool // lane: publishing was handed to the lane
+
+	counters *rdd.Counters // of the last attempt, for the planted fault of P17 only
+}
+
+// newRun is a batch without tasks.
+func newRun(p *rdd.Plan, plan *checkpoint.Plan, replay, capture bool) *run {
+	r := &run{
+		key: keyOf(plan), plan: plan, layout: &plan.Layout, replay: replay,
+		skip: map[LaneID]bool{}, upstream: map[rdd.EdgeID]*upstream{}, gathers: map[place]*gather{}, tasks: map[rdd.TaskID]*task{},
+	}
+	if replay && !capture {
+		r.layout = &rdd.Layout{Reduce: plan.Layout.Reduce}
+	}
+	for _, n := range p.Nodes {
+		switch n.Kind {
+		case rdd.Wide:
+			for i := range n.In {
+				r.feed(p, rdd.EdgeID{Node: n.ID, Input: i})
+			}
+		case rdd.Sink:
+			r.feed(p, rdd.EdgeID{Node: n.ID})
+		}
+	}
+	return r
+}
+
+func keyOf(plan *checkpoint.Plan) runKey { return runKey{plan.Batch, string(plan.Hash)} }
+
+// feed computes the edge's upstream tasks: by root, then partition. Source partitions without a range have no task.
+func (r *run) feed(p *rdd.Plan, e rdd.EdgeID) {
+	u := &upstream{index: map[rdd.TaskID]int{}}
+	for _, root := range p.Feeders(e) {
+		if root.Kind == rdd.Source {
+			for _, g := range r.plan.Ranges {
+				if g.Source == root.Name && g.From < g.Until {
+					u.tasks = append(u.tasks, rdd.TaskID{Node: root.ID, Part: g.Partition})
+				}
+			}
+			continue
+		}
+		for part := range r.layout.Reduce {
+			u.tasks = append(u.tasks, rdd.TaskID{Node: root.ID, Part: part})
+		}
+	}
+	for i, t := range u.tasks {
+		u.index[t] = i
+	}
+	r.upstream[e] = u
+}
+
+// gather is the meeting point of a place.
+func (r *run) gather(at place) *gather {
+	g := r.gathers[at]
+	if g == nil {
+		n := len(r.upstream[at.edge].tasks)
+		g = &gather{recs: make([]arrow.Record, n), sums: make([]uint64, n), got: make([]bool, n), missing: n}
+		r.gathers[at] = g
+	}
+	return g
+}
+
+// received are the blocks that came from tasks of others, to be kept when the batch is taken back and launched again.
+func (r *run) received() []rdd.Block {
+	var blocks []rdd.Block
+	for at, g := range r.gathers { // order does not matter: each block has its place
+		for i, from := range r.upstream[at.edge].tasks {
+			if g.got[i] && r.tasks[from] == nil {
+				blocks = append(blocks, rdd.Block{Edge: at.edge, Part: at.part, From: from, Rec: g.recs[i], Sum: g.sums[i]})
+			}
+		}
+	}
+	return blocks
+}
+
+// width is how many partitions or lanes an edge has.
+func (r *run) width(p *rdd.Plan, e rdd.EdgeID) int {
+	if n := p.Nodes[e.Node]; n.Kind == rdd.Sink {
+		return r.layout.Lanes[n.Name]
+	}
+	return r.layout.Reduce
+}

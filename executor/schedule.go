@@ -1,0 +1,272 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/source"
+)
+
+// startSource queues a source task. Its connector is open, or will be when the preparation is done.
+func (e *core) startSource(t *task) {
+	if e.opened && t.from.open() {
+		e.enqueue(t)
+	}
+}
+
+// startWide starts what can start in a reduce partition.
+func (e *core) startWide(p int) {
+	x := e.parts[p]
+	if x == nil || !x.ready || !e.opened {
+		return
+	}
+	for _, r := range e.runs {
+		for _, n := range e.plan.Wides {
+			t := r.tasks[rdd.TaskID{Node: n.ID, Part: p}]
+			if t == nil || t.status != waiting || !e.mayStart(t) {
+				continue
+			}
+			if e.passes(t) {
+				e.pass(t)
+				continue
+			}
+			for _, g := range t.in {
+				for _, rec := range g.recs {
+					if rec != nil {
+						t.size += rec.NumRows()
+					}
+				}
+			}
+			e.enqueue(t)
+		}
+	}
+}
+
+// mayStart tells whether a wide task has its blocks, its state and the tables that it reads: state version t comes from version t−1 and
+// batch t alone (I3), and a table does not move on while others still read it.
+func (e *core) mayStart(t *task) bool {
+	for _, g := range t.in {
+		if g.missing > 0 {
+			return false
+		}
+	}
+	for _, table := range t.node.Wide.Tables {
+		if o := t.run.tasks[rdd.TaskID{Node: table.ID, Part: t.id.Part}]; o == nil || o.status != done {
+			return false
+		}
+	}
+	if !t.node.Wide.State || fault.Planted("I3-order") {
+		return true
+	}
+	for _, q := range e.runs {
+		if q.key.batch >= t.run.key.batch {
+			break
+		}
+		if o := q.tasks[t.id]; o != nil && o.status != done {
+			return false
+		}
+		for _, reader := range e.readers[t.id.Node] {
+			if o := q.tasks[rdd.TaskID{Node: reader, Part: t.id.Part}]; o != nil && o.status != done {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// passes tells whether a wide task has nothing to do in this batch: no rows, no timer, no duty on empty batches.
+func (e *core) passes(t *task) bool {
+	p := t.run.plan
+	if p.Final || t.node.Wide.OnEmpty {
+		return false
+	}
+	for _, g := range t.in {
+		if !g.empty() {
+			return false
+		}
+	}
+	k := t.part.keyed(t.node)
+	if k == nil {
+		return true
+	}
+	until := p.Time
+	for _, w := range p.Watermarks {
+		until = max(until, w.Micros)
+	}
+	return (k.due == 0 || k.due > until) && k.table.Version() == p.Batch-1 && (!e.set.Deltas || k.idle(p.Batch, t.part))
+}
+
+// pass does such a task at once, without a slot: a version that equals the one before, and no blocks.
+func (e *core) pass(t *task) {
+	if k := t.part.keyed(t.node); k != nil {
+		k.begin(t.run.key.batch, e.committed)
+		k.seal(t.run.key.batch, nothing, t.part)
+	}
+	e.cfg.Stats.ran(t.id, t.run.key.batch)
+	e.complete(t, &taskResult{blocks: emptyBlocks(e.plan, t)})
+}
+
+// emptyBlocks are what a task without rows gives, in Finish's order.
+func emptyBlocks(p *rdd.Plan, t *task) []rdd.Block {
+	var blocks []rdd.Block
+	for _, edge := range p.Edges(t.node) {
+		for part := range t.run.width(p, edge) {
+			blocks = append(blocks, rdd.Block{Edge: edge, Part: part, From: t.id})
+		}
+	}
+	return blocks
+}
+
+// complete notes a task that is done and hands its blocks on. res is nil for lanes.
+func (e *core) complete(t *task, res *taskResult) {
+	r := t.run
+	t.status = done
+	r.open--
+	if res != nil {
+		t.blocks = res.blocks
+		t.sums = make([]uint64, len(res.blocks))
+		for i, b := range res.blocks {
+			t.sums[i] = b.Sum
+		}
+		r.kept += bytesOf(t.blocks)
+		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters})
+		e.ship(t)
+		fault.Crash("exec-mid-batch")
+	}
+	switch t.node.Kind {
+	case rdd.Wide:
+		e.touch(t.id.Part)
+	case rdd.Sink:
+		for _, q := range e.runs {
+			if next := q.tasks[t.id]; next != nil && q.key.batch > r.key.batch {
+				e.woken = append(e.woken, next)
+			}
+		}
+	}
+}
+
+// onTaskDone takes a slot's result.
+func (e *core) onTaskDone(ev taskDone) {
+	t := ev.task
+	if ev.err != nil {
+		t.counters = &ev.res.counters
+	}
+	if t.lost {
+		return // its part moved on without it
+	}
+	if ev.err != nil {
+		t.status = failed
+		e.fail(t.run.key.batch, t.id, t.attempt, ev.err, false)
+		return
+	}
+	if k := ev.keyed; k != nil {
+		k.append(ev.change, ev.due)
+	}
+	e.complete(t, &ev.res)
+}
+
+// fail reports a failed task. Errors that another attempt cannot mend are fatal.
+func (e *core) fail(batch int64, id rdd.TaskID, attempt int, err error, fatal bool) {
+	var user *rdd.UserError
+	var bad *rdd.BadRecordError
+	isBad := errors.As(err, &bad)
+	m := &TaskFailed{Batch: batch, Task: id, Attempt: attempt, Message: err.Error(), User: errors.As(err, &user) || isBad}
+	m.Fatal = fatal || isBad || errors.Is(err, source.ErrOffsetGone) || errors.Is(err, source.ErrBeyondEnd) || errors.Is(err, errBroken)
+	e.log.Debug("task failed", "batch", batch, "node", id.Node, "partition", id.Part, "attempt", attempt, "err", err)
+	e.say(m)
+}
+
+// errBroken is in the chain of errors that are the engine's own fault.
+var errBroken = errors.New("the engine broke one of its own rules")
+
+// onRetry runs failed tasks again.
+func (e *core) onRetry(ctx context.Context, m *Retry) {
+	r := e.find(m.Batch)
+	if r == nil {
+		return
+	}
+	for _, id := range m.Tasks {
+		if id == DeltaTask {
+			r.failed = false
+			continue
+		}
+		t := r.tasks[id]
+		if t == nil || t.status != failed {
+			continue
+		}
+		t.attempt = m.Attempt
+		switch t.node.Kind {
+		case rdd.Source:
+			t.status = waiting
+			e.startSource(t)
+		case rdd.Wide:
+			t.status, t.size = waiting, 0
+			e.touch(id.Part)
+		case rdd.Sink:
+			if t.lane.broken {
+				t.lane.enqueueOp(laneOp{verb: reopen, task: t})
+				continue
+			}
+			t.status = waiting // the lane was opened again for another task meanwhile
+			e.woken = append(e.woken, t)
+		}
+	}
+}
+
+// finishRuns writes the delta files of batches whose tasks are all done, and reports them.
+func (e *core) finishRuns() {
+	if e.preparing != nil {
+		return // Assigned comes first
+	}
+	for _, r := range e.runs {
+		if r.open > 0 || r.finished || r.writing || r.failed || r.gone {
+			continue
+		}
+		if !r.covered && e.writesDelta(r.key.batch) {
+			if c := e.changesFor(r.key.batch); len(c) > 0 {
+				r.writing = true
+				r.files++
+				e.files = append(e.files, &deltaWork{
+					run: r, dir: e.state, since: e.since(r.key.batch), executor: e.name, epoch: e.epoch, attempt: r.files, changes: c, owned: r.owned,
+				})
+				continue
+			}
+			r.ref = nil
+		}
+		r.covered = true
+		e.report(r)
+	}
+}
+
+// onDeltaDone notes a written delta file.
+func (e *core) onDeltaDone(ev deltaDone) {
+	r := ev.work.run
+	if r.gone {
+		return
+	}
+	r.writing = false
+	if ev.err != nil {
+		r.failed = true
+		e.fail(r.key.batch, DeltaTask, r.files-1, fmt.Errorf("state file: %w", ev.err), false)
+		return
+	}
+	r.ref = &ev.ref
+	r.covered = ev.work.owned == r.owned // otherwise something was gained while it was written
+}
+
+// report says that the batch is staged here.
+func (e *core) report(r *run) {
+	r.finished = true
+	m := &Staged{
+		Batch: r.key.batch, Generation: e.generation, Delta: r.ref, Tasks: r.fresh, Micros: e.clock.Now().Sub(r.began).Microseconds(),
+	}
+	for _, x := range e.parts {
+		m.NextDue = sooner(m.NextDue, x.nextDue())
+	}
+	r.fresh = nil
+	e.say(m)
+	fault.Crash("exec-staged")
+}

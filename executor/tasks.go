@@ -1,0 +1,179 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/rdd"
+)
+
+// taskResult is what an accepted attempt gives. Counters ride in it, and only in it (P17).
+type taskResult struct {
+	blocks   []rdd.Block
+	counters rdd.Counters
+}
+
+// taskDone is a slot's result for a source or wide task.
+type taskDone struct {
+	task   *task
+	res    taskResult
+	keyed  *keyed // wide with state
+	change change
+	due    int64
+	err    error
+}
+
+// workOf makes a queued task into work. What it needs is read here, by the core; the slot sees only that.
+func (e *core) workOf(t *task) work {
+	t.status = running
+	e.cfg.Stats.ran(t.id, t.run.key.batch)
+	b := base{
+		task: t, plan: e.plan, routers: e.routers,
+		ctx: &rdd.Context{
+			Batch: t.run.key.batch, Time: t.run.plan.Time, Layout: t.run.layout, Partition: t.id.Part,
+			Final: t.run.plan.Final, Debug: e.cfg.Debug, Counters: &rdd.Counters{},
+		},
+	}
+	if t.counters != nil && fault.Planted("P17-attempt") {
+		b.ctx.Counters = t.counters
+	}
+	if t.node.Kind == rdd.Source {
+		w := &sourceWork{base: b, from: t.from, rng: t.rng, stopOnBad: e.set.StopOnBad, stats: e.cfg.Stats}
+		if t.from.mutable && e.state != nil {
+			w.journal = e.state
+		}
+		return w
+	}
+	w := &wideWork{base: b, committed: e.committed, keyed: t.part.keyed(t.node)}
+	for _, g := range t.in {
+		w.in = append(w.in, g.rows())
+	}
+	for _, table := range t.node.Wide.Tables {
+		b.ctx.Tables = append(b.ctx.Tables, t.part.keyed(table).table)
+	}
+	switch {
+	case e.writesDelta(t.run.key.batch):
+		w.record = dumped
+	case e.set.Deltas:
+		w.record = changed
+	}
+	return w
+}
+
+// base is what source and wide tasks have in common.
+type base struct {
+	task    *task
+	plan    *rdd.Plan
+	routers map[int]rdd.Router
+	ctx     *rdd.Context
+}
+
+// attempt runs f, and turns a panic of the engine into an error that stops the job: user code's panics are errors already.
+func (b *base) attempt(done *taskDone, f func() error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			done.err = fmt.Errorf("batch %d, %s %q partition %d: %w: %w", b.ctx.Batch, b.task.node.Op, b.task.node.Name, b.ctx.Partition, errBroken, stackOf(cause))
+		}
+		done.res.counters = *b.ctx.Counters
+	}()
+	done.err = f()
+}
+
+// sourceWork runs a source partition's range through its fused operators.
+type sourceWork struct {
+	base
+	from      *reader
+	rng       checkpoint.Range
+	stopOnBad bool
+	journal   *checkpoint.StateDir // of a source whose history can change (P18)
+	stats     *Stats
+}
+
+func (w *sourceWork) do(ctx context.Context) any {
+	done := taskDone{task: w.task}
+	w.attempt(&done, func() error {
+		blocks, err := w.read(ctx)
+		if err != nil {
+			return fmt.Errorf("source %s partition %d, offsets %d to %d: %w", w.rng.Source, w.rng.Partition, w.rng.From, w.rng.Until, err)
+		}
+		p := rdd.NewPipeline(w.plan, w.task.node, w.ctx, w.routers)
+		for _, b := range blocks {
+			if err := p.PushRecords(b, w.stopOnBad); err != nil {
+				return err
+			}
+		}
+		done.res.blocks, err = p.Finish()
+		return err
+	})
+	return done
+}
+
+// read is the range's records: what is held, else what an earlier attempt journalled, else the source again. The records of a source whose
+// history can change are journalled durably before anything is made of them.
+func (w *sourceWork) read(ctx context.Context) ([]*records.Block, error) {
+	if w.journal != nil && !fault.Planted("P18-journal") {
+		data, ok, err := w.journal.ReadJournal(w.ctx.Batch, w.rng.Source, w.rng.Partition)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			b, err := decodeJournal(data)
+			return []*records.Block{b}, err
+		}
+	}
+	blocks, ok := w.from.take(w.rng.From, w.rng.Until)
+	if !ok {
+		w.stats.count(func(s *Stats) { s.reread++ })
+		var err error
+		if blocks, err = w.from.again(ctx, w.rng.From, w.rng.Until); err != nil {
+			return nil, err
+		}
+	}
+	if w.journal != nil && !fault.Planted("P18-journal") {
+		if err := w.journal.WriteJournal(w.ctx.Batch, w.rng.Source, w.rng.Partition, encodeJournal(w.rng, blocks)); err != nil {
+			return nil, err
+		}
+	}
+	return blocks, nil
+}
+
+// wideWork runs a reduce partition of a wide node, from version t-1 of its state to version t (I3).
+type wideWork struct {
+	base
+	in        [][]rdd.Record
+	keyed     *keyed // nil without state
+	committed int64
+	record    record
+}
+
+func (w *wideWork) do(context.Context) any {
+	done := taskDone{task: w.task, keyed: w.keyed}
+	begun := false
+	w.attempt(&done, func() error {
+		if w.keyed != nil {
+			w.keyed.begin(w.ctx.Batch, w.committed)
+			begun = true
+			w.ctx.State = w.keyed.table
+		}
+		p := rdd.NewPipeline(w.plan, w.task.node, w.ctx, w.routers)
+		err := p.Reduce(w.in)
+		if err == nil {
+			done.res.blocks, err = p.Finish()
+		}
+		if err == nil && w.keyed != nil {
+			done.change = w.keyed.seal(w.ctx.Batch, w.record, w.task.part)
+			done.due = w.keyed.table.NextDue()
+		}
+		return err
+	})
+	if done.err != nil && begun {
+		if err := guarded(func() error { w.keyed.undo(w.ctx.Batch); return nil }); err != nil {
+			done.err = errors.Join(done.err, fmt.Errorf("%w: state not undone: %w", errBroken, err))
+		}
+	}
+	return done
+}
