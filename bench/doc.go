@@ -1,0 +1,9 @@
+// Command bench measures the engine on the workloads of WORKLOADS.md and prints one JSON object a run.
+//
+//	go run ./bench --work w4 --source log -n 5000000                                   drain: as fast as it goes
+//	go run ./bench --work w4 --source log --rate 50000 --seconds 30 --interval 5ms     paced: latency end to end
+//	go run ./bench --work empty --master procs[2,1] --seconds 5                        batches without data
+//
+// The job under test runs in a process of its own, this binary again, through driver.Main with default settings plus --checkpoint;
+// the loader, the checker and the latency probe stay out of its figures. Every run checks the job's whole output.
+package main

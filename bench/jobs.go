@@ -1,0 +1,143 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/bench/gen"
+	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/sink"
+	"github.com/millrace/millrace/source"
+	"github.com/spf13/pflag"
+)
+
+// Flags of the jobs themselves; the engine's own come with driver.Main.
+var (
+	jobWork   = pflag.String("work", "w4", "w1, w4, w5 or empty")
+	jobSource = pflag.String("source", "log", "log or kafka: where rows come from and go to")
+	jobWindow = pflag.Int64("window", 10_000, "w4: length of a window of event time, in ms")
+)
+
+// job is the workload that the flags name.
+func job(j *dstream.Job) {
+	switch *jobWork {
+	case "w1":
+		wordCount(j)
+	case "w5":
+		enrich(j)
+	default:
+		campaigns(j)
+	}
+}
+
+// wordCount is W1: running count per word, changed counts out in each batch.
+func wordCount(j *dstream.Job) {
+	dstream.From(j, text("lines")).
+		FlatMap(strings.Fields).
+		KeyBy(dstream.Self).
+		RunningCount("words").
+		To(output("out-w1"))
+}
+
+// adEvent is what W4 reads of an event's seven fields.
+type adEvent struct {
+	AdID      string `json:"ad_id"`
+	EventType string `json:"event_type"`
+	EventTime int64  `json:"event_time,string"` // ms since 1970
+}
+
+// campaignWindow is W4's key.
+type campaignWindow struct {
+	Campaign string
+	Start    int64 // ms since 1970
+}
+
+// tally is a window's count and the time of the newest event in it, by which latency is measured.
+type tally struct {
+	Count  int64
+	Newest int64
+}
+
+// campaigns is W4: views per campaign and window of event time, changed counts out in each batch. State of windows that nothing
+// happens in any more expires.
+func campaigns(j *dstream.Job) {
+	campaignOf := dstream.Value(j, "campaigns", gen.CampaignOf)
+	window := *jobWindow
+	dstream.From(j, ads("ads")).
+		Filter(func(e adEvent) bool { return e.EventType == "view" }).
+		KeyBy(func(e adEvent) campaignWindow {
+			return campaignWindow{campaignOf.Get()[e.AdID], e.EventTime - e.EventTime%window}
+		}).
+		MapValues(func(e adEvent) tally { return tally{1, e.EventTime} }).
+		RunningReduce("windows", func(a, b tally) tally { return tally{a.Count + b.Count, max(a.Newest, b.Newest)} }, dstream.Expire(time.Minute)).
+		To(output("out-w4"))
+}
+
+type pageView struct {
+	EventTime int64  `json:"event_time"`
+	ViewerID  int64  `json:"viewer_id"`
+	Page      string `json:"page"`
+	Referrer  string `json:"referrer"`
+}
+
+type profile struct {
+	Name     string `json:"name"`
+	Industry string `json:"industry"`
+}
+
+type enriched struct {
+	EventTime int64
+	ViewerID  int64
+	Page      string
+	Referrer  string
+	Name      string
+	Industry  string
+}
+
+// enrich is W5: page views joined with the latest profile of the viewer, the table loaded first.
+func enrich(j *dstream.Job) {
+	table := dstream.Latest("profiles", dstream.From(j, changelog("profiles")))
+	dstream.From(j, views("pageviews")).
+		KeyBy(func(v pageView) string { return strconv.FormatInt(v.ViewerID, 10) }).
+		JoinTable(table, func(v pageView, p profile) enriched {
+			return enriched{v.EventTime, v.ViewerID, v.Page, v.Referrer, p.Name, p.Industry}
+		}).
+		Values().
+		To(output("out-w5"))
+}
+
+func text(topic string) source.Source[string] {
+	if *jobSource == "kafka" {
+		return source.KafkaText(topic)
+	}
+	return source.LogText(topic)
+}
+
+func ads(topic string) source.Source[adEvent] {
+	if *jobSource == "kafka" {
+		return source.KafkaJSON[adEvent](topic)
+	}
+	return source.LogJSON[adEvent](topic)
+}
+
+func views(topic string) source.Source[pageView] {
+	if *jobSource == "kafka" {
+		return source.KafkaJSON[pageView](topic)
+	}
+	return source.LogJSON[pageView](topic)
+}
+
+func changelog(topic string) source.Source[source.Change[profile]] {
+	if *jobSource == "kafka" {
+		return source.KafkaChangelog[profile](topic)
+	}
+	return source.LogChangelog[profile](topic)
+}
+
+func output(topic string) sink.Sink {
+	if *jobSource == "kafka" {
+		return sink.KafkaJSON(topic, sink.KafkaPartitions(8))
+	}
+	return sink.LogJSON(topic)
+}
