@@ -1,13 +1,12 @@
 package dstream
 
 import (
-	"math"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
-	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
@@ -140,15 +139,19 @@ func blocks(ctx *rdd.Context, schema *arrow.Schema, key *row.Codec, d *row.Dict,
 	return out, nil
 }
 
-// rowWriter sends every row to the partition of its key, in order.
+// rowWriter sends every row to the partition of its key, in order. It turns rows into columns a group of chunks at a time: then
+// they hold no pointers any more, and a large batch costs the collector little.
 type rowWriter[K, V any] struct {
 	key, val *row.Codec
 	schema   *arrow.Schema
-	keys     []K
-	vals     []V
-	hashes   []uint64
-	s        *scratch
+	chunks   []rdd.Chunk // not yet columns
+	rows     int         // of chunks
+	s        *scratch    // its keys are those of chunks
+	out      [][]arrow.Record
 }
+
+// groupRows is how many rows become columns at a time, at least.
+const groupRows = 8 * rdd.ChunkRows
 
 func rowInput[K, V any](key, val *row.Codec) rdd.Input {
 	schema := pairSchema(key, val)
@@ -157,38 +160,55 @@ func rowInput[K, V any](key, val *row.Codec) rdd.Input {
 	}}
 }
 
-// Add keeps the chunk's rows. The first chunk is kept as it is, without a copy: small batches have no other.
-func (w *rowWriter[K, V]) Add(_ *rdd.Context, in rdd.Chunk) error {
+// Add keeps the chunk.
+func (w *rowWriter[K, V]) Add(ctx *rdd.Context, in rdd.Chunk) error {
 	if w.s == nil {
 		w.s = newScratch()
+		w.out = make([][]arrow.Record, ctx.Layout.Reduce)
 	}
-	w.s.keys.Reset()
 	w.key.AppendKeys(in.Keys, &w.s.keys)
-	w.hashes = append(w.hashes, w.s.keys.Hash...)
-	assert.True(len(w.hashes) < math.MaxInt32, "a task of %d rows", len(w.hashes))
-	keys, vals := in.Keys.([]K), in.Vals.([]V)
-	if w.keys == nil {
-		w.keys, w.vals = keys[:in.N:in.N], vals[:in.N:in.N]
-		return nil
+	w.chunks, w.rows = append(w.chunks, in), w.rows+in.N
+	if w.rows >= groupRows {
+		w.convert(ctx)
 	}
-	w.keys, w.vals = append(w.keys, keys...), append(w.vals, vals...)
 	return nil
+}
+
+// convert turns the chunks into columns.
+func (w *rowWriter[K, V]) convert(ctx *rdd.Context) {
+	if w.rows == 0 {
+		return
+	}
+	keys, vals := w.chunks[0].Keys.([]K), w.chunks[0].Vals.([]V)
+	if len(w.chunks) > 1 {
+		keys, vals = make([]K, 0, w.rows), make([]V, 0, w.rows)
+		for _, c := range w.chunks {
+			keys, vals = append(keys, c.Keys.([]K)...), append(vals, c.Vals.([]V)...)
+		}
+	}
+	for p, idx := range parts(ctx.Layout, w.s.keys.Hash) {
+		if len(idx) > 0 {
+			cols := append(w.key.Columns(keys, idx), w.val.Columns(vals, idx)...)
+			w.out[p] = append(w.out[p], array.NewRecord(w.schema, cols, int64(len(idx))))
+		}
+	}
+	clear(w.chunks)
+	w.chunks, w.rows = w.chunks[:0], 0
+	w.s.keys.Reset()
 }
 
 // Flush makes the blocks.
 func (w *rowWriter[K, V]) Flush(ctx *rdd.Context) ([]arrow.Record, error) {
 	out := make([]arrow.Record, ctx.Layout.Reduce)
-	if len(w.hashes) == 0 {
+	if w.s == nil {
 		return out, nil
 	}
-	for p, idx := range parts(ctx.Layout, w.hashes) {
-		if len(idx) > 0 {
-			cols := append(w.key.Columns(w.keys, idx), w.val.Columns(w.vals, idx)...)
-			out[p] = array.NewRecord(w.schema, cols, int64(len(idx)))
-		}
+	w.convert(ctx)
+	for p, recs := range w.out {
+		out[p] = batch.Concat(recs)
 	}
 	w.s.free()
-	w.keys, w.vals, w.hashes, w.s = nil, nil, nil, nil
+	w.s, w.out = nil, nil
 	return out, nil
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
-	"github.com/millrace/millrace/internal/row"
 )
 
 // PushRecords decodes a block in chunks and pushes the rows through (source roots). Bad records go to the dead-letter node;
@@ -145,12 +144,4 @@ func isEngine(function string) bool {
 		}
 	}
 	return false
-}
-
-// RowTypes are a node's codecs, the key's first; streams without keys have one.
-func (n *Node) RowTypes() []*row.Codec {
-	if n.Key == nil {
-		return []*row.Codec{n.Val}
-	}
-	return []*row.Codec{n.Key, n.Val}
 }
