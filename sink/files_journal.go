@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -122,7 +123,10 @@ func (j *journal) cut(off int64) {
 	_ = j.f.Truncate(off) // frames beyond end are overwritten in any case
 }
 
-// publish appends the frame that makes b published, and makes it durable.
+// errSync marks a failed fdatasync: nobody knows what is on the disk.
+var errSync = errors.New("fdatasync")
+
+// publish appends the frame that makes b published, and makes it durable. After an error other than errSync it is not published.
 func (j *journal) publish(b *stagedBatch) error {
 	body, err := cbor.Marshal(publishBody{b.marker, len(b.extents), b.rows})
 	if err != nil {
@@ -133,7 +137,10 @@ func (j *journal) publish(b *stagedBatch) error {
 		j.cut(start)
 		return err
 	}
-	return datasync(j.f)
+	if err := datasync(j.f); err != nil {
+		return fmt.Errorf("%w: %w", errSync, err)
+	}
+	return nil
 }
 
 func (j *journal) close() error { return j.f.Close() }

@@ -288,9 +288,11 @@ func (l *fileLane) makeDurable(s *stagedBatch) error {
 		}
 	}
 	if err := j.publish(s); err != nil {
-		// After a failed fdatasync nobody knows what is on the disk. Whoever opens the lane next reads it and knows.
-		l.fail = fmt.Errorf("staging journal: %w", err)
-		return l.fail
+		err = fmt.Errorf("staging journal: %w", err)
+		if errors.Is(err, errSync) {
+			l.fail = err // whoever opens the lane next reads what is there, and knows
+		}
+		return err
 	}
 	if fault.Planted("I9-files") {
 		return nil

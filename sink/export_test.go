@@ -1,0 +1,4 @@
+package sink
+
+// DeadLettersTo is DeadLettersStderr to another place.
+var DeadLettersTo = deadLettersTo
