@@ -43,10 +43,7 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	var lines []string
-	for _, l := range strings.Split(err.Error(), "\n") {
-		lines = append(lines, l)
-	}
+	lines := strings.Split(err.Error(), "\n")
 	want := []string{"float key", "no state name", "no schema", "no schema", "sink twice", "nil function", "dead letter", "empty sink", "x two"}
 	if len(lines) != len(want) {
 		t.Fatalf("%d mistakes, want %d:\n%s", len(lines), len(want), err)
@@ -118,7 +115,8 @@ func TestPlanHashCoversValues(t *testing.T) {
 		}
 		return plan.Hash
 	}
-	if hash("a") != hash("a") || hash("a") == hash("b") {
+	first, again := hash("a"), hash("a")
+	if first != again || first == hash("b") {
 		t.Error("the hash of a plan is not a function of its values")
 	}
 }

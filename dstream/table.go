@@ -231,4 +231,4 @@ func (r *latestReducer[K, V]) remaining(k *row.Keys, last lastChanges[V]) (*row.
 }
 
 // Changes are the keys that got a value in this batch, with that value, each key once. Removals are not among them.
-func (t Table[K, V]) Changes() Keyed[K, V] { return Keyed[K, V]{t.job, t.node} }
+func (t Table[K, V]) Changes() Keyed[K, V] { return Keyed[K, V](t) }
