@@ -202,6 +202,7 @@ func (m *machine) assign(names []string) {
 	a := &executor.Assign{
 		Generation: m.generation,
 		Base:       m.committed,
+		BaseHash:   m.hashes[m.committed],
 		Rollback:   !m.opened,
 		Layout:     m.active,
 		Reduce:     append([]string(nil), m.reduce...),
@@ -212,7 +213,7 @@ func (m *machine) assign(names []string) {
 	}
 	m.eachPart(func(_ *input, p *part) {
 		if p.owner != "" {
-			a.Sources = append(a.Sources, executor.SourceAssign{Source: p.Source, Partition: p.Partition, From: p.next, Executor: p.owner})
+			a.Sources = append(a.Sources, executor.SourceAssign{Source: p.Source, Partition: p.Partition, From: m.readFrom(p), Executor: p.owner})
 		}
 	})
 	for s, owners := range m.lanes {
@@ -231,6 +232,19 @@ func (m *machine) assign(names []string) {
 	}
 	m.opened = true
 	m.note("debug", "parts assigned", "generation", m.generation, "executors", len(names), "base", m.committed)
+}
+
+// readFrom is where prefetch begins: at what is planned next, or before it where batches of an earlier driver are to run again.
+func (m *machine) readFrom(p *part) int64 {
+	from := p.next
+	for i := range m.todo {
+		for _, r := range m.todo[i].Ranges {
+			if r.Source == p.Source && r.Partition == p.Partition.Partition {
+				from = min(from, r.From)
+			}
+		}
+	}
+	return from
 }
 
 // place computes owners: what an owner that is still there has stays with it as long as it has no more than its share.

@@ -14,6 +14,7 @@ import (
 type setup struct {
 	shape     shape
 	recovered checkpoint.Recovered
+	baseHash  []byte     // plan hash of recovered.Committed
 	layout    rdd.Layout // of batches that are planned from now on
 	program   []byte
 	values    [][]byte
@@ -140,6 +141,9 @@ func newMachine(s setup) *machine {
 	if p := s.recovered.Last; p != nil {
 		m.last, m.lastTime, m.final = p.Batch, p.Time, p.Final
 		m.hashes[p.Batch] = p.Hash
+	}
+	if m.committed > 0 {
+		m.hashes[m.committed] = s.baseHash
 	}
 	for _, p := range m.todo {
 		m.hashes[p.Batch] = p.Hash

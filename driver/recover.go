@@ -79,7 +79,7 @@ func (m *machine) checkMarker(l executor.LaneMarker) string {
 	foreign := k.UUID != m.recovered.UUID || k.Timeline > m.recovered.Timeline
 	future := k.Batch > m.last
 	hash, known := m.hashes[k.Batch]
-	strange := known && !bytes.Equal(hash, k.PlanHash) && !m.acceptMixed
+	strange := known && len(hash) > 0 && !bytes.Equal(hash, k.PlanHash) && !m.acceptMixed
 	if k.Timeline < m.recovered.Timeline && k.Batch > m.committed && !known {
 		strange = true
 	}

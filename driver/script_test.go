@@ -106,6 +106,9 @@ func (s *script) run(line string) []string {
 	}
 	switch fields[0] {
 	case "new":
+		if o["at"] == "" {
+			s.now = 0
+		}
 		s.m = newMachine(scriptSetup(o))
 		return printActions(s.m.start(s.now))
 	case "state":
@@ -192,7 +195,7 @@ func (s *script) marker(sk, lane, v string) executor.LaneMarker {
 	}
 	v, hash, _ := strings.Cut(v, ":")
 	k.Batch, k.PlanHash = num(v), []byte(hash)
-	if hash == "" {
+	if hash == "" && s.m != nil {
 		k.PlanHash = s.m.hashes[k.Batch]
 	}
 	return executor.LaneMarker{Sink: sk, Lane: int(num(lane)), OK: true, Marker: k}
@@ -237,6 +240,7 @@ func scriptSetup(o map[string]string) setup {
 		}
 	}
 	u.recovered = scriptRecovered(o, u.layout)
+	u.baseHash = []byte("base")
 	return u
 }
 

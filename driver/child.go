@@ -1,0 +1,156 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/rdd"
+)
+
+// envSocket marks a child process: its value is a childRole.
+const envSocket = "MILLRACE_CHILD"
+
+// tokenFD is the inherited descriptor from which a child reads its token (P20).
+const tokenFD = 3
+
+// orphanAfter is how long a child waits for a driver before it exits (P20).
+const orphanAfter = 10 * time.Second
+
+// childRole is what a child process is told by its parent.
+type childRole struct {
+	Socket       string
+	Name         string
+	Slots        int
+	OrphanMillis int64
+	Depth        int
+	Debug        bool
+	BlockBytes   int64
+}
+
+// IsChild tells whether this process was started by a driver as one of its executors. A test binary whose jobs run with procs asks in
+// TestMain, and then calls RunChild.
+func IsChild() bool { return os.Getenv(envSocket) != "" }
+
+// RunChild is the main function of a child process: it serves its driver until it is told to stop, or nobody came for ten seconds.
+func RunChild(job func(*dstream.Job)) error {
+	var role childRole
+	if err := json.Unmarshal([]byte(os.Getenv(envSocket)), &role); err != nil {
+		return fmt.Errorf("%s: %w", envSocket, err)
+	}
+	pipe := os.NewFile(tokenFD, "token")
+	token, err := io.ReadAll(io.LimitReader(pipe, 1<<10))
+	if err = errors.Join(err, pipe.Close()); err != nil {
+		return fmt.Errorf("token: %w", err)
+	}
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP) // a terminal's Ctrl-C is for the driver
+	tuneCollector()
+	cfg := executor.Config{
+		Name: role.Name, Slots: role.Slots, Depth: role.Depth, Debug: role.Debug, BlockBytes: role.BlockBytes,
+		Log: childLog(role.Name), Clock: clock.System{},
+		Build: func(w *executor.Welcome) (*rdd.Plan, error) { return buildForDriver(job, w) },
+		Check: checkProgram,
+	}
+	err = executor.ServeSocket(context.Background(), role.Socket, token, cfg, time.Duration(role.OrphanMillis)*time.Millisecond)
+	cleanUp(role.Socket)
+	if errors.Is(err, executor.ErrOrphaned) {
+		return nil
+	}
+	return err
+}
+
+func childLog(name string) *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("executor", name)
+}
+
+// cleanUp removes a child's socket; the last one to go takes the folder along.
+func cleanUp(sock string) {
+	_ = os.Remove(sock)
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(sock), "*.sock")); len(left) == 0 {
+		_ = os.RemoveAll(filepath.Dir(sock))
+	}
+}
+
+// buildForDriver builds the plan as the driver's settings say.
+func buildForDriver(job func(*dstream.Job), w *executor.Welcome) (*rdd.Plan, error) {
+	cfg := Config{Name: w.Job, Checkpoint: w.Checkpoint}
+	if strings.HasPrefix(filepath.Base(w.Checkpoint), volatilePrefix) {
+		cfg.Checkpoint = ""
+	}
+	if w.Settings.StopOnBad {
+		cfg.OnBadRecord = "stop"
+	}
+	return buildPlan(job, cfg, w)
+}
+
+// checkProgram refuses another executable.
+func checkProgram(w *executor.Welcome, _ *rdd.Plan) error {
+	exe, err := executableHash()
+	if err != nil {
+		return err
+	}
+	if string(exe) != string(w.Program) {
+		return fmt.Errorf("this executable has hash %x, the driver's %x: start both from the same binary", exe[:8], w.Program[:min(8, len(w.Program))])
+	}
+	return nil
+}
+
+// runExecutor is --executor ADDR: it works for the driver at that address until that says stop.
+func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr string, parse func(args []string) error) error {
+	sec, err := cfg.security()
+	if err != nil {
+		return err
+	}
+	if err := sec.Check("tcp", addr); err != nil {
+		return usageError{err}
+	}
+	host, err := localHost(addr)
+	if err != nil {
+		return fmt.Errorf("driver %s: %w", addr, err)
+	}
+	slots := runtime.GOMAXPROCS(0)
+	if cfg.Slots > 0 {
+		slots = cfg.Slots
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "executor"
+	}
+	tuneCollector()
+	return executor.JoinDriver(ctx, addr, sec, executor.Config{
+		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.System{},
+		Build: func(w *executor.Welcome) (*rdd.Plan, error) {
+			if err := parse(w.Args); err != nil {
+				return nil, fmt.Errorf("the driver's arguments: %w", err)
+			}
+			return buildForDriver(job, w)
+		},
+		Check:  checkProgram,
+		Listen: &executor.Listen{Network: "tcp", Addr: net.JoinHostPort(host, "0"), Security: sec},
+	})
+}
+
+// localHost is this machine's address on the way to addr: where peers reach it.
+func localHost(addr string) (string, error) {
+	c, err := net.Dial("udp", addr) // sends nothing
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	host, _, err := net.SplitHostPort(c.LocalAddr().String())
+	return host, err
+}

@@ -1,0 +1,173 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/millrace/millrace/dstream"
+)
+
+// Main is the main function of a job's binary: it reads flags, runs the job and ends the process. Exit status 0: the job
+// ended or drained; 1: it failed; 2: mistakes in flags or job, all of them printed. The job's own flags are those of
+// pflag.CommandLine; they work in --config and the environment too.
+func Main(job func(*dstream.Job)) {
+	if IsChild() {
+		code := childMain(job)
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	go func() { <-ctx.Done(); stop() }() // the second signal ends the process: owned by the process itself
+	os.Exit(runMain(ctx, job, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// childMain parses the job's flags, which are those of the driver, and serves.
+func childMain(job func(*dstream.Job)) int {
+	c := command(job, io.Discard, os.Stderr)
+	c.RunE = func(*cobra.Command, []string) error { return RunChild(job) }
+	c.SetArgs(os.Args[1:])
+	return exitCode(c.Execute(), os.Stderr)
+}
+
+// runMain is Main without the process.
+func runMain(ctx context.Context, job func(*dstream.Job), args []string, out, errOut io.Writer) int {
+	c := command(job, out, errOut)
+	c.SetArgs(args)
+	return exitCode(c.ExecuteContext(ctx), errOut)
+}
+
+// exitCode prints an error, one line for most, and says how the process ends.
+func exitCode(err error, errOut io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(errOut, "%s: %v\n", filepath.Base(os.Args[0]), err)
+	if errors.Is(err, errUsage) {
+		return 2
+	}
+	return 1
+}
+
+// command is a job's command line.
+func command(job func(*dstream.Job), out, errOut io.Writer) *cobra.Command {
+	f := &flags{}
+	name := filepath.Base(os.Args[0])
+	c := &cobra.Command{
+		Use: name, Short: "Run the streaming job " + name, SilenceUsage: true, SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("argument %q: settings are given as flags; see --help", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := f.config(c.Flags(), errOut)
+			if err != nil {
+				return err
+			}
+			switch {
+			case f.explain:
+				plan, err := buildPlan(job, cfg, nil)
+				if err != nil {
+					return err
+				}
+				_, err = io.WriteString(out, plan.Explain())
+				return err
+			case f.executor != "":
+				return runExecutor(c.Context(), job, cfg, f.executor, parseJobFlags)
+			}
+			tuneCollector()
+			if f.summary == "" {
+				return Run(c.Context(), job, cfg)
+			}
+			cfg.Stats = &Stats{}
+			return errors.Join(Run(c.Context(), job, cfg), writeSummary(f.summary, cfg.Stats))
+		},
+	}
+	c.SetOut(out)
+	c.SetErr(errOut)
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c.Flags(), err) })
+	c.CompletionOptions.DisableDefaultCmd = true
+	f.register(c.Flags())
+	c.Flags().AddFlagSet(pflag.CommandLine)
+	return c
+}
+
+// flagError says what to do about a flag that cannot be read.
+func flagError(set *pflag.FlagSet, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if near := nearest(set, unknown.GetSpecifiedName()); near != "" {
+			return usagef("%w; did you mean --%s?", err, near)
+		}
+	}
+	return usagef("%w; see --help", err)
+}
+
+// nearest is the flag whose name is most like name, if any is.
+func nearest(set *pflag.FlagSet, name string) string {
+	best, limit := "", 3
+	set.VisitAll(func(f *pflag.Flag) {
+		if d := distance(f.Name, name); d < limit && !f.Hidden {
+			best, limit = f.Name, d
+		}
+	})
+	return best
+}
+
+// distance is the number of letters to add, remove or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// parseJobFlags reads the driver's arguments into the job's own flags; the engine's, which are the driver's business, are passed over.
+func parseJobFlags(args []string) error {
+	set := pflag.NewFlagSet("driver", pflag.ContinueOnError)
+	own := map[string]bool{}
+	pflag.CommandLine.VisitAll(func(f *pflag.Flag) { own[f.Name] = true; set.AddFlag(f) })
+	ignored := &flags{}
+	rest := pflag.NewFlagSet("engine", pflag.ContinueOnError)
+	ignored.register(rest)
+	rest.VisitAll(func(f *pflag.Flag) {
+		if !own[f.Name] {
+			set.AddFlag(f)
+		}
+	})
+	return set.Parse(args)
+}
+
+// newLog writes text lines.
+func newLog(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// envName is the environment variable of a flag.
+func envName(flag string) string {
+	return "MILLRACE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}

@@ -1,0 +1,80 @@
+package driver
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// metrics exports status and figures to Prometheus; they are collected when asked for.
+func (e *engine) metrics() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &collector{e})
+	return reg
+}
+
+// collector turns a Status into metrics.
+type collector struct{ e *engine }
+
+var (
+	descBatches   = desc("batches_total", "Batches published and recorded.")
+	descRows      = desc("rows_total", "Rows read from sources.")
+	descBad       = desc("bad_records_total", "Records that could not be decoded.")
+	descLost      = desc("executors_lost_total", "Executors lost.")
+	descCommitted = desc("committed_batch", "Number of the last published batch.")
+	descPlanned   = desc("planned_batch", "Number of the last planned batch.")
+	descLatency   = desc("batch_seconds", "Time of a batch from plan to published.", "quantile")
+	descCut       = desc("cut_seconds", "Median time to choose a batch's ranges.")
+	descLaunch    = desc("launch_seconds", "Median time to launch a batch.")
+	descCommit    = desc("commit_seconds", "Median time of a batch log append.")
+	descExecutors = desc("executors", "Executors that have joined.")
+	descLag       = desc("source_lag", "Records that are there and not planned.", "source", "partition")
+	descOffset    = desc("source_next_offset", "Next offset to plan.", "source", "partition")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("millrace_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descBatches, descRows, descBad, descLost, descCommitted, descPlanned, descLatency, descCut,
+		descLaunch, descCommit, descExecutors, descLag, descOffset} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s, err := c.e.ask(ctx)
+	if err != nil {
+		return
+	}
+	counter := func(d *prometheus.Desc, v int64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	f := s.Figures
+	counter(descBatches, f.Batches)
+	counter(descRows, f.Rows)
+	counter(descBad, f.Bad)
+	counter(descLost, f.Lost)
+	gauge(descCommitted, float64(s.Committed))
+	gauge(descPlanned, float64(s.Planned))
+	gauge(descLatency, f.BatchP50.Seconds(), "0.5")
+	gauge(descLatency, f.BatchP99.Seconds(), "0.99")
+	gauge(descCut, f.CutMicros/1e6)
+	gauge(descLaunch, f.LaunchMicros/1e6)
+	gauge(descCommit, f.CommitMicros/1e6)
+	gauge(descExecutors, float64(len(s.Executors)))
+	for _, p := range s.Sources {
+		gauge(descLag, float64(p.Lag), p.Source, p.Key)
+		gauge(descOffset, float64(p.Next), p.Source, p.Key)
+	}
+}

@@ -1,0 +1,375 @@
+package driver
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+	"github.com/millrace/millrace/source"
+)
+
+// prepare builds the job and opens everything that a run needs but executors. What it opened is closed again on an error.
+func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine, err error) {
+	cfg, m, err := cfg.fill()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := buildPlan(job, cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{
+		cfg: cfg, master: m, log: cfg.Log, clock: cfg.Clock, plan: plan,
+		inputs: map[string]source.Connector{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{},
+		events: make(chan event, eventQueue), frames: make(chan appendFrame, frameQueue), done: make(chan report, 1), asks: make(chan chan<- Status),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.close())
+		}
+	}()
+	if err := e.checkJob(); err != nil {
+		return nil, err
+	}
+	if e.exe, err = executableHash(); err != nil {
+		return nil, err
+	}
+	if err := e.openInputs(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.openStore(ctx); err != nil {
+		return nil, err
+	}
+	layout, err := e.openOutputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	set := e.setup(layout)
+	if st, ok := e.store.(*checkpoint.Store); ok && e.rec.Committed > 0 {
+		plans, err := st.Plans(e.rec.Committed, e.rec.Committed)
+		if err != nil {
+			return nil, err
+		}
+		set.baseHash = plans[0].Hash
+	}
+	e.machine = newMachine(set)
+	return e, nil
+}
+
+// buildPlan runs the job function. Its mistakes are the user's.
+func buildPlan(job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Plan, error) {
+	o := dstream.JobOptions{Name: cfg.Name}
+	if cfg.OnBadRecord != "stop" {
+		o.DeadLetter = sink.DeadLettersStderr
+		if cfg.Checkpoint != "" {
+			o.DeadLetter = func(source string) *sink.Spec { return sink.DeadLetters(cfg.Checkpoint, source) }
+		}
+	}
+	if w != nil {
+		o.Executor, o.Values = true, w.Values
+	}
+	j := dstream.NewJob(o)
+	job(j)
+	plan, err := j.Plan()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if w == nil && cfg.Log != nil {
+		for _, text := range j.Warnings() {
+			cfg.Log.Warn(text)
+		}
+	}
+	return plan, nil
+}
+
+// checkJob refuses what cannot work with these settings.
+func (e *engine) checkJob() error {
+	if e.cfg.Checkpoint == "" {
+		for _, n := range e.plan.Sinks {
+			if spec, ok := n.Outlet.(*sink.Spec); ok && spec.Durable && n.Op != "deadLetter" {
+				return usagef("%s: sink %s writes each batch exactly once, and that needs a checkpoint: set --checkpoint DIR", n.Site, n.Name)
+			}
+		}
+		e.log.Warn("no --checkpoint: state and position are lost when the job stops")
+	}
+	if e.master.kind == masterLocal {
+		return nil
+	}
+	for _, n := range e.plan.Sources {
+		if spec, ok := n.Leaf.(*source.Spec); ok && spec.Local {
+			return usagef("%s: source %s lives in one process: use --master local[N]", n.Site, n.Name)
+		}
+	}
+	return nil
+}
+
+var exeHash = sync.OnceValues(func() ([]byte, error) {
+	path := "/proc/self/exe" // the binary that runs, even if its file was replaced
+	if _, err := os.Stat(path); err != nil {
+		if path, err = os.Executable(); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, fmt.Errorf("hash of %s: %w", path, err)
+	}
+	return h.Sum(nil), nil
+})
+
+// executableHash is the hash of the running binary: driver and executors must agree on it.
+func executableHash() ([]byte, error) { return exeHash() }
+
+// volatilePrefix begins the name of the temporary state folder of a job without a checkpoint.
+const volatilePrefix = "millrace-state-"
+
+// programHash names executable and plan together (P1).
+func programHash(exe []byte, plan *rdd.Plan) []byte {
+	h := sha256.New()
+	h.Write(exe)
+	h.Write(plan.Hash[:])
+	return h.Sum(nil)[:16]
+}
+
+// openStore opens the checkpoint and puts the program's operators and values into it. Without one, processes get a temporary directory: a lost
+// executor's state has to come from somewhere.
+func (e *engine) openStore(ctx context.Context) error {
+	e.dir, e.shared = e.cfg.Checkpoint, e.cfg.Checkpoint
+	if e.dir == "" {
+		if e.master.kind == masterLocal {
+			return e.openMemory()
+		}
+		dir, err := os.MkdirTemp("", volatilePrefix)
+		if err != nil {
+			return err
+		}
+		e.dir = dir
+	}
+	abs, err := filepath.Abs(e.dir)
+	if err != nil {
+		return err
+	}
+	e.dir = abs
+	st, rec, err := checkpoint.Open(e.dir, checkpoint.Options{Log: e.log, Clock: e.clock, Job: e.cfg.Name, Volatile: e.shared == ""})
+	if err != nil {
+		return err
+	}
+	e.store, e.rec = st, rec
+	if rec.Finished {
+		return fmt.Errorf("checkpoint %s: the job is finished, its last batch is %d: start another one with an empty checkpoint directory", e.dir, rec.Committed)
+	}
+	if rec.TornBytes > 0 {
+		e.log.Warn("batch log had a torn end, cut", "bytes", rec.TornBytes)
+	}
+	if err := st.SetOperators(operatorsOf(e.plan), e.cfg.Drop); err != nil {
+		return err
+	}
+	rec.Deltas = st.Deltas()
+	for _, v := range e.plan.Values {
+		if err := st.PutValue(v.Hash, v.Name, v.Data); err != nil {
+			return err
+		}
+	}
+	if err := e.adoptTimeline(st); err != nil {
+		return err
+	}
+	if err := e.checkSources(); err != nil {
+		return err
+	}
+	if err := e.writeNonce(); err != nil {
+		return err
+	}
+	return e.lineage(ctx, st)
+}
+
+func (e *engine) openMemory() error {
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return err
+	}
+	e.store = memoryStore{}
+	e.rec = &checkpoint.Recovered{Fresh: true, UUID: hex.EncodeToString(id[:]), Timeline: 1, Epoch: 1}
+	return nil
+}
+
+// adoptTimeline opens a new timeline, where the user asked for it (P5).
+func (e *engine) adoptTimeline(st *checkpoint.Store) error {
+	if !e.cfg.SinkAdopt || e.rec.Fresh {
+		return nil
+	}
+	timeline, err := st.NewTimeline()
+	if err != nil {
+		return err
+	}
+	e.rec.Timeline = timeline
+	return nil
+}
+
+// checkSources refuses a program that lacks a source of the checkpoint, unless the user drops it (P19).
+func (e *engine) checkSources() error {
+	have := map[string]bool{}
+	for _, n := range e.plan.Sources {
+		have[n.Name] = true
+	}
+	for _, name := range e.cfg.Drop {
+		have[name] = true
+	}
+	for _, p := range e.rec.Partitions {
+		if !have[p.Source] {
+			return fmt.Errorf("checkpoint %s has source %q, and the program does not: put it back, or give its position up with --drop %s", e.dir, p.Source, p.Source)
+		}
+	}
+	return nil
+}
+
+// writeNonce makes the file by which an executor proves that it sees the same directory (P23).
+func (e *engine) writeNonce() error {
+	var id [8]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return err
+	}
+	e.nonce = "nonce-" + hex.EncodeToString(id[:])
+	if err := os.WriteFile(filepath.Join(e.dir, e.nonce), []byte(e.nonce), 0o600); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", e.dir, err)
+	}
+	return nil
+}
+
+// operatorsOf are the plan's stateful operators, as a checkpoint knows them.
+func operatorsOf(p *rdd.Plan) []checkpoint.Operator {
+	var ops []checkpoint.Operator
+	text := func(c *row.Codec) string {
+		if c == nil {
+			return ""
+		}
+		return c.Text()
+	}
+	for _, n := range p.Wides {
+		if n.Wide.State {
+			ops = append(ops, checkpoint.Operator{Name: n.Name, Op: n.Op, Key: text(n.Wide.StateKey), Val: text(n.Wide.StateVal)})
+		}
+	}
+	return ops
+}
+
+// openOutputs opens the sinks on the driver's side, and asks how many lanes each gets.
+func (e *engine) openOutputs(ctx context.Context) (rdd.Layout, error) {
+	slots := e.master.executors * e.master.slots
+	layout := rdd.Layout{Reduce: e.cfg.Partitions, Lanes: map[string]int{}}
+	if layout.Reduce == 0 {
+		layout.Reduce = min(slots, row.Groups)
+		if e.master.kind == masterListen && e.rec.Last != nil {
+			layout.Reduce = e.rec.Last.Layout.Reduce // who will join is not known yet
+		}
+	}
+	for _, n := range e.plan.Sinks {
+		spec, ok := n.Outlet.(*sink.Spec)
+		if !ok {
+			return layout, fmt.Errorf("sink %s: %T is not a sink", n.Name, n.Outlet)
+		}
+		out, err := spec.Open(ctx, e.sinkEnv(), sinkSchema(n))
+		if err != nil {
+			return layout, fmt.Errorf("sink %s: %w", n.Name, err)
+		}
+		e.outputs[n.Name] = out
+		lanes := 1
+		if !spec.Atomic && !spec.OnDriver {
+			if lanes, err = out.Lanes(ctx, slots); err != nil {
+				return layout, fmt.Errorf("sink %s: %w", n.Name, err)
+			}
+		} else if _, err := out.Lanes(ctx, 1); err != nil {
+			return layout, fmt.Errorf("sink %s: %w", n.Name, err)
+		}
+		layout.Lanes[n.Name] = lanes
+	}
+	return layout, nil
+}
+
+func (e *engine) sinkEnv() sink.Env {
+	env := sink.Env{
+		Job: e.cfg.Name, Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir, Checkpoint: e.shared, Log: e.log, Clock: e.clock,
+		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
+	}
+	return env
+}
+
+// sinkSchema is the form of a sink's rows.
+func sinkSchema(n *rdd.Node) sink.Schema {
+	s := sink.Schema{Arrow: row.Pair(n.Key, n.Val), ScalarValue: n.Val.Scalar()}
+	if n.Key != nil {
+		s.Keys, s.ScalarKey = len(n.Key.Schema().Fields()), n.Key.Scalar()
+	}
+	return s
+}
+
+// setup is what the machine is told.
+func (e *engine) setup(layout rdd.Layout) setup {
+	s := setup{
+		shape: shapeOf(e.plan), recovered: *e.rec, layout: layout, program: programHash(e.exe, e.plan),
+		interval: e.cfg.Interval.Microseconds(), depth: e.cfg.Depth, maxRate: e.cfg.MaxRate, retries: e.cfg.Retries, batches: e.cfg.Batches,
+		caughtUp: e.cfg.UntilCaughtUp, finish: e.cfg.Finish, finishPlanned: e.cfg.FinishPlanned, acceptMixed: e.cfg.AcceptMixed,
+		adopt: e.cfg.SinkAdopt, executors: e.master.executors, respawn: e.master.kind == masterProcs, every: e.cfg.CheckpointEvery,
+	}
+	if e.cfg.Asap {
+		s.interval = 0
+	}
+	if e.master.kind != masterLocal {
+		s.lease = e.cfg.Lease.Microseconds()
+	}
+	for _, v := range e.plan.Values {
+		s.values = append(s.values, v.Hash[:])
+	}
+	if e.cfg.Cuts != nil {
+		s.cuts = map[int64]Cut{}
+		next := int64(1)
+		for _, c := range e.cfg.Cuts {
+			if c.Batch > 0 {
+				next = c.Batch
+			}
+			s.cuts[next] = c
+			next++
+		}
+	}
+	return s
+}
+
+// close releases what prepare opened.
+func (e *engine) close() error {
+	var errs []error
+	for _, name := range sortedKeys(e.inputs) {
+		errs = append(errs, e.inputs[name].Close())
+	}
+	for _, name := range sortedKeys(e.outputs) {
+		errs = append(errs, e.outputs[name].Close())
+	}
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	if e.nonce != "" {
+		_ = os.Remove(filepath.Join(e.dir, e.nonce))
+	}
+	if e.shared == "" && e.dir != "" {
+		errs = append(errs, os.RemoveAll(e.dir))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,350 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+	"github.com/millrace/millrace/source"
+)
+
+// Limits of the queues between the step goroutine and those that do its I/O. At the limit the sender waits.
+const (
+	eventQueue = 4096
+	frameQueue = 64 // the machine has at most a frame a batch in flight and one more on its way
+	stopWait   = 5 * time.Second
+)
+
+// engine runs a machine: it performs its actions and posts events back. One goroutine, in loop, calls the machine.
+//
+//	receivers (one an executor) ┐
+//	log writer                  ├─▶ events ─▶ loop: machine.step, perform
+//	discovery, timer, janitor   ┘
+type engine struct {
+	cfg     Config
+	master  master
+	log     *slog.Logger
+	clock   clock.Clock
+	plan    *rdd.Plan
+	exe     []byte // hash of the executable
+	dir     string // where state files are; "" when nothing has to survive an executor
+	shared  string // dir, if it is a checkpoint that the user named
+	store   store
+	rec     *checkpoint.Recovered
+	nonce   string
+	inputs  map[string]source.Connector
+	outputs map[string]sink.Output
+	machine *machine
+	fleet   fleet
+
+	events chan event
+	frames chan appendFrame
+	done   chan report // to the janitor; it takes the latest
+	asks   chan chan<- Status
+
+	// Of the loop's goroutine.
+	conns   map[string]executor.Conn
+	alarm   <-chan time.Time
+	alarmAt int64
+	summary summary
+	group   *errgroup.Group // receivers
+}
+
+// connected is joined with the executor's connection; the loop keeps that and passes joined on.
+type connected struct {
+	joined
+	conn executor.Conn
+}
+
+// Run runs a job until its input ends, ctx is done (then it drains: the running batch is finished and recorded), or it fails. Mistakes in
+// settings and job are reported before anything runs.
+func Run(ctx context.Context, job func(*dstream.Job), cfg Config) error {
+	e, err := prepare(ctx, job, cfg)
+	if err != nil {
+		return err
+	}
+	err = e.run(ctx)
+	return errors.Join(err, e.close())
+}
+
+// run starts what the engine is made of and steps the machine until it stops.
+func (e *engine) run(ctx context.Context) error {
+	// The workers outlive ctx: its end means to drain, and draining needs them.
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	workers, inner := errgroup.WithContext(inner)
+	defer func() { cancel(); _ = workers.Wait() }()
+	e.group = &errgroup.Group{}
+	workers.Go(func() error { return e.writeLog(inner) })
+	workers.Go(func() error { return e.keep(inner) })
+	e.startInputs(inner, workers)
+	if e.cfg.HTTP != "" {
+		if err := e.serveHTTP(inner, workers); err != nil {
+			return err
+		}
+	}
+	if err := e.startFleet(inner, workers); err != nil {
+		return err
+	}
+	err := e.loop(ctx, inner)
+	e.stopExecutors(inner, err)
+	cancel()
+	_ = e.group.Wait()
+	e.fleet.close()
+	close(e.frames)
+	if werr := workers.Wait(); err == nil && werr != nil && !errors.Is(werr, context.Canceled) {
+		err = werr
+	}
+	return err
+}
+
+// loop is the step goroutine.
+func (e *engine) loop(ctx, inner context.Context) error {
+	draining := ctx.Done()
+	if stopped, err := e.perform(inner, e.machine.start(e.now())); stopped {
+		return err
+	}
+	for {
+		var ev event
+		select {
+		case ev = <-e.events:
+		case <-e.alarm:
+			e.alarm, e.alarmAt = nil, 0
+			ev = tick{}
+		case <-draining:
+			draining = nil
+			ev = drain{}
+		case ask := <-e.asks:
+			ask <- e.status()
+			continue
+		case <-inner.Done():
+			return context.Cause(inner)
+		}
+		if stopped, err := e.step(inner, ev); stopped {
+			return err
+		}
+	}
+}
+
+// step gives one event to the machine and performs what it wants.
+func (e *engine) step(ctx context.Context, ev event) (stopped bool, err error) {
+	if c, ok := ev.(connected); ok {
+		e.conns[c.name] = c.conn
+		ev = c.joined
+	}
+	if l, ok := ev.(lost); ok {
+		if c := e.conns[l.name]; c != nil {
+			_ = c.Close()
+			delete(e.conns, l.name)
+			e.cfg.Stats.addLost()
+		}
+	}
+	began := e.clock.Now()
+	acts := e.machine.step(began.UnixMicro(), ev)
+	if len(acts) == 0 {
+		return false, nil
+	}
+	cut := e.clock.Now()
+	stopped, err = e.perform(ctx, acts)
+	if launched(acts) {
+		e.cfg.Stats.addCut(began, cut.Sub(began), e.clock.Now().Sub(cut))
+		fault.Crash("driver-launched")
+	}
+	return stopped, err
+}
+
+// launched tells whether a new batch is among the actions.
+func launched(acts []action) bool {
+	for _, a := range acts {
+		if f, ok := a.(appendFrame); ok && f.plan != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// perform does the actions in order. It never waits for long: what takes time is handed to a goroutine.
+func (e *engine) perform(ctx context.Context, acts []action) (stopped bool, err error) {
+	for _, a := range acts {
+		switch a := a.(type) {
+		case send:
+			e.send(a)
+		case appendFrame:
+			e.frames <- a
+		case wake:
+			e.setAlarm(a.at)
+		case spawn:
+			e.spawn(ctx, a)
+		case dismiss:
+			if c := e.conns[a.name]; c != nil {
+				_ = c.Close()
+			}
+		case report:
+			e.reported(a)
+		case replay:
+			e.replay(ctx, a)
+		case finished:
+			if err := e.store.Finish(); err != nil {
+				return true, err
+			}
+		case note:
+			e.log.Log(ctx, levels[a.level], a.text, a.attrs...)
+		case stop:
+			if a.err != "" {
+				return true, errors.New(a.err)
+			}
+			return true, nil
+		default:
+			return true, fmt.Errorf("driver: action %T", a)
+		}
+	}
+	return false, nil
+}
+
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+// send hands a message to an executor. A connection that does not take it is lost; its receiver says so.
+func (e *engine) send(s send) {
+	c := e.conns[s.to]
+	if c == nil {
+		return
+	}
+	if err := c.Send(s.m); err != nil {
+		e.log.Debug("message not sent", "executor", s.to, "message", fmt.Sprintf("%T", s.m), "error", err)
+		_ = c.Close()
+	}
+}
+
+func (e *engine) setAlarm(at int64) {
+	if e.alarm != nil && e.alarmAt == at {
+		return
+	}
+	e.alarmAt = at
+	e.alarm = e.clock.After(time.Duration(max(at-e.now(), 0)) * time.Microsecond)
+}
+
+func (e *engine) now() int64 { return e.clock.Now().UnixMicro() }
+
+// post gives the loop an event, from another goroutine.
+func (e *engine) post(ctx context.Context, ev event) {
+	select {
+	case e.events <- ev:
+	case <-ctx.Done():
+	}
+}
+
+// writeLog appends frames to the batch log, one fsync each, in order.
+func (e *engine) writeLog(ctx context.Context) error {
+	for f := range e.frames {
+		began := e.clock.Now()
+		err := e.store.Append(f.plan, f.commits)
+		e.cfg.Stats.addCommit(e.clock.Now().Sub(began))
+		ev := appended{}
+		if err != nil {
+			ev.err = err.Error()
+		}
+		if f.plan != nil {
+			ev.plan = f.plan.Batch
+			fault.Crash("driver-planned")
+		}
+		if n := len(f.commits); n > 0 {
+			ev.commits = f.commits[n-1].Batch
+			fault.Crash("driver-committed")
+		}
+		e.post(ctx, ev)
+	}
+	return nil
+}
+
+// reported hears of a batch that is published and recorded.
+func (e *engine) reported(r report) {
+	e.cfg.Stats.addBatch(e.clock.Now(), r)
+	e.log.Debug("batch committed", "batch", r.batch, "rows", r.rows, "took", time.Duration(r.micros)*time.Microsecond)
+	e.summarize(r)
+	select {
+	case e.done <- r:
+	default: // the janitor is busy; it takes the next
+		select {
+		case <-e.done:
+		default:
+		}
+		e.done <- r
+	}
+}
+
+// stopExecutors ends the executors and waits for their connections to close; one that does not in time is cut off.
+func (e *engine) stopExecutors(ctx context.Context, err error) {
+	reason := "the job has ended"
+	if err != nil {
+		reason = "the job has stopped: " + err.Error()
+	}
+	for _, name := range sortedKeys(e.conns) {
+		_ = e.conns[name].Send(&executor.Stop{Reason: reason})
+	}
+	limit := e.clock.After(stopWait)
+	for len(e.conns) > 0 {
+		select {
+		case ev := <-e.events:
+			if l, ok := ev.(lost); ok && e.conns[l.name] != nil {
+				_ = e.conns[l.name].Close()
+				delete(e.conns, l.name)
+			}
+			if c, ok := ev.(connected); ok {
+				_ = c.conn.Close()
+			}
+		case <-limit:
+			for _, name := range sortedKeys(e.conns) {
+				e.log.Warn("executor does not stop, cut off", "executor", name)
+				_ = e.conns[name].Close()
+				delete(e.conns, name)
+			}
+		}
+	}
+}
+
+// spawn starts an executor in a goroutine that then receives for it until it is gone.
+func (e *engine) spawn(ctx context.Context, s spawn) {
+	e.group.Go(func() error {
+		select {
+		case <-e.clock.After(time.Duration(s.after) * time.Microsecond):
+		case <-ctx.Done():
+			return nil
+		}
+		conn, err := e.fleet.launch(ctx, s.name)
+		if err != nil {
+			e.post(ctx, lost{s.name, err.Error()})
+			return nil
+		}
+		e.serve(ctx, s.name, conn)
+		return nil
+	})
+}
+
+// serve welcomes an executor and then passes its messages on until it is gone.
+func (e *engine) serve(ctx context.Context, name string, conn executor.Conn) {
+	j, err := e.welcome(name, conn, e.cfg.CheckpointEvery)
+	if err != nil {
+		_ = conn.Close()
+		e.post(ctx, lost{name, err.Error()})
+		return
+	}
+	e.post(ctx, connected{j, conn})
+	for {
+		m, err := conn.Recv()
+		if err != nil {
+			e.post(ctx, lost{name, err.Error()})
+			return
+		}
+		e.post(ctx, message{name, m})
+	}
+}

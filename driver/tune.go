@@ -1,0 +1,45 @@
+package driver
+
+import (
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// collectorPercent is GOGC where the user has not set it: the default costs a third of the time on paths that allocate whole batches.
+const collectorPercent = 300
+
+// tuneCollector sets the collector up once a process. GOGC and GOMEMLIMIT win.
+var tuneCollector = sync.OnceFunc(func() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectorPercent)
+	}
+})
+
+// summaryEvery is how often a running job says how it is doing.
+const summaryEvery = 10 * time.Second
+
+// summary counts what happened since the last line.
+type summary struct {
+	since         time.Time
+	batches, rows int64
+	slowest       int64
+}
+
+// summarize logs one line every ten seconds, so that an interval of 5 ms does not flood.
+func (e *engine) summarize(r report) {
+	now := e.clock.Now()
+	s := &e.summary
+	if s.since.IsZero() {
+		s.since = now
+	}
+	s.batches++
+	s.rows += r.rows
+	s.slowest = max(s.slowest, r.micros)
+	if took := now.Sub(s.since); took >= summaryEvery {
+		e.log.Info("progress", "batch", r.batch, "batches", s.batches, "rows", s.rows, "rows_per_s", int64(float64(s.rows)/took.Seconds()),
+			"slowest", time.Duration(s.slowest)*time.Microsecond)
+		e.summary = summary{since: now}
+	}
+}

@@ -1,0 +1,59 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/millrace/millrace/executor"
+)
+
+// heartbeats is how often an executor says that it lives, per lease.
+const heartbeats = 5
+
+// welcome tells an executor what to build and after how many batches to write state, and hears whether it can join.
+func (e *engine) welcome(name string, conn executor.Conn, every int) (joined, error) {
+	w := &executor.Welcome{
+		Epoch: e.rec.Epoch, Executor: name, Args: e.cfg.Args, Env: settingsEnv(), Values: e.plan.Values,
+		Program: e.exe, PlanText: e.plan.Text, Job: e.cfg.Name, UUID: e.rec.UUID, Timeline: e.rec.Timeline,
+		Checkpoint: e.dir, Nonce: e.nonce,
+		Settings: executor.Settings{
+			StopOnBad: e.cfg.OnBadRecord == "stop", PrefetchBytes: e.cfg.PrefetchBytes, CheckpointEvery: every,
+			HeartbeatMillis: max(e.cfg.Lease.Milliseconds()/heartbeats, 1), Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir,
+			OffsetReset: e.cfg.OnOffsetGone == "reset", Deltas: e.dir != "",
+		},
+	}
+	if err := conn.Send(w); err != nil {
+		return joined{}, err
+	}
+	m, err := conn.Recv()
+	if err != nil {
+		return joined{}, err
+	}
+	j, ok := m.(*executor.Join)
+	switch {
+	case !ok:
+		return joined{}, fmt.Errorf("executor %s answered a welcome with %T", name, m)
+	case j.Refusal != "":
+		return joined{}, fmt.Errorf("it does not join: %s", j.Refusal)
+	case e.dir != "" && !j.Shared:
+		_ = conn.Send(&executor.Stop{Reason: "the checkpoint directory is not shared"})
+		return joined{}, fmt.Errorf("executor %s does not see the checkpoint directory %s: mount it there under the same path (executors write state files into it)", name, e.dir)
+	}
+	return joined{name: name, slots: j.Slots, addr: j.Addr, hosts: j.Slots > 0, local: e.master.kind == masterLocal || j.Slots == 0}, nil
+}
+
+// settingsEnv are the MILLRACE_* settings that executors get (P21). Files with secrets are named by flags; their content is not in here.
+func settingsEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		if strings.HasPrefix(kv, "MILLRACE_") && !strings.HasPrefix(kv, envSocket+"=") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// errNoFleet is returned by launch where executors come by themselves.
+var errNoFleet = errors.New("executors of this master are started elsewhere")
