@@ -73,10 +73,6 @@ func (s *logStore) load(ctx context.Context, topic string, mk gen.Maker, n int, 
 	if err != nil {
 		return err
 	}
-	chunk := turn
-	if pace != nil {
-		chunk = 10
-	}
 	for i := range n {
 		ms := gen.EventMillis(i)
 		if pace != nil {
@@ -85,7 +81,7 @@ func (s *logStore) load(ctx context.Context, topic string, mk gen.Maker, n int, 
 			}
 		}
 		key, val := mk(i, ms)
-		if err = p.Writer(spread(key, i, chunk)).Append(key, val, ms*1000); err != nil {
+		if err = p.Send(key, val, ms*1000); err != nil {
 			break
 		}
 	}
