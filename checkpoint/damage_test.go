@@ -1,13 +1,17 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace/millrace/internal/clock"
 )
 
 // smallLog is a checkpoint with three segments, the last of them with several frames; ends are its recovered states
@@ -15,7 +19,8 @@ import (
 func smallLog(t testing.TB) (dir string, ends []*Recovered) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "ck")
-	s, _ := openStore(t, dir, Options{roll: 200})
+	o := Options{roll: 200, Random: bytes.NewReader(make([]byte, 16)), Clock: clock.NewManual(time.UnixMicro(1))}
+	s, _ := openStore(t, dir, o)
 	note := func(err error) {
 		t.Helper()
 		ok(t, err)
@@ -26,7 +31,8 @@ func smallLog(t testing.TB) (dir string, ends []*Recovered) {
 	note(s.Append(plan(1), nil))
 	note(s.Append(plan(2), []Commit{commit(1)}))
 	ok(t, s.Close())
-	s, _ = openStore(t, dir, Options{roll: 1000})
+	o.roll = 1000
+	s, _ = openStore(t, dir, o)
 	note(s.PutSetting("color", "red"))
 	note(s.Append(plan(3), []Commit{commit(2)}))
 	note(s.Append(plan(4), []Commit{commit(3)}))

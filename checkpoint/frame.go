@@ -19,7 +19,7 @@ import (
 //	| "MRB1" | length | xxh3 (seeded)  | payload, canonical CBOR of an entry |
 //
 // The checksum's seed is the segment's number and the frame's offset: a frame is valid in its own place only, so that bytes
-// that look like a frame, inside a payload or left over from another file, are never taken for one.
+// that look like a frame, inside a payload or left over from another segment, are never taken for one.
 const (
 	frameMagic    = 0x3142524d
 	frameOverhead = 16
@@ -139,7 +139,7 @@ func scanSegment(number int64, data []byte) (scanned, error) {
 	if later, ok := frameAfter(number, data, s.end); ok && !fault.Planted("P3-torn") {
 		return s, &damage{off: s.end, what: fmt.Sprintf("no valid frame, though one follows at byte %d", later)}
 	}
-	s.torn = int64(len(bytes.TrimRight(data[s.end:], "\x00")))
+	s.torn = int64(len(data)) - s.end - zeros(data[s.end:])
 	return s, nil
 }
 

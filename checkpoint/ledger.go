@@ -102,8 +102,8 @@ func (l *ledger) apply(e *entry, at place) {
 		l.values[v.Hash] = v
 	}
 	if e.Replaced != nil {
-		l.deltas = slices.DeleteFunc(slices.Clone(l.deltas), func(d DeltaRef) bool { return d.Batch > e.Replaced.After })
-		l.deltas = sortRefs(append(l.deltas, e.Replaced.Deltas...))
+		l.deltas = slices.DeleteFunc(l.deltas, func(d DeltaRef) bool { return d.Batch > e.Replaced.After })
+		l.deltas = addRefs(l.deltas, e.Replaced.Deltas)
 	}
 	l.durable = max(l.durable, e.Durable)
 	l.timeline = max(l.timeline, e.Timeline)
@@ -129,19 +129,24 @@ func (l *ledger) commit(c *Commit) {
 	l.advance(&p, l.positions, l.known)
 	l.last, l.planned, l.committed = &p, l.planned[1:], c.Batch
 	if len(c.Deltas) > 0 {
-		l.deltas = sortRefs(append(slices.Clip(l.deltas), c.Deltas...))
+		l.deltas = addRefs(l.deltas, c.Deltas)
 	}
 	kept := *c
 	kept.Deltas = nil
 	l.stats = append(l.stats, kept)
 }
 
-func sortRefs(refs []DeltaRef) []DeltaRef {
-	byBatch := func(a, b DeltaRef) int { return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.File, b.File)) }
-	if !slices.IsSortedFunc(refs, byBatch) {
-		slices.SortStableFunc(refs, byBatch)
+func compareRefs(a, b DeltaRef) int {
+	return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.File, b.File))
+}
+
+// addRefs adds more to list, which stays in order. Nearly always they come behind its end.
+func addRefs(list, more []DeltaRef) []DeltaRef {
+	more = slices.SortedFunc(slices.Values(more), compareRefs)
+	if len(list) == 0 || len(more) == 0 || compareRefs(list[len(list)-1], more[0]) <= 0 {
+		return append(list, more...)
 	}
-	return refs
+	return slices.SortedStableFunc(slices.Values(append(list, more...)), compareRefs)
 }
 
 // advance moves positions and known partitions behind p.

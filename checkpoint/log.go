@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -129,20 +130,27 @@ type segmentFile struct {
 	head   *header
 }
 
-func readSegmentFile(dir string, n int64) (*segmentFile, error) {
-	f := &segmentFile{number: n, path: filepath.Join(dir, logDir, segmentName(n))}
+func readSegmentFile(dir string, number int64) (*segmentFile, error) {
+	f := &segmentFile{number: number, path: filepath.Join(dir, logDir, segmentName(number))}
 	file, err := os.Open(f.path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if f.data, err = io.ReadAll(io.LimitReader(file, maxSegment+1)); err != nil {
-		return nil, fmt.Errorf("read %s: %w", f.path, err)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
 	}
-	if len(f.data) > maxSegment {
+	if info.Size() > maxSegment {
 		return nil, &damage{file: f.path, off: maxSegment, what: "segment is longer than any can be"}
 	}
-	f.head, err = headerOf(n, f.data)
+	f.data = make([]byte, info.Size())
+	n, err := io.ReadFull(file, f.data)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) { // its writer may cut it meanwhile
+		return nil, fmt.Errorf("read %s: %w", f.path, err)
+	}
+	f.data = f.data[:n]
+	f.head, err = headerOf(number, f.data)
 	return f, inFile(err, f.path)
 }
 
@@ -206,11 +214,16 @@ func (l *logged) take(f *segmentFile, accepted, next int64) error {
 // zeros counts the zero bytes at b's end: space that was reserved and never written.
 func zeros(b []byte) int64 {
 	n := len(b)
+	for n >= len(zeroBlock) && bytes.Equal(b[n-len(zeroBlock):n], zeroBlock[:]) {
+		n -= len(zeroBlock)
+	}
 	for n > 0 && b[n-1] == 0 {
 		n--
 	}
 	return int64(len(b) - n)
 }
+
+var zeroBlock [4096]byte
 
 // readPlan reads the plan record of batch b at p.
 func readPlan(dir string, b int64, p place) (*Plan, error) {

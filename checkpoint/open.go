@@ -218,6 +218,11 @@ func (s *Store) takeLog() (*logged, error) {
 		if err != nil {
 			return nil, err
 		}
+		if n := len(log.segments); n > 0 {
+			if err := cut(s.path(logDir, segmentName(log.segments[n-1].number)), accepted); err != nil {
+				return nil, err
+			}
+		}
 		l.epoch = s.epoch
 		s.ledger, s.old, s.synced = l, log.segments, l.durable
 		return log, s.fenced()
@@ -275,7 +280,15 @@ func (s *Store) rollOver() error {
 	s.mu.Lock()
 	s.old = append(s.old, done)
 	s.mu.Unlock()
-	return old.Close()
+	return errors.Join(old.Close(), cut(s.path(logDir, segmentName(done.number)), done.bytes))
+}
+
+// cut gives back the space behind a segment's frames. Nothing there counts: a later segment says so, or its writer has ended.
+func cut(path string, n int64) error {
+	if err := os.Truncate(path, n); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // fenced is ErrFenced if a driver with a higher epoch has begun to take over. It is asked after each fdatasync: while the next epoch's slot

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/millrace/millrace/internal/clock"
@@ -194,7 +193,7 @@ func (s *Store) Deltas() []DeltaRef {
 // Replace puts refs, which lineage computed again because files were torn or missing, in the place of the refs of all committed batches above
 // after. It returns when that is durable.
 func (s *Store) Replace(after int64, refs []DeltaRef) error {
-	return s.write(&entry{Replaced: &replaced{After: after, Deltas: sortRefs(slices.Clone(refs))}})
+	return s.write(&entry{Replaced: &replaced{After: after, Deltas: refs}})
 }
 
 // NewTimeline begins a new timeline (P5, --sink-adopt) and returns its number, durably.
@@ -233,6 +232,9 @@ func (s *Store) Close() error {
 		errs = append(errs, s.writeIndex())
 	}
 	errs = append(errs, s.index.close(), s.file.Close())
+	if s.broken == nil {
+		errs = append(errs, cut(s.path(logDir, segmentName(s.at.segment)), s.at.off))
+	}
 	s.file = nil
 	s.broken = fmt.Errorf("checkpoint %s is closed", s.dir)
 	return explain(s.dir, errors.Join(errs...))

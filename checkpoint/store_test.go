@@ -367,8 +367,8 @@ func BenchmarkStateWrite(b *testing.B) {
 		changes = append(changes, change{i % 64, fmt.Sprint("key-", i), int64(i), false})
 	}
 	rec := rows(changes...)
-	for b.Loop() {
-		if _, err := d.Write(1, 0, "x1", 1, 0, []SectionData{{"counts", 0, 64, false, rec}, {"counts", 64, 128, false, nil}}); err != nil {
+	for n := int64(1); b.Loop(); n++ {
+		if _, err := d.Write(n, n-1, "x1", 1, 0, []SectionData{{"counts", 0, 64, false, rec}, {"counts", 64, 128, false, nil}}); err != nil {
 			b.Fatal(err)
 		}
 	}
