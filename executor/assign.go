@@ -412,6 +412,7 @@ func (e *core) fits(r *run) bool {
 // addRun puts a batch among those in flight and gives it the blocks that came before it.
 func (e *core) addRun(l *Launch) *run {
 	r := newRun(e.plan, &l.Plan, l.Replay, e.cfg.Capture != nil)
+	e.replays = e.replays || l.Replay
 	r.began, r.attempt = e.clock.Now(), l.Attempt
 	for _, id := range l.Skip {
 		r.skip[id] = true

@@ -83,7 +83,7 @@ type core struct {
 	flushing int
 	flushErr []string
 	stopping bool
-	reason   string
+	replays  bool // lineage: every batch ends a delta file
 }
 
 // command is a driver's message.
@@ -102,6 +102,16 @@ type link struct {
 
 func newLink(beat bool) *link {
 	return &link{out: make(chan ToDriver, reportQueue), down: make(chan struct{}), beat: beat}
+}
+
+// closed tells whether the connection has ended, or another driver has replaced this one.
+func (l *link) closed() bool {
+	select {
+	case <-l.down:
+		return true
+	default:
+		return false
+	}
 }
 
 func (l *link) close() { l.once.Do(func() { close(l.down) }) }
@@ -244,19 +254,19 @@ func (e *core) onEvent(ctx context.Context, ev any) {
 	}
 }
 
-// onCommand takes a driver's message. All but Welcome count only from the driver that was welcomed last.
+// onCommand takes a driver's message. All but Welcome and Stop count only from the driver that was welcomed last.
 func (e *core) onCommand(ctx context.Context, c command) {
 	if w, ok := c.m.(*Welcome); ok {
 		e.onWelcome(c.from, w)
 		return
 	}
+	if s, ok := c.m.(*Stop); ok && !c.from.closed() { // also from a driver of another program, which sends no Welcome (P20)
+		e.log.Info("executor stops", "executor", e.name, "reason", s.Reason)
+		e.stopping = true
+		return
+	}
 	if c.from != e.driver {
 		return // an older driver (I9)
-	}
-	if s, ok := c.m.(*Stop); ok {
-		e.log.Info("executor stops", "executor", e.name, "reason", s.Reason)
-		e.stopping, e.reason = true, s.Reason
-		return
 	}
 	if len(e.behind) > 0 || e.mustWait(c.m) {
 		if len(e.behind) == behindAssign {

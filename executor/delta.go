@@ -107,8 +107,13 @@ func merge(n *rdd.Node, deltas []arrow.Record) (arrow.Record, error) {
 	return batch.Take(all, last), nil
 }
 
-// every is how many batches one delta file covers.
-func (e *core) every() int64 { return int64(max(e.set.CheckpointEvery, 1)) }
+// every is how many batches one delta file covers. What lineage computes again is written batch by batch, so that state can be restored at any of them.
+func (e *core) every() int64 {
+	if e.replays {
+		return 1
+	}
+	return int64(max(e.set.CheckpointEvery, 1))
+}
 
 // since is the batch up to which files before b's reach.
 func (e *core) since(b int64) int64 { return (b - 1) / e.every() * e.every() }
