@@ -210,29 +210,40 @@ func (l *fileLane) append(j *journal, s *stagedBatch, b Batch, rows []arrow.Reco
 // stageRows is how many rows are encoded at a time.
 const stageRows = 8192
 
-// openJournals makes the two journals, when the lane gets its first rows.
+// openJournals makes the two journals, when the lane gets its first rows. An owner that comes after the check finds them and
+// unlinks them: from then on nothing that we write can be seen by anybody (I9).
 func (l *fileLane) openJournals() error {
 	if l.journals[0] != nil {
 		return nil
 	}
 	staging := filepath.Join(l.w.dir, stagingDir)
 	var made [2]*journal
+	var err error
 	for i := range made {
-		j, err := createJournal(filepath.Join(staging, journalName(l.w.lane, l.w.owner.Epoch, l.w.opening, i)))
-		if err != nil {
-			if i == 1 {
-				err = errors.Join(err, made[0].close(), os.Remove(made[0].f.Name()))
-			}
-			return err
+		if made[i], err = createJournal(filepath.Join(staging, journalName(l.w.lane, l.w.owner.Epoch, l.w.opening, i))); err != nil {
+			break
 		}
-		made[i] = j
 	}
-	l.journals = made
-	l.gen++
-	if err := l.journals[l.current].restart(l.gen); err != nil {
+	if err == nil {
+		err = slot.SyncDir(staging)
+	}
+	if err == nil && !fault.Planted("I9-files") {
+		err = l.w.stillOwner()
+	}
+	if err == nil {
+		l.gen++
+		err = made[l.current].restart(l.gen)
+	}
+	if err != nil {
+		for _, j := range made {
+			if j != nil {
+				err = errors.Join(err, j.close(), os.Remove(j.f.Name()))
+			}
+		}
 		return err
 	}
-	return slot.SyncDir(staging)
+	l.journals = made
+	return nil
 }
 
 func (l *fileLane) Publish(ctx context.Context, b Batch) error {

@@ -106,18 +106,24 @@ func (w *laneFiles) commit(s *manifestSlot) error {
 }
 
 // stillOwner is an error once somebody else has created a slot behind ours. What was durable in the staging journal before the
-// check is seen by the new owner, who reads the journal after it created its slot (I9).
+// check is seen by the new owner, who reads the journal after it created its slot (I9). Slots are removed from the lowest
+// up, so that behind a slot of ours that is there, none of another owner is missing.
 func (w *laneFiles) stillOwner() error {
-	for n := w.head.Load() + 1; ; n++ {
-		s, err := readSlot(w.dir, w.lane, n)
+	n := w.head.Load()
+	for {
+		s, err := readSlot(w.dir, w.lane, n+1)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			if _, err := os.Stat(filepath.Join(w.dir, manifestDir, slot.Name(slotPrefix(w.lane), n, slotSuffix))); err != nil {
+				return fmt.Errorf("lane %d: slot %d, written by this writer, is gone (%w): %w", w.lane, n, err, ErrFenced)
+			}
 			return nil
 		case err != nil:
 			return err
 		case !w.ours(s):
 			return w.fenced(s)
 		}
+		n++
 	}
 }
 

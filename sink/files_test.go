@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -349,5 +350,37 @@ func TestFilesOptions(t *testing.T) {
 	s := sink.FilesJSON("out")
 	if got := fmt.Sprint(s.Spec().Name, " ", s.Named("n").Spec().Name, " ", s.AsOne().Spec().Atomic, " ", s.Spec().Atomic); got != "files:out n true false" {
 		t.Error(got)
+	}
+}
+
+// TestPausedOwner wakes up when even the slot that fenced it is gone, with and without a journal of its own (I9).
+func TestPausedOwner(t *testing.T) {
+	dir := t.TempDir()
+	out := openOutput(t, sink.FilesJSON(dir), sinktest.Schema)
+	slots := func() []string {
+		names, _ := filepath.Glob(filepath.Join(dir, "_manifest", "*"))
+		return names
+	}
+	idle := openLane(t, out, 1)
+	gone := slots()
+	writer := openLane(t, out, 2)
+	publish(t, writer, 1, pairs("k", 1))
+	gone = append(gone, slots()...)
+	l := openLane(t, out, 3)
+	publish(t, l, 2, pairs("k", 2))
+	for _, name := range gone {
+		_ = os.Remove(name)
+	}
+	for _, paused := range []sink.Lane{idle, writer} {
+		err := paused.Stage(context.Background(), sink.Batch{Number: 2}, pairs("k", 7))
+		if err == nil {
+			err = paused.Publish(context.Background(), sink.Batch{Number: 2})
+		}
+		if !errors.Is(err, sink.ErrFenced) {
+			t.Errorf("got %v, want ErrFenced", err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "_staging", "lane-000-e1-*")); len(left) > 0 {
+		t.Errorf("journals of a fenced owner: %v", left)
 	}
 }
