@@ -33,7 +33,7 @@ func (p *partition) walk(file io.ReaderAt, seg, pos, limit, base int64, f func(h
 	for pos < limit {
 		if pos+headBytes > from+have {
 			want := min(int64(len(buf)), limit-pos)
-			if _, err := file.ReadAt(buf[:want], pos); err != nil {
+			if err := readFull(file, buf[:want], pos); err != nil {
 				return p.damaged(base, seg, pos, err)
 			}
 			from, have = pos, want

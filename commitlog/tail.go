@@ -187,7 +187,7 @@ func readFrame(f io.ReaderAt, pos, limit int64) ([]byte, error) {
 	if limit-pos < headBytes {
 		return nil, errShort
 	}
-	if _, err := f.ReadAt(hb[:], pos); err != nil {
+	if err := readFull(f, hb[:], pos); err != nil {
 		return nil, err
 	}
 	h, err := parseHead(hb[:])
@@ -198,10 +198,19 @@ func readFrame(f io.ReaderAt, pos, limit int64) ([]byte, error) {
 		return nil, errShort
 	}
 	b := make([]byte, h.total(), h.total()+64)
-	if _, err := f.ReadAt(b, pos); err != nil {
+	if err := readFull(f, b, pos); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// readFull fills b from byte pos of f on.
+func readFull(f io.ReaderAt, b []byte, pos int64) error {
+	_, err := f.ReadAt(b, pos)
+	if err == io.EOF {
+		return errShort
+	}
+	return err
 }
 
 func (t *tail) close() error { return errors.Join(t.file.Close(), t.dur.sync(), t.dur.close()) }
