@@ -51,18 +51,19 @@ func Demo(ctx context.Context, o Options) error {
 		}
 		defer os.RemoveAll(d.Dir)
 	}
+	fmt.Fprintf(d.Out, "Replaying all departures from New York in 2013 as a stream: a day every %.0f ms, batches of %s, exactly once, state kept in %s\n\n",
+		24*3600/d.Speed*1000, d.Interval, d.Dir)
+	begin := d.clock.Now()
+	stats := &driver.Stats{}
+	if err := d.run(ctx, stats); err != nil {
+		return err
+	}
+	took := d.clock.Now().Sub(begin)
 	want, total, err := Expected()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.Out, "Replaying %d departures from New York in 2013, a day every %.0f ms, as a stream; batches of %s, exactly once, state kept in %s\n\n",
-		total, 24*3600/d.Speed*1000, d.Interval, d.Dir)
-	begin := d.clock.Now()
-	stats := &driver.Stats{}
-	if err := d.run(ctx, total, stats); err != nil {
-		return err
-	}
-	return d.summary(want, total, d.clock.Now().Sub(begin), stats)
+	return d.summary(want, total, took, stats)
 }
 
 func newDemo(o Options) (*demo, error) {
@@ -87,7 +88,7 @@ func newDemo(o Options) (*demo, error) {
 }
 
 // run replays and computes at the same time; when every departure has been counted the job is told to drain.
-func (d *demo) run(ctx context.Context, total int64, stats *driver.Stats) error {
+func (d *demo) run(ctx context.Context, stats *driver.Stats) error {
 	log, err := commitlog.Create(filepath.Join(d.Dir, "log"), commitlog.Options{Clock: d.clock})
 	if err != nil {
 		return err
@@ -102,13 +103,21 @@ func (d *demo) run(ctx context.Context, total int64, stats *driver.Stats) error 
 	show := func(_ context.Context, b dstream.Batch, rows []Row) error {
 		now := d.clock.Now()
 		d.screen.update(b.Number, now.Sub(b.Time), rows, now)
-		if d.screen.counted() == total {
-			drain()
-		}
 		return nil
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.produce(gctx, topic) })
+	g.Go(func() error {
+		sent, err := d.produce(gctx, topic)
+		for err == nil && d.screen.counted() < sent {
+			select {
+			case <-gctx.Done():
+				return gctx.Err()
+			case <-d.clock.After(20 * time.Millisecond):
+			}
+		}
+		drain()
+		return err
+	})
 	g.Go(func() error {
 		err := driver.Run(jobCtx, Job(show), driver.Config{
 			Name: "flights", Interval: d.Interval, LogDir: filepath.Join(d.Dir, "log"),
@@ -122,14 +131,17 @@ func (d *demo) run(ctx context.Context, total int64, stats *driver.Stats) error 
 	return g.Wait()
 }
 
-func (d *demo) produce(ctx context.Context, topic *commitlog.Topic) error {
+// produce appends every departure to the topic at its time, and says how many there were.
+func (d *demo) produce(ctx context.Context, topic *commitlog.Topic) (sent int64, err error) {
 	p, err := topic.Producer()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	write := func(line []byte) error { return p.Send(nil, line, d.clock.Now().UnixMicro()) }
-	err = d.replay(ctx, write, func() error { return nil })
-	return errors.Join(err, p.Sync(ctx), p.Close())
+	err = d.replay(ctx, func(line []byte) error {
+		sent++
+		return p.Send(nil, line, d.clock.Now().UnixMicro())
+	})
+	return sent, errors.Join(err, p.Sync(ctx), p.Close())
 }
 
 func (d *demo) summary(want map[string]Punctuality, total int64, took time.Duration, stats *driver.Stats) error {

@@ -46,8 +46,8 @@ func lines(each func(at time.Time, line []byte) error) error {
 	return nil
 }
 
-// replay appends the departures to the log at speed seconds of theirs for each of ours. Late steps are not skipped.
-func (d *demo) replay(ctx context.Context, write func(line []byte) error, flush func() error) error {
+// replay writes the departures at Speed seconds of theirs for each of ours. Late steps are not skipped.
+func (d *demo) replay(ctx context.Context, write func(line []byte) error) error {
 	var first time.Time
 	begin := d.clock.Now()
 	n := 0
@@ -57,9 +57,6 @@ func (d *demo) replay(ctx context.Context, write func(line []byte) error, flush 
 		}
 		due := begin.Add(time.Duration(float64(at.Sub(first)) / d.Speed))
 		if wait := due.Sub(d.clock.Now()); wait > time.Millisecond {
-			if err := flush(); err != nil {
-				return err
-			}
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
