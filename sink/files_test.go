@@ -348,7 +348,7 @@ func TestFilesOptions(t *testing.T) {
 		t.Errorf("check: %v", err)
 	}
 	s := sink.FilesJSON("out")
-	if got := fmt.Sprint(s.Spec().Name, " ", s.Named("n").Spec().Name, " ", s.AsOne().Spec().Atomic, " ", s.Spec().Atomic); got != "files:out n true false" {
+	if got := fmt.Sprint(s.Spec().Name, " ", s.Named("n").Spec().Name, " ", s.Atomic().Spec().Atomic, " ", s.Spec().Atomic); got != "files:out n true false" {
 		t.Error(got)
 	}
 }
