@@ -46,6 +46,13 @@ func (b *Batch) Reset() {
 	b.keyLens, b.valueLens, b.times, b.headerEnds = b.keyLens[:0], b.valueLens[:0], b.times[:0], b.headerEnds[:0]
 }
 
+// grow gives the empty batch b room for about what o holds.
+func (b *Batch) grow(o *Batch) {
+	b.keys, b.values = make([]byte, 0, len(o.keys)+len(o.keys)/16), make([]byte, 0, len(o.values)+len(o.values)/16)
+	n := o.Len() + o.Len()/16
+	b.keyLens, b.valueLens, b.times = make([]uint32, 0, len(o.keyLens)+n-o.Len()), make([]uint32, 0, n), make([]int64, 0, n)
+}
+
 // Add appends a record. A nil key or value is absent, which is not the same as empty: a record with a key and no value is a
 // tombstone. micros is the record's time, µs since 1970 UTC. ErrTooLong: over MaxRecord, or the batch would pass MaxBatch.
 func (b *Batch) Add(key, value []byte, micros int64) error {

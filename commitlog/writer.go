@@ -158,6 +158,8 @@ func (w *Writer) taking(size int) *Batch {
 	b := new(Batch)
 	if n := len(w.spare); n > 0 {
 		b, w.spare = w.spare[n-1], w.spare[:n-1]
+	} else if n := len(w.pending); n > 0 { // many records: this one will be as full as the last
+		b.grow(w.pending[n-1].batch)
 	}
 	w.pending = append(w.pending, run{batch: b})
 	return b
@@ -165,7 +167,7 @@ func (w *Writer) taking(size int) *Batch {
 
 const (
 	// groupBytes is how much is pending before it is written without waiting for the sync interval.
-	groupBytes = 8 << 20
+	groupBytes = 4 << 20
 	maxSpare   = 16
 )
 
