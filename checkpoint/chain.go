@@ -92,13 +92,34 @@ func reaches(refs []DeltaRef, op string, from, until int, at int64, base *[row.G
 	return true
 }
 
-// horizon is the oldest batch whose files restoring version durable or a later one may need: for each key group of each operator
-// the last full dump up to durable, or its first delta if it was never dumped. It is never above committed: the plan
-// of the last committed batch is what sinks' markers are compared with (P7).
-func horizon(refs []DeltaRef, durable, committed int64) int64 {
-	h := max(min(durable+1, committed), 1)
+// floor is the oldest version that a restart may have to begin at: the last that durable state files bring state to. That is below
+// durable where later batches wrote no state or not yet (--checkpoint-every): nobody can tell which, so they are computed again. And it is below the
+// batches of each later file, which may be torn.
+func floor(refs []DeltaRef, stateful bool, durable int64) int64 {
+	if !stateful && len(refs) == 0 {
+		return durable
+	}
+	last := int64(0)
+	for _, d := range refs {
+		if d.Batch <= durable {
+			last = max(last, d.Batch)
+		}
+	}
+	for _, d := range refs {
+		if d.Batch > durable {
+			last = min(last, d.Since)
+		}
+	}
+	return last
+}
+
+// horizon is the oldest batch whose files restoring version low or a later one may need: for each key group of each operator
+// the last full dump up to low, or its first delta if it was never dumped. It is never above low, whose file tells that state was written so
+// far, nor above committed: the plan of the last committed batch is what sinks' markers are compared with (P7).
+func horizon(refs []DeltaRef, low, committed int64) int64 {
+	h := max(min(low, committed), 1)
 	for _, op := range operatorsOf(refs) {
-		base := bases(refs, op, durable)
+		base := bases(refs, op, low)
 		for _, d := range refs {
 			if d.Batch >= h {
 				break

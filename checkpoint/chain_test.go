@@ -24,6 +24,8 @@ type modelJob struct {
 	state   map[string]map[string]int64           // operator -> key -> value
 	history map[int64]map[string]map[string]int64 // batch -> state
 	b       int64
+	every   int64                      // batches a state file
+	changed map[string]map[string]bool // since the last file
 }
 
 // TestChainModel: after any sequence of batches, dumps, syncs, prunes, restarts, drops and re-writes, state built from the chain equals the
@@ -34,7 +36,9 @@ func TestChainModel(t *testing.T) {
 			m := &modelJob{
 				t: t, rng: rand.New(rand.NewPCG(seed, 1)), dir: filepath.Join(t.TempDir(), "ck"),
 				ops: []string{"counts", "seen"}, state: map[string]map[string]int64{"counts": {}, "seen": {}}, history: map[int64]map[string]map[string]int64{},
+				every: 1 + 3*int64(seed%2),
 			}
+			m.clean()
 			m.open()
 			m.history[0] = m.snapshot()
 			for range 60 {
@@ -82,10 +86,18 @@ func (m *modelJob) step() {
 	case n < 19:
 		m.open()
 	default:
-		// Drop an operator and begin it anew.
-		op := m.ops[m.rng.IntN(len(m.ops))]
-		m.setOperators([]string{op})
-		m.state[op] = map[string]int64{}
+		// Drop an operator, or all, and begin anew.
+		drop := m.ops
+		if m.rng.IntN(2) == 0 {
+			drop = m.ops[:1]
+		}
+		m.setOperators(drop)
+		for _, op := range drop {
+			m.state[op] = map[string]int64{}
+		}
+		if len(drop) == len(m.ops) {
+			m.clean()
+		}
 		for b := range m.history { // what was before cannot be asked for any more
 			if b < m.b {
 				delete(m.history, b)
@@ -102,9 +114,11 @@ func group(key string) int { return int(key[0]-'a') * 5 % 128 }
 // batch changes some keys, and writes each executor's file.
 func (m *modelJob) batch() {
 	m.b++
-	changed := map[string]map[string]bool{}
+	changed := m.changed
 	for _, op := range m.ops {
-		changed[op] = map[string]bool{}
+		if m.rng.IntN(2) == 0 {
+			continue
+		}
 		for range m.rng.IntN(6) {
 			key := string(rune('a' + m.rng.IntN(26)))
 			changed[op][key] = true
@@ -117,13 +131,23 @@ func (m *modelJob) batch() {
 	}
 	ok(m.t, m.s.Append(plan(m.b), nil))
 	var refs []DeltaRef
-	for x := range 2 {
-		if ref, written := m.write(x, changed); written {
-			refs = append(refs, ref)
+	if m.b%m.every == 0 {
+		for x := range 2 {
+			if ref, written := m.write(x, changed); written {
+				refs = append(refs, ref)
+			}
 		}
+		m.clean()
 	}
 	ok(m.t, m.s.Append(nil, []Commit{commit(m.b, refs...)}))
 	m.history[m.b] = m.snapshot()
+}
+
+func (m *modelJob) clean() {
+	m.changed = map[string]map[string]bool{}
+	for _, op := range m.ops {
+		m.changed[op] = map[string]bool{}
+	}
 }
 
 // write is executor x's file: deltas of its groups, and dumps of some of them.
@@ -141,7 +165,7 @@ func (m *modelJob) write(x int, changed map[string]map[string]bool) (DeltaRef, b
 		if len(delta) > 0 {
 			sections = append(sections, SectionData{op, from, until, false, rows(delta...)})
 		}
-		if m.rng.IntN(2) == 0 {
+		if m.rng.IntN(3) == 0 {
 			lo := from + m.rng.IntN(3)*16
 			hi := lo + 16*(1+m.rng.IntN(2))
 			if m.rng.IntN(6) == 0 {
@@ -159,22 +183,35 @@ func (m *modelJob) write(x int, changed map[string]map[string]bool) (DeltaRef, b
 	if len(sections) == 0 {
 		return DeltaRef{}, false
 	}
-	ref, err := m.files.Write(m.b, m.b-1, fmt.Sprint("x", x), 1, 0, sections)
+	ref, err := m.files.Write(m.b, m.b-m.every, fmt.Sprint("x", x), 1, 0, sections)
 	ok(m.t, err)
 	return ref, true
 }
 
-// verify builds all versions that must be there.
+// verify restores as a restart would: at the version before the first file that may be torn, at those of later files, and where every batch writes
+// its state at any. Plans must lead on from there.
 func (m *modelJob) verify() {
 	m.t.Helper()
-	refs := m.s.Deltas()
+	refs, durable := m.s.Deltas(), m.s.Durable()
+	low, last := m.b, int64(0)
 	for _, d := range refs {
 		if _, err := os.Stat(filepath.Join(m.dir, stateDir, d.File)); err != nil {
 			m.t.Fatalf("batch %d: %v", m.b, err)
 		}
+		last = max(last, d.Batch)
+		if d.Batch > durable {
+			low = min(low, d.Since)
+		}
 	}
-	durable := m.s.Durable()
-	for _, at := range []int64{durable, durable + m.rng.Int64N(m.b-durable+1), m.b} {
+	low = min(low, last)
+	if _, err := m.s.Plans(low+1, m.b); err != nil {
+		m.t.Fatalf("after batch %d (durable %d, files to %d): %v", m.b, durable, last, err)
+	}
+	versions := []int64{low, last, low + m.rng.Int64N(m.b-low+1)}
+	for _, at := range versions {
+		if m.every > 1 && at%m.every != 0 {
+			continue
+		}
 		want, known := m.history[at]
 		if !known {
 			continue

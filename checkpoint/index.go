@@ -85,7 +85,7 @@ func (x *index) close() error { return x.db.Close() }
 func (s *Store) writeIndex() error {
 	s.mu.Lock()
 	l := s.ledger
-	meta := indexMeta{l.uuid, l.timeline, l.job, s.epoch, l.lastPlanned(), l.committed, l.durable, l.horizon(), l.finished}
+	meta := indexMeta{l.uuid, l.timeline, l.job, s.epoch, l.lastPlanned(), l.committed, l.durable, l.horizon(l.durable), l.finished}
 	operators, settings, values := l.operators, l.settingList(), l.valueList()
 	segments := append(append([]segment(nil), s.old...), s.current)
 	s.mu.Unlock()

@@ -35,7 +35,7 @@ func Inspect(dir string) (*Inspection, error) {
 	r := log.ledger.recovered()
 	r.TornBytes = log.tornBytes()
 	return &Inspection{
-		Recovered: r, Job: log.ledger.job, Horizon: log.ledger.horizon(),
+		Recovered: r, Job: log.ledger.job, Horizon: log.ledger.horizon(log.ledger.durable),
 		dir: dir, log: log, state: readOnlyState(dir),
 	}, nil
 }
@@ -90,4 +90,13 @@ func (in *Inspection) batches(n int) []int64 {
 	}
 	slices.Sort(list)
 	return list[max(0, len(list)-n):]
+}
+
+// version is the last batch whose state the files hold; batches behind it changed nothing or were not written yet (--checkpoint-every).
+func (in *Inspection) version() int64 {
+	last := int64(0)
+	for _, d := range in.Deltas {
+		last = max(last, d.Batch)
+	}
+	return last
 }

@@ -166,14 +166,11 @@ func (l *ledger) setOperators(o *operators) {
 	if len(o.Dropped) == 0 {
 		return
 	}
-	var kept []DeltaRef
-	for _, d := range l.deltas {
-		d.Sections = slices.DeleteFunc(slices.Clone(d.Sections), func(s Section) bool { return slices.Contains(o.Dropped, s.Operator) })
-		if len(d.Sections) > 0 {
-			kept = append(kept, d)
-		}
+	// A ref without sections stays: it tells up to which batch state was written.
+	l.deltas = slices.Clone(l.deltas)
+	for i, d := range l.deltas {
+		l.deltas[i].Sections = slices.DeleteFunc(slices.Clone(d.Sections), func(s Section) bool { return slices.Contains(o.Dropped, s.Operator) })
 	}
-	l.deltas = kept
 }
 
 // applyHeader takes over what a header says: all of it where the ledger is empty, and otherwise what a header may add.
@@ -301,10 +298,10 @@ func (l *ledger) recovered() *Recovered {
 
 // refs are the committed deltas that restoring may need.
 func (l *ledger) refs() []DeltaRef {
-	h := l.horizon()
+	h := l.horizon(l.durable)
 	list := slices.DeleteFunc(slices.Clone(l.deltas), func(d DeltaRef) bool { return d.Batch < h })
 	if len(list) > 0 && (!l.whole || len(list) < len(l.deltas)) {
-		list[0].Complete = l.durable
+		list[0].Complete = l.floor(l.durable)
 	}
 	return list
 }
@@ -317,4 +314,9 @@ func (l *ledger) forget(h int64) {
 	l.stats = slices.DeleteFunc(l.stats, func(c Commit) bool { return c.Batch < h })
 }
 
-func (l *ledger) horizon() int64 { return horizon(l.deltas, l.durable, l.committed) }
+// floor and horizon are what they would be if state files up to batch durable were fsynced.
+func (l *ledger) floor(durable int64) int64 { return floor(l.deltas, len(l.operators) > 0, durable) }
+
+func (l *ledger) horizon(durable int64) int64 {
+	return horizon(l.deltas, l.floor(durable), l.committed)
+}

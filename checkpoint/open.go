@@ -79,9 +79,6 @@ func open(dir string, o Options) (*Store, *Recovered, error) {
 	}
 	r := s.ledger.recovered()
 	r.Fresh, r.TornBytes = len(log.segments) == 0, log.tornBytes()
-	if r.TornBytes > 0 {
-		o.Log.Warn("batch log had a torn end, which was cut", "bytes", r.TornBytes)
-	}
 	return s, r, nil
 }
 

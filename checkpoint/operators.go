@@ -12,7 +12,7 @@ import (
 
 // SetOperators records the program's stateful operators. Operators that the checkpoint has and ops lacks must be in drop. A key or state schema that differs
 // is an error that names the operator and shows both schemas. An operator in both ops and drop begins anew, with no state. What is dropped
-// is gone from Deltas; nothing is recorded if there is an error, which lists all that is wrong.
+// is gone from Deltas. Operators of a job that had no state begin at the last committed batch. Nothing is recorded if there is an error, which lists all that is wrong.
 func (s *Store) SetOperators(ops []Operator, drop []string) error {
 	next := slices.Clone(ops)
 	slices.SortFunc(next, func(a, b Operator) int { return cmp.Compare(a.Name, b.Name) })
@@ -32,10 +32,40 @@ func (s *Store) SetOperators(ops []Operator, drop []string) error {
 			dropped = append(dropped, name)
 		}
 	}
-	if err := s.write(&entry{Operators: &operators{Set: next, Dropped: dropped}}); err != nil {
+	e := &entry{Operators: &operators{Set: next, Dropped: dropped}}
+	without := func(name string) bool { return slices.Contains(dropped, name) }
+	if len(next) > 0 && len(slices.DeleteFunc(holding, without)) == 0 {
+		if err := s.beginState(e); err != nil {
+			return err
+		}
+	}
+	if err := s.write(e); err != nil {
 		return err
 	}
 	return s.writeIndex()
+}
+
+// beginState lets e say that all state is empty at the last committed batch: no operator has any, and those that the program has
+// now begin there, not at batches that may be pruned. A state file without sections stands for it.
+func (s *Store) beginState(e *entry) error {
+	s.mu.Lock()
+	at := s.ledger.committed
+	s.mu.Unlock()
+	if at == 0 {
+		return nil
+	}
+	ref, err := s.state.Write(at, at-1, "driver", s.epoch, 0, nil)
+	if err == nil && !s.o.Volatile {
+		err = s.state.sync([]DeltaRef{ref}, at-1, at)
+	}
+	if err != nil {
+		return explain(s.dir, err)
+	}
+	e.Replaced, e.Durable = &replaced{Deltas: []DeltaRef{ref}}, at
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.synced = max(s.synced, at)
+	return nil
 }
 
 // compareOperators gives the operators of have that are dropped, or all that keeps the program from using the checkpoint.

@@ -45,11 +45,11 @@ func (s *Store) Durable() int64 {
 }
 
 // Horizon is the oldest batch that a restore could still need: state can be rebuilt from Horizon's files on, and plans after it are kept. A key group that
-// was never dumped in full holds it back at its first delta.
+// was never dumped in full holds it back at its first delta, and batches behind the last state file (--checkpoint-every) hold it back at their first.
 func (s *Store) Horizon() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return horizon(s.ledger.deltas, s.synced, s.ledger.committed)
+	return s.ledger.horizon(s.synced)
 }
 
 // Prune removes what is behind both Horizon and keep, the oldest batch that the driver still needs for windows (Horizon itself where there are none):
@@ -60,15 +60,16 @@ func (s *Store) Prune(keep int64) error {
 		return err
 	}
 	s.mu.Lock()
-	h := min(s.ledger.horizon(), keep)
+	h := min(s.ledger.horizon(s.ledger.durable), keep)
 	if fault.Planted("P15-prune") {
 		h = s.ledger.durable + 1
 	}
-	journals := min(s.ledger.durable+1, keep)
+	journals := min(s.ledger.floor(s.ledger.durable)+1, keep)
 	if fault.Planted("P18-journal") {
 		journals = keep
 	}
 	s.mu.Unlock()
+	s.o.Log.Debug("checkpoint pruned", "batch", h)
 	err := errors.Join(
 		s.pruneLog(h),
 		pruneFiles(s.path(stateDir), h),

@@ -171,18 +171,21 @@ func checkRows(rec arrow.Record, s Section) error {
 	return nil
 }
 
-// chains checks that each operator can be brought to the committed version.
+// chains checks that each operator can be brought to the last version that state files hold, and that plans lead on from the oldest that may be needed.
 func (r *Report) chains(in *Inspection) {
 	for _, o := range in.Operators {
-		if _, ok := Chain(in.Deltas, o.Name, 0, allGroups, in.Committed); !ok {
-			r.finding("operator %q: no chain of state files leads to batch %d", o.Name, in.Committed)
+		if at := in.version(); at > 0 {
+			if _, ok := Chain(in.Deltas, o.Name, 0, allGroups, at); !ok {
+				r.finding("operator %q: no chain of state files leads to batch %d", o.Name, at)
+			}
 		}
 	}
-	for b := in.Durable + 1; b <= in.log.ledger.lastPlanned(); b++ {
+	low := in.log.ledger.floor(in.Durable)
+	for b := low + 1; b <= in.log.ledger.lastPlanned(); b++ {
 		if p, err := in.plan(b); err != nil {
 			r.finding("%v", err)
 		} else if p == nil {
-			r.finding("plan of batch %d is not in the log, though state is durable up to batch %d only", b, in.Durable)
+			r.finding("plan of batch %d is not in the log, though state files reach to batch %d only", b, low)
 		}
 	}
 }
