@@ -138,7 +138,7 @@ func newCore(cfg Config) *core {
 		work:    make(chan work, max(cfg.Slots, 1)),
 		outputs: map[int]sink.Output{}, routers: map[int]rdd.Router{}, connectors: map[string]source.Connector{},
 		early: map[runKey][]rdd.Block{}, parts: map[int]*part{}, lanes: map[LaneID]*lane{},
-		sources: map[checkpoint.SourcePartition]*reader{}, peers: map[string]*peer{}, pool: &pool{},
+		sources: map[checkpoint.SourcePartition]*reader{}, peers: map[string]*peer{}, pool: &pool{stats: cfg.Stats},
 	}
 	e.gate.init(cfg.BlockBytes)
 	return e

@@ -87,7 +87,6 @@ func (e *core) startReader(ctx context.Context, r *reader) {
 	r.connector = e.connectors[r.id.Source]
 	r.mu.Unlock()
 	ctx, r.cancel = context.WithCancel(ctx)
-	e.pool.stats = e.cfg.Stats
 	if e.set.PrefetchBytes < 0 {
 		return
 	}

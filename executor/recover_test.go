@@ -1,0 +1,700 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/transport"
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+)
+
+// TestTakeover loses one of three executors while two batches are in flight, at several moments. The output is that of an undisturbed run, and
+// only the lost parts' tasks run again.
+func TestTakeover(t *testing.T) {
+	sizes := []int64{10, 25, 40, 7, 30}
+	want := undisturbed(t, pushed, sizes...)
+	for _, moment := range []string{"launched", "staged", "publishing", "published"} {
+		t.Run(moment, func(t *testing.T) {
+			w := newWorld(t)
+			pushed(w)
+			f := newFleet(w)
+			for _, n := range []string{"a", "b", "c"} {
+				f.process(n)
+			}
+			a := f.assign(true, nil)
+			f.batch(sizes[0])
+			f.batch(sizes[1])
+			p := f.cut(sizes[2])
+			f.launch(p)
+			if moment != "launched" {
+				f.staged(p.Batch)
+				for _, n := range []string{"a", "c"} {
+					if moment != "staged" {
+						f.send(f.nodes[n], &Publish{Batch: p.Batch})
+					}
+					if moment == "published" {
+						expect[*Published](f, f.nodes[n])
+					}
+				}
+			}
+			before := map[string]map[TaskRun]int{"a": f.nodes["a"].stats.Runs(), "c": f.nodes["c"].stats.Runs()}
+			f.lose("b")
+			after := f.assign(false, func(kind string, i int) string {
+				old := []string{"a", "b", "c"}[i%3]
+				if old == "b" {
+					return "c"
+				}
+				return old
+			})
+			f.staged(p.Batch)
+			f.publish(p.Batch)
+			f.commit(p.Batch)
+			checkOnlyLost(t, f, a, after, before, p)
+			for _, n := range sizes[3:] {
+				f.batch(n)
+			}
+			sameText(t, w.store.text(), want)
+		})
+	}
+}
+
+// checkOnlyLost compares task counters: survivors ran each of their own tasks once, and b's tasks ran once on c.
+func checkOnlyLost(t *testing.T, f *fleet, before, after *Assign, ran map[string]map[TaskRun]int, p *checkpoint.Plan) {
+	t.Helper()
+	for _, n := range []string{"a", "c"} {
+		runs := f.nodes[n].stats.Runs()
+		for r, times := range runs {
+			if times != 1 {
+				t.Errorf("%s ran task %v of batch %d %d times", n, r.Task, r.Batch, times)
+			}
+			if r.Batch < p.Batch && ran[n][r] != times {
+				t.Errorf("%s ran task %v of committed batch %d again", n, r.Task, r.Batch)
+			}
+		}
+	}
+	if n := f.nodes["a"].stats.Restored(); len(n) != 0 {
+		t.Errorf("a restored partitions %v, and gained none", n)
+	}
+	lost := 0
+	for i := range before.Reduce {
+		if before.Reduce[i] != after.Reduce[i] {
+			lost++
+		}
+	}
+	if got := f.nodes["c"].stats.Restored(); len(got) != lost {
+		t.Errorf("c restored %v, and gained %d", got, lost)
+	}
+}
+
+// TestTakeoverOfAll replaces the only executor by a fresh one while a batch is in flight: it comes by Assign.InFlight.
+func TestTakeoverOfAll(t *testing.T) {
+	want := undisturbed(t, pushed, 10, 20, 30)
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	f.process("a")
+	f.assign(true, nil)
+	f.batch(10)
+	p := f.cut(20)
+	f.launch(p)
+	f.staged(p.Batch)
+	f.lose("a")
+	f.process("b")
+	f.assign(false, nil)
+	f.staged(p.Batch)
+	f.publish(p.Batch)
+	f.commit(p.Batch)
+	f.batch(30)
+	sameText(t, w.store.text(), want)
+}
+
+// TestTwoInFlight runs two batches at once and loses an executor then.
+func TestTwoInFlight(t *testing.T) {
+	want := undisturbed(t, pushed, 10, 20, 30, 5)
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	f.process("a")
+	f.process("b")
+	f.assign(true, nil)
+	f.batch(10)
+	p, q := f.cut(20), (*checkpoint.Plan)(nil)
+	f.launch(p)
+	f.staged(p.Batch)
+	q = f.cut(30)
+	f.launch(q)
+	f.lose("b")
+	f.assign(false, nil)
+	f.staged(p.Batch)
+	f.publish(p.Batch)
+	f.staged(q.Batch)
+	f.commit(p.Batch)
+	f.publish(q.Batch)
+	f.commit(q.Batch)
+	f.batch(5)
+	sameText(t, w.store.text(), want)
+}
+
+// TestRetry lets user code panic once: the state is undone, the batch goes on, and counters of the attempt that was lost do not count (P17).
+func TestRetry(t *testing.T) {
+	want := undisturbed(t, pushed, 10, 20, 30)
+	w := newWorld(t)
+	pushed(w)
+	var left atomic.Int64
+	w.wrap = func(_ *dstream.Job, s dstream.Stream[word]) dstream.Stream[word] {
+		return s.Map(func(x word) word {
+			if x.N == 15 && left.Load() > 0 {
+				left.Add(-1)
+				panic("bad luck")
+			}
+			return x
+		})
+	}
+	f := newFleet(w)
+	n := f.local("a")
+	f.assign(true, nil)
+	f.batch(10)
+	left.Store(3) // one of them is used to find the record
+	p := f.cut(20)
+	f.launch(p)
+	failed := expect[*TaskFailed](f, n)
+	if !failed.User || failed.Fatal || failed.Batch != p.Batch || !strings.Contains(failed.Message, "bad luck") {
+		t.Fatalf("unexpected failure %+v", failed)
+	}
+	left.Store(0)
+	f.send(n, &Retry{Batch: p.Batch, Attempt: 1, Tasks: []rdd.TaskID{failed.Task}})
+	for i := 1; ; i++ {
+		var again *TaskFailed
+		s := expectAny(f, n, &again)
+		if s != nil {
+			checkCounters(t, s, failed.Task)
+			break
+		}
+		f.send(n, &Retry{Batch: p.Batch, Attempt: 1, Tasks: []rdd.TaskID{again.Task}})
+	}
+	f.publish(p.Batch)
+	f.commit(p.Batch)
+	f.batch(30)
+	sameText(t, w.store.text(), want)
+}
+
+// expectAny is the next Staged, or nil and the failure that came before it.
+func expectAny(f *fleet, n *node, failed **TaskFailed) *Staged {
+	f.t.Helper()
+	for {
+		m, open := <-n.in
+		if !open {
+			f.t.Fatal("executor ended")
+		}
+		switch m := m.(type) {
+		case *Staged:
+			return m
+		case *TaskFailed:
+			*failed = m
+			return nil
+		}
+	}
+}
+
+func checkCounters(t *testing.T, s *Staged, again rdd.TaskID) {
+	t.Helper()
+	for _, d := range s.Tasks {
+		if d.Task == again && (d.Counters.RowsIn != 20 || d.Attempt != 1) {
+			t.Errorf("task %v attempt %d counts %+v, want the 20 rows of its second attempt only", d.Task, d.Attempt, d.Counters)
+		}
+	}
+}
+
+// TestRetryOfState lets user code panic behind the shuffle: version t-1 is there again.
+func TestRetryOfState(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	var fail atomic.Bool
+	w.extra = func(_ *dstream.Job, s dstream.Stream[word]) {
+		s.KeyBy(func(x word) string { return x.Word }).RunningCount("seen").Map(func(k string, n int64) word {
+			if k == "w5" && fail.Load() {
+				panic("no w5")
+			}
+			return word{k, n}
+		}).To(w.store.sink("other"))
+	}
+	f := newFleet(w)
+	f.layout.Lanes["other"] = 1
+	n := f.local("a")
+	f.assign(true, nil)
+	f.batch(40)
+	fail.Store(true)
+	p := f.cut(10)
+	f.launch(p)
+	failed := expect[*TaskFailed](f, n)
+	if f.w.plan().Nodes[failed.Task.Node].Kind != rdd.Wide || !failed.User {
+		t.Fatalf("unexpected failure %+v", failed)
+	}
+	f.send(n, &Retry{Batch: p.Batch, Attempt: 1, Tasks: []rdd.TaskID{failed.Task}})
+	if again := expect[*TaskFailed](f, n); again.Attempt != 1 {
+		t.Fatalf("second failure says attempt %d", again.Attempt)
+	}
+	fail.Store(false)
+	f.send(n, &Retry{Batch: p.Batch, Attempt: 2, Tasks: []rdd.TaskID{failed.Task}})
+	f.staged(p.Batch)
+	f.publish(p.Batch)
+	f.commit(p.Batch)
+	f.batch(30)
+	text := w.store.text()
+	for line := range strings.Lines(text) { // the two counts are of the same words
+		if strings.HasPrefix(line, "other") || strings.HasPrefix(line, "out") {
+			continue
+		}
+		if strings.Count(text, line) != 2 {
+			t.Fatalf("%q is not in both outputs", line)
+		}
+	}
+}
+
+// TestAdoption lets a driver vanish while a batch is staged and not committed. The next one, of a higher epoch, takes all back and launches the
+// batch again (P14); the older one is refused from then on (I9).
+func TestAdoption(t *testing.T) {
+	want := undisturbed(t, pushed, 10, 20, 30)
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	f.epoch = 2
+	a := f.process("a")
+	sock := strings.TrimPrefix(a.addr, "unix:")
+	f.assign(true, nil)
+	f.batch(10)
+	p := f.cut(20)
+	f.launch(p)
+	f.staged(p.Batch)
+
+	_ = a.conn.Close()
+	f.epoch = 3
+	n := &node{name: "a2", stats: a.stats, in: make(chan ToDriver, 1024), conn: f.dial(sock)}
+	f.pump(n)
+	delete(f.nodes, "a")
+	if j := f.welcome(n); j.Holds == 0 {
+		t.Error("the executor says that it holds nothing")
+	}
+	f.gen, f.flight = 0, nil
+	f.assign(true, nil)
+	f.launch(p)
+	f.staged(p.Batch)
+	f.publish(p.Batch)
+	f.commit(p.Batch)
+	f.batch(30)
+	sameText(t, w.store.text(), want)
+	if r := a.stats.Restored(); len(r) != 0 {
+		t.Errorf("partitions %v were restored from files; their undo was there", r)
+	}
+	refusedOlder(t, f, sock)
+	f.batch(0) // the newer one is still followed
+}
+
+func refusedOlder(t *testing.T, f *fleet, sock string) {
+	t.Helper()
+	old := &node{name: "old", in: make(chan ToDriver, 1024), conn: f.dial(sock)}
+	f.pump(old)
+	f.send(old, &Welcome{Epoch: 2, PlanText: f.w.plan().Text})
+	if j := expect[*Join](f, old); !strings.Contains(j.Refusal, "epoch 2 is older") {
+		t.Fatalf("a driver of an older epoch was answered %+v", j)
+	}
+}
+
+// TestAdoptionAcross keeps state over a commit that the executor never heard of, if the batch was the same, and restores it if not.
+func TestAdoptionAcross(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprint("hash known ", known), func(t *testing.T) {
+			want := undisturbed(t, pushed, 10, 20, 30)
+			w := newWorld(t)
+			pushed(w)
+			f := newFleet(w)
+			n := f.local("a")
+			f.assign(true, nil)
+			f.batch(10)
+			p := f.cut(20)
+			f.launch(p)
+			f.staged(p.Batch)
+			f.publish(p.Batch)
+			f.record(p.Batch)
+			if !known {
+				f.hash = nil
+			}
+			f.assign(true, nil)
+			f.batch(30)
+			sameText(t, w.store.text(), want)
+			if restored := len(n.stats.Restored()) > 0; restored == known {
+				t.Errorf("restored: %v", restored)
+			}
+		})
+	}
+}
+
+// TestLayoutChange goes from 4 to 7 partitions with nothing in flight: all tables come from the chain.
+func TestLayoutChange(t *testing.T) {
+	final := func(change bool) string {
+		w := newWorld(t)
+		pushed(w)
+		f := newFleet(w)
+		f.local("a")
+		f.assign(true, nil)
+		f.batch(30)
+		f.batch(20)
+		if change {
+			f.layout = rdd.Layout{Reduce: 7, Lanes: map[string]int{"out": 1}}
+			f.assign(false, nil)
+		}
+		f.batch(100)
+		counts := map[string]int{}
+		for line := range strings.Lines(w.store.text()) {
+			if k, v, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.HasPrefix(k, "w") {
+				n, err := strconv.Atoi(v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				counts[k] = max(counts[k], n) // lanes are not in order with each other
+			}
+		}
+		return fmt.Sprint(counts)
+	}
+	if got, want := final(true), final(false); got != want {
+		t.Fatalf("counts after a new layout: %s, want %s", got, want)
+	}
+}
+
+// TestEverySecond writes deltas every second batch and restores what they say.
+func TestEverySecond(t *testing.T) {
+	want := undisturbed(t, pushed, 10, 20, 30, 5, 6)
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	f.every = 2
+	f.process("a")
+	f.assign(true, nil)
+	for i, n := range []int64{10, 20, 30, 5} {
+		for _, s := range f.batch(n) {
+			if (s.Delta != nil) != (i%2 == 1) {
+				t.Errorf("batch %d: delta %v", i+1, s.Delta)
+			}
+			if s.Delta != nil && s.Delta.Since != s.Batch-2 {
+				t.Errorf("batch %d: delta since %d", s.Batch, s.Delta.Since)
+			}
+		}
+	}
+	f.lose("a")
+	f.process("b")
+	f.assign(false, nil)
+	f.batch(6)
+	sameText(t, w.store.text(), want)
+}
+
+// TestReplay runs committed batches again in an executor of its own: the captured rows and the deltas are the same bytes (I2).
+func TestReplay(t *testing.T) {
+	for _, reduce := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(reduce), func(t *testing.T) {
+			w := newWorld(t)
+			pushed(w)
+			f := newFleet(w)
+			f.layout.Reduce = reduce
+			f.local("a")
+			f.assign(true, nil)
+			sums := map[rdd.TaskID][]uint64{}
+			for i, n := range []int64{10, 25, 40} {
+				for _, s := range f.batch(n) {
+					for _, d := range s.Tasks {
+						if i == 2 {
+							sums[d.Task] = d.Sums
+						}
+					}
+				}
+			}
+			got := replay(t, f, 3, sums)
+			for i := range 2 {
+				id := LaneID{"out", i}
+				if rowsText(got[id]) != w.store.lanes[id].published[3] {
+					t.Errorf("lane %d differs in the replay", i)
+				}
+			}
+		})
+	}
+}
+
+// replay runs batches 2 and 3 again from version 1, without sinks, and compares checksums of batch 3.
+func replay(t *testing.T, f *fleet, last int64, sums map[rdd.TaskID][]uint64) map[LaneID][]arrow.Record {
+	t.Helper()
+	got := map[LaneID][]arrow.Record{}
+	g := newFleet(f.w)
+	g.layout, g.base, g.next = f.layout, 1, []int64{10, 10, 10}
+	for _, d := range f.deltas {
+		if d.Batch <= 1 {
+			g.deltas = append(g.deltas, d)
+		}
+	}
+	published := f.w.store.text()
+	n := g.local("lineage", func(c *Config) {
+		c.Capture = func(b int64, sink string, lane int, recs []arrow.Record) {
+			if b == last {
+				got[LaneID{sink, lane}] = recs
+			}
+		}
+	})
+	a := g.assignment(true, nil)
+	a.Lanes = nil
+	g.send(n, a)
+	expect[*Assigned](g, n)
+	for b := int64(2); b <= last; b++ {
+		g.send(n, &Launch{Plan: *f.plans[b], Replay: true})
+		s := expect[*Staged](g, n)
+		for _, d := range s.Tasks {
+			if b == last && fmt.Sprint(d.Sums) != fmt.Sprint(sums[d.Task]) {
+				t.Errorf("task %v: checksums %v in the replay, %v before", d.Task, d.Sums, sums[d.Task])
+			}
+		}
+		if s.Delta == nil {
+			t.Errorf("batch %d: the replay wrote no delta", b)
+		}
+		g.send(n, &Committed{Batch: b})
+	}
+	g.send(n, &Stop{})
+	for range n.in { // until it has ended: got is ours then
+	}
+	if f.w.store.text() != published {
+		t.Error("the replay published something")
+	}
+	return got
+}
+
+// TestLateAssignment is an assignment of an older generation: it is ignored.
+func TestLateAssignment(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	n := f.local("a")
+	late := f.assignment(true, func(string, int) string { return "nobody" })
+	f.assign(true, nil)
+	f.send(n, late)
+	f.batch(10)
+	if len(w.store.text()) == 0 {
+		t.Error("nothing was published")
+	}
+}
+
+// TestDuplicateBlocks: an equal block that comes again is dropped, another one stops the job (P16), and nobody is confused by foreign batches.
+func TestDuplicateBlocks(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	f.process("a")
+	f.process("b")
+	a := f.assign(true, nil)
+	f.batch(10)
+	p := f.cut(10)
+	f.launch(p)
+	f.staged(p.Batch)
+	plan := w.plan()
+	edge := plan.Edges(plan.Sources[0])[0]
+	part := 0
+	for a.Reduce[part] != "b" {
+		part++
+	}
+	src := rdd.TaskID{Node: plan.Sources[0].ID, Part: 0}
+	key := keyOf(p)
+	c, err := transport.Dial(t.Context(), "unix", strings.TrimPrefix(f.nodes["b"].addr, "unix:"), transport.Security{Token: testToken}, transport.Blocks, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	push := func(o outgoing) {
+		if err := c.Write(0, kindBlocks, o.marshal()...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push(outgoing{runKey{p.Batch, "another plan"}, src, []rdd.Block{{Edge: edge, Part: part, From: src}}})
+	push(outgoing{runKey{1, key.hash}, src, []rdd.Block{{Edge: edge, Part: part, From: src}}})
+	other := sumOf(t, w, edge, src)
+	push(outgoing{key, src, []rdd.Block{{Edge: edge, Part: part, From: src, Rec: other, Sum: batch.Sum(other)}}})
+	failed := expect[*TaskFailed](f, f.nodes["b"])
+	if !failed.Fatal || failed.Task != src || failed.Batch != p.Batch || !strings.Contains(failed.Message, "not deterministic") || !strings.Contains(failed.Message, "words") {
+		t.Fatalf("unexpected failure %+v", failed)
+	}
+}
+
+// sumOf is a block of the source task that cannot be that of the batch.
+func sumOf(t *testing.T, w *world, edge rdd.EdgeID, src rdd.TaskID) arrow.Record {
+	t.Helper()
+	p := w.plan()
+	pipe := rdd.NewPipeline(p, p.Nodes[src.Node], &rdd.Context{Batch: 9, Layout: &rdd.Layout{Reduce: 1}, Partition: src.Part}, nil)
+	rd, err := connectorOf(t, p, src.Node).Reader(t.Context(), partitionOf(src.Part), 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := rd.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pipe.PushRecords(b, false); err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := pipe.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range blocks {
+		if x.Edge == edge && x.Rec != nil {
+			return x.Rec
+		}
+	}
+	t.Fatal("no block")
+	return nil
+}
+
+// TestDamagedBlocks: a frame whose bytes do not match its checksum ends the connection and reaches nobody; the sender sends again.
+func TestDamagedBlocks(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	rec := sumOf(t, w, w.plan().Edges(w.plan().Sources[0])[0], rdd.TaskID{Node: w.plan().Sources[0].ID})
+	o := outgoing{runKey{1, "h"}, rdd.TaskID{Node: w.plan().Sources[0].ID}, []rdd.Block{
+		{Edge: w.plan().Edges(w.plan().Sources[0])[0], Rec: rec, Sum: batch.Sum(rec)}, {Edge: w.plan().Edges(w.plan().Sources[0])[0], Part: 1},
+	}}
+	var payload []byte
+	for _, p := range o.marshal() {
+		payload = append(payload, p...)
+	}
+	in, err := unmarshal(w.plan(), payload)
+	if err != nil || len(in.blocks) != 2 || in.blocks[1].Rec != nil || rowsText([]arrow.Record{in.blocks[0].Rec}) != rowsText([]arrow.Record{rec}) {
+		t.Fatalf("%+v, %v", in, err)
+	}
+	for i := range payload {
+		bad := append([]byte(nil), payload...)
+		bad[i] ^= 0x40
+		if got, err := unmarshal(w.plan(), bad); err == nil && i > 100 && fmt.Sprint(got.blocks[0].Sum) == fmt.Sprint(in.blocks[0].Sum) && got.blocks[0].Rec != nil {
+			t.Fatalf("byte %d of %d may be changed unnoticed", i, len(payload))
+		}
+	}
+}
+
+// TestLaneFailures lets staging and publishing fail once each: the lane is opened again and made good.
+func TestLaneFailures(t *testing.T) {
+	for _, verb := range []string{"stage", "publish"} {
+		t.Run(verb, func(t *testing.T) {
+			want := undisturbed(t, pushed, 10, 20, 30)
+			w := newWorld(t)
+			pushed(w)
+			var failed atomic.Bool
+			w.store.fail = func(l LaneID, b int64, v string) error {
+				if b == 2 && l.Lane == 1 && v == verb && failed.CompareAndSwap(false, true) {
+					return errors.New("the disk is full")
+				}
+				return nil
+			}
+			f := newFleet(w)
+			n := f.local("a")
+			f.assign(true, nil)
+			f.batch(10)
+			p := f.cut(20)
+			f.launch(p)
+			if verb == "publish" {
+				f.staged(p.Batch)
+				f.send(n, &Publish{Batch: p.Batch})
+			}
+			e := expect[*TaskFailed](f, n)
+			if e.Fatal || e.User || !strings.Contains(e.Message, "sink out lane 1: the disk is full") {
+				t.Fatalf("%+v", e)
+			}
+			f.send(n, &Retry{Batch: p.Batch, Attempt: 1, Tasks: []rdd.TaskID{e.Task}})
+			if verb == "stage" {
+				f.staged(p.Batch)
+				f.send(n, &Publish{Batch: p.Batch})
+			}
+			expect[*Published](f, n)
+			f.commit(p.Batch)
+			f.batch(30)
+			sameText(t, w.store.text(), want)
+		})
+	}
+}
+
+// TestFencedLane is a lane that a newer owner has taken over: fatal, and nothing of it is visible.
+func TestFencedLane(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	n := f.local("a")
+	f.assign(true, nil)
+	p := f.cut(10)
+	f.launch(p)
+	f.staged(p.Batch)
+	out := &storeOutput{w.store, "out"}
+	if _, err := out.Lane(t.Context(), 0, 2, sink.Owner{UUID: "u", Timeline: 1, Epoch: 9}); err != nil {
+		t.Fatal(err)
+	}
+	f.send(n, &Publish{Batch: p.Batch})
+	if e := expect[*TaskFailed](f, n); !e.Fatal {
+		t.Fatalf("%+v", e)
+	}
+	if len(w.store.lanes[LaneID{"out", 0}].published) != 0 {
+		t.Error("a fenced lane has published")
+	}
+}
+
+// TestFlush asks all lanes.
+func TestFlush(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	n := f.local("a")
+	f.assign(true, nil)
+	f.batch(10)
+	f.send(n, &Flush{})
+	if m := expect[*Flushed](f, n); m.Err != "" {
+		t.Fatal(m.Err)
+	}
+	for id, l := range w.store.lanes {
+		if l.flushed != 1 {
+			t.Errorf("lane %v was flushed %d times", id, l.flushed)
+		}
+	}
+}
+
+// TestMarkers: a lane that was published before its executor died is not staged again by the next (I5).
+func TestMarkers(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	f.process("a")
+	f.assign(true, nil)
+	f.batch(10)
+	p := f.cut(20)
+	f.launch(p)
+	f.staged(p.Batch)
+	f.send(f.nodes["a"], &Publish{Batch: p.Batch})
+	expect[*Published](f, f.nodes["a"])
+	f.lose("a")
+	b := f.process("b")
+	a := f.assignment(false, nil)
+	f.send(b, a)
+	d := expect[*Assigned](f, b)
+	for _, m := range d.Markers {
+		if !m.OK || m.Marker.Batch != p.Batch {
+			t.Errorf("lane %d says %+v", m.Lane, m)
+		}
+	}
+	if len(d.Markers) != 2 {
+		t.Errorf("%d markers", len(d.Markers))
+	}
+	f.staged(p.Batch)
+	f.publish(p.Batch)
+	if s := b.stats.Staged(); len(s) != 0 {
+		t.Errorf("lanes staged again: %v", maps.Collect(maps.All(s)))
+	}
+}
