@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/gctune"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -58,7 +59,7 @@ func RunChild(job func(*dstream.Job)) error {
 		return fmt.Errorf("token: %w", err)
 	}
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP) // a terminal's Ctrl-C is for the driver
-	tuneCollector()
+	defer gctune.Start(clock.System{})()
 	cfg := executor.Config{
 		Name: role.Name, Slots: role.Slots, Depth: role.Depth, Debug: role.Debug, BlockBytes: role.BlockBytes,
 		Log: childLog(role.Name), Clock: clock.System{},
@@ -130,7 +131,7 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 	if err != nil {
 		name = "executor"
 	}
-	tuneCollector()
+	defer gctune.Start(clock.System{})()
 	return executor.JoinDriver(ctx, addr, sec, executor.Config{
 		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.System{},
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) {

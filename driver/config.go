@@ -48,7 +48,7 @@ type Config struct {
 	Partitions      int  // reduce partitions, 0: as many as there are slots
 
 	Depth         int           // batches in flight, 0: 2
-	PrefetchBytes int64         // read-ahead of each executor, 0: 64 MiB
+	PrefetchBytes int64         // read-ahead of each executor, 0: 32 MiB
 	Lease         time.Duration // silence after which an executor is lost, 0: 5 s
 	Cuts          []Cut         // tests: the ranges of each batch; the job stops behind them
 	Debug         bool          // tests: rows go through columns between all operators (P24)
@@ -183,7 +183,7 @@ func (c *Config) defaults() {
 		c.Depth = 2
 	}
 	if c.PrefetchBytes == 0 {
-		c.PrefetchBytes = 64 << 20
+		c.PrefetchBytes = 32 << 20
 	}
 	if c.Lease == 0 {
 		c.Lease = 5 * time.Second

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/gctune"
 )
 
 // Main is the main function of a job's binary: it reads flags, runs the job and ends the process. Exit status 0: the job
@@ -86,7 +88,7 @@ func command(job func(*dstream.Job), out, errOut io.Writer) *cobra.Command {
 			case f.executor != "":
 				return runExecutor(c.Context(), job, cfg, f.executor, parseJobFlags)
 			}
-			tuneCollector()
+			defer gctune.Start(clock.System{})()
 			if f.summary == "" {
 				return Run(c.Context(), job, cfg)
 			}

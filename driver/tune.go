@@ -1,21 +1,6 @@
 package driver
 
-import (
-	"os"
-	"runtime/debug"
-	"sync"
-	"time"
-)
-
-// collectorPercent is GOGC where the user has not set it: the default costs a third of the time on paths that allocate whole batches.
-const collectorPercent = 300
-
-// tuneCollector sets the collector up once a process. GOGC and GOMEMLIMIT win.
-var tuneCollector = sync.OnceFunc(func() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectorPercent)
-	}
-})
+import "time"
 
 // summaryEvery is how often a running job says how it is doing.
 const summaryEvery = 10 * time.Second
