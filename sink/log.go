@@ -17,7 +17,6 @@ type LogOption func(*logOptions)
 
 type logOptions struct {
 	settings commitlog.Settings
-	atomic   bool
 	err      error
 }
 
@@ -37,12 +36,9 @@ func LogPartitions(n int) LogOption {
 // LogCompacted makes the topic, if it does not exist, one that keeps the last row of each key only.
 func LogCompacted() LogOption { return func(o *logOptions) { o.settings.Compact = true } }
 
-// LogAtomic gathers each batch into partition 0, so that readers see a batch as a whole (P6).
-func LogAtomic() LogOption { return func(o *logOptions) { o.atomic = true } }
-
 // LogJSON writes rows to a topic of the embedded log (--log), values as JSON, exactly once: a batch's rows of one partition and its marker
 // are one durable commit (P11). A row with a key goes to the partition that Kafka's clients would choose; rows without go round
-// robin. A record's time is that of its batch.
+// robin. A record's time is that of its batch. With Sink.Atomic all rows go to partition 0.
 func LogJSON(topic string, opts ...LogOption) Sink { return logSink(topic, JSON, opts) }
 
 // LogText is LogJSON with the bare text of scalar values.
@@ -53,7 +49,7 @@ func logSink(topic string, f Format, opts []LogOption) Sink {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	spec := &Spec{Name: "log:" + topic, Kind: "log", Text: fmt.Sprintf("log %s %s", topic, f), Durable: true, Atomic: o.atomic, Err: o.err}
+	spec := &Spec{Name: "log:" + topic, Kind: "log", Text: fmt.Sprintf("log %s %s", topic, f), Durable: true, Err: o.err}
 	if topic == "" {
 		spec.Err = errors.Join(spec.Err, errors.New("a sink to the embedded log needs a topic"))
 	}
@@ -92,9 +88,6 @@ func (l *logOutput) Lanes(context.Context, int) (int, error) {
 	t, err := l.log.Ensure(l.topic, l.opts.settings)
 	if err != nil {
 		return 0, fmt.Errorf("sink log %s: %w", l.topic, err)
-	}
-	if l.opts.atomic {
-		return 1, nil
 	}
 	n, err := t.Partitions()
 	if err != nil {

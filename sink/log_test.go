@@ -75,7 +75,6 @@ func TestLogPartitions(t *testing.T) {
 		{[]sink.LogOption{sink.LogPartitions(3)}, 3},
 		{nil, 3},
 		{[]sink.LogOption{sink.LogPartitions(9)}, 3},
-		{[]sink.LogOption{sink.LogAtomic()}, 1},
 	} {
 		out, err := sink.LogJSON("t", c.opts...).Spec().Open(context.Background(), sink.Env{LogDir: dir}, sinktest.Schema)
 		if err != nil {
