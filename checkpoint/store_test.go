@@ -342,21 +342,23 @@ func TestTakeoverRace(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	s, _ := openStore(b, b.TempDir(), Options{})
-	ref := DeltaRef{File: "000000000001-x1-e1-a0.state", Bytes: 1000, Since: 0, Sections: []Section{{Operator: "counts", Until: 64, Rows: 100, Len: 500}, {Operator: "counts", From: 64, Until: 128, Rows: 100, Len: 500}}}
-	n := int64(0)
-	for b.Loop() {
-		n++
+	for _, volatile := range []bool{false, true} {
+		b.Run(map[bool]string{false: "durable", true: "volatile"}[volatile], func(b *testing.B) { benchmarkAppend(b, Options{Volatile: volatile}) })
+	}
+}
+
+func benchmarkAppend(b *testing.B, o Options) {
+	s, _ := openStore(b, b.TempDir(), o)
+	sections := []Section{{Operator: "counts", Until: 64, Rows: 100, Len: 500}, {Operator: "counts", From: 64, Until: 128, Rows: 100, Len: 500}}
+	ref := DeltaRef{File: "000000000001-x1-e1-a0.state", Bytes: 1000, Sections: sections}
+	for n := int64(1); b.Loop(); n++ {
 		var commits []Commit
 		if n > 1 {
 			ref.Batch = n - 1
 			commits = []Commit{commit(n-1, ref)}
 		}
-		if err := s.Append(plan(n), commits); err != nil {
-			b.Fatal(err)
-		}
+		ok(b, s.Append(plan(n), commits))
 	}
-	b.ReportMetric(float64(s.at.off)/float64(n), "log-B/op")
 }
 
 func BenchmarkStateWrite(b *testing.B) {
