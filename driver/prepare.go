@@ -84,7 +84,7 @@ func buildPlan(job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Pl
 		o.Executor, o.Values = true, w.Values
 	}
 	j := dstream.NewJob(o)
-	job(j)
+	j.Describe(job)
 	plan, err := j.Plan()
 	if err != nil {
 		return nil, usageError{err}

@@ -36,7 +36,8 @@ type Job struct {
 	values   []rdd.Value
 	mistakes []mistake
 	sites    map[*rdd.Node]site
-	unnamed  int // outputs that got a name of ours so far
+	unnamed  int  // outputs that got a name of ours so far
+	broken   bool // the job function panicked: what comes behind that is not known
 }
 
 // NewJob is an empty job.
@@ -193,6 +194,9 @@ func (j *Job) deadLetter(at site, n *rdd.Node, spec *sink.Spec) {
 }
 
 func (j *Job) checkOutputs() {
+	if j.broken {
+		return
+	}
 	for _, n := range j.nodes {
 		if n.Kind == rdd.Sink && len(n.In) > 0 {
 			return
