@@ -203,7 +203,7 @@ func (m *machine) assign(names []string) {
 		Generation: m.generation,
 		Base:       m.committed,
 		BaseHash:   m.hashes[m.committed],
-		Rollback:   !m.opened,
+		Rollback:   !m.opened && !fault.Planted("P14-rollback"),
 		Layout:     m.active,
 		Reduce:     append([]string(nil), m.reduce...),
 		Lanes:      map[string][]string{},

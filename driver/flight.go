@@ -166,11 +166,9 @@ func (m *machine) publishReady() {
 		if i > 0 && !fault.Planted("I4-order") {
 			return
 		}
-		if f.publishing || len(m.awaiting) > 0 || !m.all(f.staged) {
-			return
-		}
-		if !f.durable && !fault.Planted("I1-publish") {
-			return
+		durable := f.durable || fault.Planted("I1-publish")
+		if f.publishing || len(m.awaiting) > 0 || !m.all(f.staged) || !durable {
+			continue
 		}
 		f.publishing = true
 		for _, name := range m.members {
@@ -232,7 +230,7 @@ func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
 
 // commitAloneReady writes commits that no plan has taken along for 100 ms, or when nothing more will be planned (P3).
 func (m *machine) commitAloneReady() {
-	if len(m.pending) == 0 {
+	if len(m.pending) == 0 || fault.Planted("P3-alone") {
 		return
 	}
 	if m.now-m.pendingAt < commitAlone && !(m.phase >= draining && len(m.flights) == 0) {

@@ -11,12 +11,12 @@ import (
 // metrics exports status and figures to Prometheus; they are collected when asked for.
 func (e *engine) metrics() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &collector{e})
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &exporter{e})
 	return reg
 }
 
-// collector turns a Status into metrics.
-type collector struct{ e *engine }
+// exporter turns a Status into metrics.
+type exporter struct{ e *engine }
 
 var (
 	descBatches   = desc("batches_total", "Batches published and recorded.")
@@ -39,7 +39,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 // Describe implements prometheus.Collector.
-func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+func (c *exporter) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descBatches, descRows, descBad, descLost, descCommitted, descPlanned, descLatency, descCut,
 		descLaunch, descCommit, descExecutors, descLag, descOffset} {
 		ch <- d
@@ -47,7 +47,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector.
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
+func (c *exporter) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s, err := c.e.ask(ctx)

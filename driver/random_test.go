@@ -1,0 +1,354 @@
+package driver
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+	"github.com/millrace/millrace/source"
+)
+
+var seedFlag = flag.Uint64("seed", 0, "the one seed to run the random machine with; 0: many")
+
+// TestRandomMachine drives the machine with simulated executors that are slow, lost, repeat themselves and die with their driver, and a log that
+// is slow. What the world sees is checked against I1, I3, I4, I5 and the plan records, and the job has to reach its end.
+func TestRandomMachine(t *testing.T) {
+	if *seedFlag != 0 {
+		simulate(t, *seedFlag)
+		return
+	}
+	for seed := uint64(1); seed <= 40 && !t.Failed(); seed++ {
+		simulate(t, seed)
+	}
+}
+
+const (
+	simBatches = 25
+	simParts   = 3
+	simLanes   = 3
+	simRows    = 1 << 40 // offsets of each partition
+)
+
+// sim is a world with one driver at a time.
+type sim struct {
+	t    *testing.T
+	seed uint64
+	r    *rand.Rand
+	now  int64
+
+	// What is durable.
+	log       []checkpoint.Plan
+	committed int64
+	markers   [simLanes]sink.Marker // of lanes
+	published [simLanes][]int64     // batches in order
+	epoch     int64
+
+	m       *machine
+	execs   map[string]*simExec
+	queue   []simEvent
+	frames  []appendFrame
+	alarm   int64
+	stopped bool
+	held    map[int]int64
+	steps   int
+}
+
+// simExec is an executor: what it was told and does not yet know.
+type simExec struct {
+	name   string
+	assign *executor.Assign
+	runs   map[int64]checkpoint.Plan
+	skip   map[int64][]executor.LaneID
+	told   map[int64]bool // Publish came
+}
+
+type simEvent struct {
+	from string
+	ev   event
+}
+
+func simulate(t *testing.T, seed uint64) {
+	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), now: 1_000_000}
+	s.restart()
+	for !s.stopped && !t.Failed() {
+		if s.steps++; s.steps > 200_000 {
+			s.errorf("no end after %d steps: %s, last %d, committed %d", s.steps, s.m.phase, s.m.last, s.m.committed)
+			return
+		}
+		s.turn()
+	}
+	for lane, list := range s.published {
+		if !t.Failed() && int64(len(list)) != s.committed {
+			s.errorf("lane %d published %v of %d batches", lane, list, s.committed)
+		}
+	}
+}
+
+func (s *sim) errorf(format string, args ...any) {
+	s.t.Helper()
+	s.t.Errorf("seed %d (go test ./driver -run TestRandomMachine -seed %d): %s", s.seed, s.seed, fmt.Sprintf(format, args...))
+}
+
+// restart is a new driver on what the log holds; executors are gone or start again empty.
+func (s *sim) restart() {
+	s.epoch++
+	rec := checkpoint.Recovered{UUID: "U", Timeline: 1, Epoch: s.epoch, Committed: s.committed, Positions: map[string]map[int]int64{"a": {}}}
+	for i := range s.log {
+		p := s.log[i]
+		rec.Last = &p
+		if p.Batch > s.committed {
+			rec.Planned = append(rec.Planned, p)
+		}
+		rec.Partitions = append(rec.Partitions, p.New...)
+		for _, n := range p.New {
+			rec.Positions["a"][n.Partition] = n.Start
+		}
+		for _, g := range p.Ranges {
+			if g.From != rec.Positions["a"][g.Partition] {
+				s.errorf("batch %d reads partition %d from %d, the one before ended at %d", p.Batch, g.Partition, g.From, rec.Positions["a"][g.Partition])
+			}
+			rec.Positions["a"][g.Partition] = g.Until
+		}
+	}
+	u := setup{
+		shape:     shape{sources: []sourceShape{{name: "a"}}, sinks: []sinkShape{{"out", false}}, inputs: map[int]bool{}},
+		recovered: rec, layout: rdd.Layout{Reduce: 2 + s.r.IntN(3), Lanes: map[string]int{"out": simLanes}}, program: []byte("p"),
+		interval: []int64{0, 5_000, 100_000}[s.r.IntN(3)], depth: 1 + s.r.IntN(3), retries: 1000, executors: 1 + s.r.IntN(3), respawn: true,
+		batches: max(simBatches-rec.Committed-int64(len(rec.Planned)), 1), lease: 60_000_000, every: 1,
+	}
+	if s.committed > 0 {
+		u.baseHash = s.log[s.committed-1].Hash
+	}
+	s.m, s.execs, s.queue, s.frames, s.alarm, s.held = newMachine(u), map[string]*simExec{}, nil, nil, 0, map[int]int64{}
+	s.perform(s.m.start(s.now))
+	var parts []source.Partition
+	for p := range simParts {
+		parts = append(parts, source.Partition{Key: fmt.Sprint(p), End: simRows})
+	}
+	s.post("", discovered{"a", parts})
+}
+
+func (s *sim) post(from string, ev event) { s.queue = append(s.queue, simEvent{from, ev}) }
+
+func (s *sim) step(ev event) { s.perform(s.m.step(s.now, ev)) }
+
+// turn lets one random thing happen.
+func (s *sim) turn() {
+	s.now += int64(s.r.IntN(400))
+	switch n := s.r.IntN(100); {
+	case n < 1 && s.r.IntN(8) == 0:
+		s.crash()
+	case n < 3 && len(s.execs) > 0:
+		names := sortedKeys(s.execs)
+		s.lose(names[s.r.IntN(len(names))])
+	case n < 20 && len(s.frames) > 0:
+		s.write()
+	case n < 60 && len(s.queue) > 0:
+		s.deliver()
+	case n < 80 && len(s.execs) > 0:
+		names := sortedKeys(s.execs)
+		s.work(s.execs[names[s.r.IntN(len(names))]])
+	case s.alarm > 0:
+		if s.alarm > s.now && len(s.queue) == 0 && len(s.frames) == 0 {
+			s.now = s.alarm
+		}
+		if s.alarm <= s.now {
+			s.alarm = 0
+			s.step(tick{})
+		}
+	}
+}
+
+// deliver gives the machine a waiting event: the first of some sender, sometimes twice.
+func (s *sim) deliver() {
+	i := s.r.IntN(len(s.queue))
+	for j := range i {
+		if s.queue[j].from == s.queue[i].from {
+			i = j
+			break
+		}
+	}
+	e := s.queue[i]
+	if s.r.IntN(20) > 0 || e.from == "" {
+		s.queue = slices.Delete(s.queue, i, i+1)
+	}
+	s.step(e.ev)
+}
+
+// write makes the oldest frame durable.
+func (s *sim) write() {
+	f := s.frames[0]
+	s.frames = s.frames[1:]
+	a := appended{}
+	for _, c := range f.commits {
+		if c.Batch != s.committed+1 {
+			s.errorf("commit of %d behind %d (I4)", c.Batch, s.committed)
+		}
+		s.committed, a.commits = c.Batch, c.Batch
+	}
+	if f.plan != nil {
+		s.log = append(s.log, *f.plan)
+		a.plan = f.plan.Batch
+	}
+	s.post("", a)
+}
+
+// crash ends the driver and all executors; what was not durable is gone. Frames that were handed over may or may not have been written.
+func (s *sim) crash() {
+	for len(s.frames) > 0 && s.r.IntN(2) == 0 {
+		s.write()
+	}
+	s.restart()
+}
+
+func (s *sim) lose(name string) {
+	delete(s.execs, name)
+	s.queue = slices.DeleteFunc(s.queue, func(e simEvent) bool { return e.from == name })
+	s.post("", lost{name, "killed"})
+}
+
+func (s *sim) perform(acts []action) {
+	for _, a := range acts {
+		switch a := a.(type) {
+		case spawn:
+			s.execs[a.name] = &simExec{name: a.name}
+			s.post(a.name, joined{name: a.name, slots: 1, hosts: true})
+		case appendFrame:
+			s.frames = append(s.frames, a)
+		case wake:
+			s.alarm = a.at
+		case send:
+			if x := s.execs[a.to]; x != nil {
+				s.hear(x, a.m)
+			}
+		case stop:
+			if a.err != "" {
+				s.errorf("stopped: %s", a.err)
+			}
+			s.stopped = true
+		}
+	}
+}
+
+// hear is an executor taking a message.
+func (s *sim) hear(x *simExec, m executor.ToExecutor) {
+	switch m := m.(type) {
+	case *executor.Assign:
+		x.assign = m
+		if m.Rollback || x.runs == nil {
+			x.runs, x.skip = map[int64]checkpoint.Plan{}, map[int64][]executor.LaneID{}
+		}
+		x.told = map[int64]bool{}
+		for _, p := range m.InFlight {
+			x.runs[p.Batch] = p
+		}
+		a := &executor.Assigned{Generation: m.Generation}
+		for lane, owner := range m.Lanes["out"] {
+			if owner == x.name && s.markers[lane].Batch > 0 {
+				a.Markers = append(a.Markers, executor.LaneMarker{Sink: "out", Lane: lane, OK: true, Marker: s.markers[lane]})
+			}
+		}
+		s.post(x.name, message{x.name, a})
+		s.read(x)
+	case *executor.Launch:
+		if x.assign == nil || m.Plan.Layout.Reduce != len(x.assign.Reduce) {
+			s.errorf("batch %d launched under another layout than the assigned one (P1)", m.Plan.Batch)
+		}
+		x.runs[m.Plan.Batch], x.skip[m.Plan.Batch] = m.Plan, m.Skip
+	case *executor.Publish:
+		x.told[m.Batch] = true
+	case *executor.Committed:
+		for b := range x.runs {
+			if b <= m.Batch {
+				delete(x.runs, b)
+			}
+		}
+	case *executor.Flush:
+		s.post(x.name, message{x.name, &executor.Flushed{}})
+	}
+}
+
+// work is an executor doing something: reading on, staging a batch, publishing one.
+func (s *sim) work(x *simExec) {
+	if x.assign == nil {
+		return
+	}
+	batches := make([]int64, 0, len(x.runs))
+	for b := range x.runs {
+		batches = append(batches, b)
+	}
+	slices.Sort(batches)
+	switch {
+	case s.r.IntN(3) == 0 || len(batches) == 0:
+		s.read(x)
+	case s.r.IntN(2) == 0:
+		b := batches[s.r.IntN(len(batches))]
+		s.post(x.name, message{x.name, &executor.Staged{Batch: b, Generation: x.assign.Generation}})
+	default:
+		for _, b := range batches {
+			if x.told[b] {
+				s.publish(x, x.runs[b])
+				break
+			}
+		}
+	}
+}
+
+func (s *sim) read(x *simExec) {
+	h := &executor.Held{}
+	for _, a := range x.assign.Sources {
+		if a.Executor != x.name {
+			continue
+		}
+		n := a.Partition.Partition
+		s.held[n] = min(max(s.held[n], a.From)+int64(s.r.IntN(4)), simRows)
+		h.Parts = append(h.Parts, executor.HeldPart{Source: "a", Partition: n, Until: s.held[n], End: -1})
+	}
+	if len(h.Parts) > 0 {
+		s.post(x.name, message{x.name, h})
+	}
+}
+
+// publish makes an executor's lanes of a batch visible, some of them only: then it is as if it died right after.
+func (s *sim) publish(x *simExec, p checkpoint.Plan) {
+	for lane, owner := range x.assign.Lanes["out"] {
+		if owner != x.name {
+			continue
+		}
+		if s.r.IntN(30) == 0 {
+			s.lose(x.name)
+			return
+		}
+		// The lane itself is where exactly-once is decided last: it passes over what its marker or its driver says was published.
+		if s.markers[lane].Batch >= p.Batch && !fault.Planted("I5-skip") || slices.Contains(x.skip[p.Batch], executor.LaneID{Sink: "out", Lane: lane}) {
+			continue
+		}
+		s.visible(lane, p)
+	}
+	s.post(x.name, message{x.name, &executor.Published{Batch: p.Batch, Generation: x.assign.Generation}})
+}
+
+// visible checks what the world sees.
+func (s *sim) visible(lane int, p checkpoint.Plan) {
+	durable := slices.ContainsFunc(s.log, func(d checkpoint.Plan) bool { return d.Batch == p.Batch && string(d.Hash) == string(p.Hash) })
+	if !durable {
+		s.errorf("lane %d shows batch %d before its plan is durable (I1)", lane, p.Batch)
+	}
+	if want := int64(len(s.published[lane])) + 1; p.Batch != want {
+		s.errorf("lane %d shows batch %d, the next is %d (I4, I5)", lane, p.Batch, want)
+	}
+	for other := range s.published {
+		if int64(len(s.published[other])) < p.Batch-1 {
+			s.errorf("lane %d shows batch %d, lane %d only %d batches (I4)", lane, p.Batch, other, len(s.published[other]))
+		}
+	}
+	s.published[lane] = append(s.published[lane], p.Batch)
+	s.markers[lane] = sink.Marker{UUID: "U", Timeline: 1, Batch: p.Batch, PlanHash: p.Hash}
+}
