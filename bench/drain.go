@@ -65,8 +65,10 @@ func (s *settings) load(ctx context.Context, st store) error {
 	if err := os.RemoveAll(s.checkpoint()); err != nil {
 		return err
 	}
-	if err := st.recreate(ctx, "out-"+s.work); err != nil {
-		return err
+	for _, out := range s.outputs() {
+		if err := st.recreate(ctx, out); err != nil {
+			return err
+		}
 	}
 	if s.keep {
 		return nil

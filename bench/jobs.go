@@ -26,6 +26,12 @@ func job(j *dstream.Job) {
 		wordCount(j)
 	case "w5":
 		enrich(j)
+	case "empty":
+		campaigns(j)
+		// A count acts on batches without rows, so there is one at every tick; the filter keeps it from writing.
+		dstream.From(j, ads("ads").Named("again")).Count().
+			Filter(func(n int64) bool { return n > 0 }).
+			To(output("out-empty").Named("count"))
 	default:
 		campaigns(j)
 	}

@@ -38,6 +38,10 @@ type settings struct {
 
 func main() {
 	if os.Getenv(childEnv) != "" {
+		if err := startProfile(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
 		driver.Main(job)
 		return
 	}
@@ -103,6 +107,14 @@ func (s *settings) inputs() []string {
 		return []string{"profiles", "pageviews"}
 	}
 	return []string{"ads"}
+}
+
+// outputs are the topics that it writes.
+func (s *settings) outputs() []string {
+	if s.work == "empty" {
+		return []string{"out-w4", "out-empty"}
+	}
+	return []string{"out-" + s.work}
 }
 
 // jobArgs are the arguments of the process under test.
