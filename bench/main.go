@@ -20,20 +20,18 @@ const seed = 1
 const childEnv = "MILLRACE_BENCH_JOB"
 
 type settings struct {
-	work, source    string
-	n               int
-	profiles        int
-	rate            float64
-	seconds         float64
-	interval        string
-	master          string
-	brokers         string
-	lab             string
-	window          int64
-	more            []string // further flags for the job
-	keep            bool
-	profile         string
-	checkpointEvery int
+	work, source string
+	n            int
+	profiles     int
+	rate         float64
+	seconds      float64
+	interval     string
+	master       string
+	brokers      string
+	lab          string
+	window       int64
+	more         []string // further flags for the job
+	keep         bool
 }
 
 func main() {
