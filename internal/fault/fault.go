@@ -5,7 +5,7 @@
 //   - Planted(name) is a deliberate violation of one invariant or protocol rule ("I1", "P7"). A test builds the
 //     engine with the tag, sets MILLRACE_FAULT=name and must go red.
 //   - Crash(point) is a moment at which the kill test ends the process with SIGKILL: MILLRACE_CRASH=point:n ends it the
-//     n-th time that it passes there.
+//     n-th time that it passes there, and with MILLRACE_CRASH_ONCE=file only one process of many.
 //
 // Names of faults are the rule's number, with a suffix where one rule has several ("P7-foreign-marker").
 package fault

@@ -16,6 +16,7 @@ const Enabled = true
 var (
 	planted = os.Getenv("MILLRACE_FAULT")
 	crashAt = os.Getenv("MILLRACE_CRASH")
+	once    = os.Getenv("MILLRACE_CRASH_ONCE")
 	passed  atomic.Int64
 )
 
@@ -32,7 +33,8 @@ func Planted(name string) bool {
 	return false
 }
 
-// Crash ends the process with SIGKILL the n-th time that it passes the point named in MILLRACE_CRASH=point:n.
+// Crash ends the process with SIGKILL the n-th time that it passes the point named in MILLRACE_CRASH=point:n. Where several processes have the same
+// environment, MILLRACE_CRASH_ONCE names a file that the first of them creates: the others, and those that come after it, go on.
 func Crash(point string) {
 	name, count, _ := strings.Cut(crashAt, ":")
 	if name != point {
@@ -42,8 +44,20 @@ func Crash(point string) {
 	if err != nil {
 		n = 1
 	}
-	if passed.Add(1) == n {
+	if passed.Add(1) == n && first() {
 		_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		select {}
 	}
+}
+
+// first tells whether no other process has crashed.
+func first() bool {
+	if once == "" {
+		return true
+	}
+	f, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
 }
