@@ -18,6 +18,7 @@ type flight struct {
 	skip    []executor.LaneID
 
 	staged     map[string]bool // executors that have done all of it, under the current generation
+	learned    bool            // its cost is taken in
 	publishing bool            // Publish was sent under the current generation
 	published  map[string]bool
 
@@ -113,6 +114,14 @@ func (m *machine) onStaged(from string, s *executor.Staged) {
 	}
 	m.due[from] = s.NextDue
 	f.staged[from] = true
+	if m.all(f.staged) && !f.learned {
+		f.learned = true
+		records := int64(0)
+		for _, r := range f.plan.Ranges {
+			records += r.Until - r.From
+		}
+		m.sizes.learn(records, m.now-f.began)
+	}
 }
 
 // onTaskFailed has the task run again, up to the limit; then the job stops, with the batch planned and not lost (I4).

@@ -88,6 +88,7 @@ type machine struct {
 	order   []string // source names, sorted: the order of plan records
 	targets []checkpoint.Range
 	credit  int64 // rate limit: records × 10⁶ that may still be planned
+	sizes   sizer // bounds the records of a batch by what batches cost
 	filled  int64 // when credit was brought up to date, 0 before the first cut
 
 	// Batches.

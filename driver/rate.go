@@ -42,8 +42,9 @@ func (m *machine) takeRanges() []checkpoint.Range {
 	return ranges
 }
 
-// allowed is how many of total records the rate limit lets through now. It waits for 10 ms worth of them, so that asap does not cut single records.
+// allowed is how many of total records the next batch may have: what the costs of batches (sizer) and the rate limit let through now. It waits for 10 ms worth of them, so that asap does not cut single records.
 func (m *machine) allowed(total int64) int64 {
+	total = min(total, m.sizes.limit(m.interval))
 	if m.maxRate == 0 {
 		return total
 	}
