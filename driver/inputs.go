@@ -40,6 +40,22 @@ func (e *engine) openInputs(ctx context.Context) error {
 	return nil
 }
 
+// resumeInputs tells sources what the checkpoint has recorded of them.
+func (e *engine) resumeInputs() error {
+	recorded := map[string][]source.Partition{}
+	for _, p := range e.rec.Partitions {
+		recorded[p.Source] = append(recorded[p.Source], source.Partition{Key: p.Key, Meta: p.Meta, Start: p.Start})
+	}
+	for _, name := range sortedKeys(e.inputs) {
+		if in, ok := e.inputs[name].(source.Resumer); ok && len(recorded[name]) > 0 {
+			if err := in.Resume(recorded[name]); err != nil {
+				return fmt.Errorf("source %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
 // startInputs starts what the driver does for each source as long as the job lives.
 func (e *engine) startInputs(ctx context.Context, g *errgroup.Group) {
 	for _, name := range sortedKeys(e.inputs) {
@@ -59,6 +75,7 @@ func (e *engine) startInputs(ctx context.Context, g *errgroup.Group) {
 // discover tells the machine of a source's partitions, at once and then whenever they changed.
 func (e *engine) discover(ctx context.Context, name string, c source.Connector) error {
 	var seen []source.Partition
+	told := "" // the last warning: the same is not said every second
 	for first := true; ; first = false {
 		limit, cancel := context.WithTimeout(ctx, openLimit)
 		parts, err := c.Partitions(limit)
@@ -66,17 +83,23 @@ func (e *engine) discover(ctx context.Context, name string, c source.Connector) 
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err != nil && first:
+		case err != nil && (first || errors.Is(err, source.ErrFileChanged)):
 			if errors.Is(err, context.DeadlineExceeded) {
 				err = fmt.Errorf("no answer within %v: %w", openLimit, err)
 			}
 			e.post(ctx, abort{fmt.Sprintf("source %s: %v", name, err)})
 			return nil
 		case err != nil:
-			e.log.Warn("partitions not listed, trying again", "source", name, "error", err)
-		case first || !samePartitions(seen, parts):
-			seen = parts
-			e.post(ctx, discovered{name, parts})
+			if told != err.Error() {
+				told = err.Error()
+				e.log.Warn("partitions not listed, trying again", "source", name, "error", err)
+			}
+		default:
+			told = ""
+			if first || !samePartitions(seen, parts) {
+				seen = parts
+				e.post(ctx, discovered{name, parts})
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -55,6 +55,9 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 	if err := e.openStore(ctx); err != nil {
 		return nil, err
 	}
+	if err := e.resumeInputs(); err != nil {
+		return nil, err
+	}
 	layout, err := e.openOutputs(ctx)
 	if err != nil {
 		return nil, err

@@ -261,7 +261,11 @@ func (e *core) onCommand(ctx context.Context, c command) {
 		return
 	}
 	if s, ok := c.m.(*Stop); ok && !c.from.closed() { // also from a driver of another program, which sends no Welcome (P20)
-		e.log.Info("executor stops", "executor", e.name, "reason", s.Reason)
+		level := slog.LevelInfo
+		if e.cfg.Plan != nil {
+			level = slog.LevelDebug // the driver is in the same process, and says it itself
+		}
+		e.log.Log(ctx, level, "executor stops", "executor", e.name, "reason", s.Reason)
 		e.stopping = true
 		return
 	}

@@ -27,7 +27,7 @@ func (c *fileConnector) Reader(ctx context.Context, p Partition, from int64) (Re
 	}
 	f, err := os.Open(m.Path)
 	if err != nil {
-		return nil, fmt.Errorf("source files: %w; it is planned and not read to its end: restore it", err)
+		return nil, fmt.Errorf("%w; it is planned and not read to its end: restore it", err)
 	}
 	r := &fileReader{meta: m, file: f, from: from, lines: lineReader{limit: c.limit, fill: true, next: from}}
 	if err = r.verify(ctx); err == nil {
@@ -68,7 +68,7 @@ func (r *fileReader) verify(ctx context.Context) error {
 		return fmt.Errorf("file %s: %w", r.meta.Path, err)
 	}
 	if sum != r.meta.Sum && !fault.Planted("P18-changed-file") {
-		return fmt.Errorf("file %s has changed since it was taken as complete: its checksum was %016x, now %016x; restore it, or give changed rows as a new file", r.meta.Path, r.meta.Sum, sum)
+		return fmt.Errorf("file %s %w: its checksum was %016x, now %016x; restore it or move it away, and give new rows as a new file", r.meta.Path, ErrFileChanged, r.meta.Sum, sum)
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (r *fileReader) finish() error {
 		return err
 	}
 	if r.lines.next != r.meta.Length && !fault.Planted("P18-changed-file") {
-		return fmt.Errorf("file %s has changed while it was read: its text had %d bytes, now %d", r.meta.Path, r.meta.Length, r.lines.next)
+		return fmt.Errorf("file %s %w: its text had %d bytes, now %d", r.meta.Path, ErrFileChanged, r.meta.Length, r.lines.next)
 	}
 	return nil
 }

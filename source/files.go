@@ -28,7 +28,7 @@ import (
 func Files[T any](dir string, f Format[T], opts ...Option) Source[T] {
 	o, err := collect("files", opts, "Settle")
 	if dir == "" {
-		err = errors.Join(err, errors.New("source files: want a directory or file"))
+		err = errors.Join(err, errors.New("want a directory or file"))
 	}
 	s := f.spec("files", dir)
 	s.Err = errors.Join(s.Err, err)
@@ -38,7 +38,7 @@ func Files[T any](dir string, f Format[T], opts ...Option) Source[T] {
 	}
 	s.Open = func(_ context.Context, env Env) (Connector, error) {
 		if _, err := os.Stat(dir); err != nil {
-			return nil, fmt.Errorf("source files: %w; create the directory, or run the job where it is", err)
+			return nil, fmt.Errorf("%w; create the directory, or run the job where it is", err)
 		}
 		return &fileConnector{dir: dir, env: env, settle: o.settle, limit: limit, header: f.header,
 			listing: make(chan struct{}, 1), known: map[string]fileMeta{}, seen: map[string]sighting{}}, nil
@@ -79,13 +79,17 @@ func (m fileMeta) partition() (Partition, error) {
 	return Partition{Key: key, Meta: meta, End: m.Length, Complete: true}, err
 }
 
+// ErrFileChanged is returned by Connector.Partitions, Resume and readers of files: a file has changed since it was planned (P18). It is not worth a
+// second try.
+var ErrFileChanged = errors.New("has changed since it was taken as complete")
+
 // check compares a file with what it was.
 func (m fileMeta) check(st fs.FileInfo) error {
 	if fault.Planted("P18-changed-file") || st.Size() == m.Size && st.ModTime().UnixNano() == m.MTime {
 		return nil
 	}
-	return fmt.Errorf("file %s has changed since it was taken as complete: it had %d bytes of %s, now %d of %s; restore it, or give changed rows as a new file",
-		m.Path, m.Size, time.Unix(0, m.MTime).UTC().Format(time.RFC3339Nano), st.Size(), st.ModTime().UTC().Format(time.RFC3339Nano))
+	return fmt.Errorf("file %s %w: it had %d bytes of %s, now %d of %s; restore it or move it away, and give new rows as a new file",
+		m.Path, ErrFileChanged, m.Size, time.Unix(0, m.MTime).UTC().Format(time.RFC3339Nano), st.Size(), st.ModTime().UTC().Format(time.RFC3339Nano))
 }
 
 // sighting is what an incomplete file was when it was first seen so.
@@ -171,7 +175,7 @@ func (c *fileConnector) scan(ctx context.Context) (waiting time.Duration, err er
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("source files: %w", err)
+			return 0, err
 		}
 		if m, ok := c.known[path]; ok {
 			if err := m.check(st); err != nil {
@@ -204,14 +208,14 @@ func (c *fileConnector) scan(ctx context.Context) (waiting time.Duration, err er
 func (c *fileConnector) paths() ([]string, error) {
 	st, err := os.Stat(c.dir)
 	if err != nil {
-		return nil, fmt.Errorf("source files: %w", err)
+		return nil, err
 	}
 	if !st.IsDir() {
 		return []string{c.dir}, nil
 	}
 	entries, err := os.ReadDir(c.dir)
 	if err != nil {
-		return nil, fmt.Errorf("source files: %w", err)
+		return nil, err
 	}
 	var paths []string
 	for _, e := range entries {
@@ -241,14 +245,14 @@ func measure(ctx context.Context, path string, st fs.FileInfo) (fileMeta, error)
 	m := fileMeta{Path: path, Size: st.Size(), MTime: st.ModTime().UnixNano(), Length: st.Size()}
 	f, err := os.Open(path)
 	if err != nil {
-		return m, fmt.Errorf("source files: %w", err)
+		return m, err
 	}
 	defer f.Close()
 	if m.Sum, err = checksum(ctx, f); err != nil {
-		return m, fmt.Errorf("source files: %w", err)
+		return m, err
 	}
 	if st, err := f.Stat(); err != nil {
-		return m, fmt.Errorf("source files: %w", err)
+		return m, err
 	} else if err := m.check(st); err != nil {
 		return m, err
 	}

@@ -17,11 +17,11 @@ func openLog(topic string, start Start) func(context.Context, Env) (Connector, e
 	return func(_ context.Context, env Env) (Connector, error) {
 		l, err := commitlog.Open(env.LogDir, commitlog.Options{Clock: env.Clock, Log: env.Log})
 		if err != nil {
-			return nil, fmt.Errorf("source log %s: %w", topic, err)
+			return nil, err
 		}
 		t, err := l.Topic(topic)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("source log %s: %w", topic, err), l.Close())
+			return nil, errors.Join(err, l.Close())
 		}
 		return &logConnector{env: env, log: l, topic: t, start: start, starts: map[int]int64{}}, nil
 	}
@@ -44,17 +44,17 @@ type logConnector struct {
 func (c *logConnector) Partitions(context.Context) ([]Partition, error) {
 	n, err := c.topic.Partitions()
 	if err != nil {
-		return nil, fmt.Errorf("source log: %w", err)
+		return nil, err
 	}
 	parts := make([]Partition, n)
 	for i := range parts {
 		b, err := c.topic.Bounds(i)
 		if err != nil {
-			return nil, fmt.Errorf("source log: %w", err)
+			return nil, err
 		}
 		start, err := c.startOf(i, b)
 		if err != nil {
-			return nil, fmt.Errorf("source log: %w", err)
+			return nil, err
 		}
 		parts[i] = Partition{Key: strconv.Itoa(i), Start: start, End: b.End}
 	}
@@ -93,7 +93,7 @@ func (c *logConnector) startOf(part int, b commitlog.Bounds) (int64, error) {
 func (c *logConnector) Reader(_ context.Context, p Partition, from int64) (Reader, error) {
 	part, err := strconv.Atoi(p.Key)
 	if err != nil {
-		return nil, fmt.Errorf("source log %s: partition %q: want a number", c.topic.Name(), p.Key)
+		return nil, fmt.Errorf("topic %s: partition %q: want a number", c.topic.Name(), p.Key)
 	}
 	return &logReader{c: c, part: part, from: from, end: -1}, nil
 }
@@ -155,13 +155,11 @@ func (r *logReader) reset() error {
 func logError(err error) error {
 	switch {
 	case errors.Is(err, commitlog.ErrOffsetGone):
-		return fmt.Errorf("source log: %w: %w: retention removed records that were not read; start with --on-offset-gone reset to go on at the earliest", ErrOffsetGone, err)
+		return fmt.Errorf("%w: %w: retention removed records that were not read; start with --on-offset-gone reset to go on at the earliest", ErrOffsetGone, err)
 	case errors.Is(err, commitlog.ErrBeyondEnd):
-		return fmt.Errorf("source log: %w: %w; restore it, or start with a new --checkpoint", ErrBeyondEnd, err)
-	case err != nil:
-		return fmt.Errorf("source log: %w", err)
+		return fmt.Errorf("%w: %w; restore it, or start with a new --checkpoint", ErrBeyondEnd, err)
 	}
-	return nil
+	return err
 }
 
 func (r *logReader) End() int64 { return r.end }

@@ -75,7 +75,8 @@ type Partition struct {
 	Complete bool   // End will not grow (a file, a bounded source)
 }
 
-// Connector reads one source in one process. Methods may be called concurrently.
+// Connector reads one source in one process. Methods may be called concurrently. Errors say what and where within the source; the engine puts its
+// name before them.
 type Connector interface {
 	// Partitions lists what exists now, in a stable order in which new ones come last; the driver numbers them by Key. It is called at start and then every second or so.
 	Partitions(ctx context.Context) ([]Partition, error)

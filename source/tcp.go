@@ -27,7 +27,7 @@ func TCPText(addr string, opts ...Option) Source[string] {
 	f := Text(fo...)
 	s := f.spec("tcp", addr)
 	if _, _, splitErr := net.SplitHostPort(addr); splitErr != nil {
-		err = errors.Join(err, fmt.Errorf("source tcp: %w; want host:port", splitErr))
+		err = errors.Join(err, fmt.Errorf("%w; want host:port", splitErr))
 	}
 	s.Err = errors.Join(s.Err, err)
 	s.Open = func(ctx context.Context, env Env) (Connector, error) {
@@ -57,12 +57,12 @@ func openTCP(ctx context.Context, env Env, addr string, listen bool, limit int) 
 	name := tcpTopic(env.Job, addr)
 	if env.Driver {
 		if err := c.openTopic(name); err != nil {
-			return nil, fmt.Errorf("source tcp %s: %w", addr, err)
+			return nil, err
 		}
 	}
 	var err error
 	if c.Connector, err = openLog(name, Earliest)(ctx, env); err != nil {
-		return nil, errors.Join(fmt.Errorf("source tcp %s: %w", addr, err), c.closeLog())
+		return nil, errors.Join(err, c.closeLog())
 	}
 	return c, nil
 }
@@ -118,7 +118,7 @@ const maxConnections = 64
 func (c *tcpConnector) Ingest(ctx context.Context) (err error) {
 	w, err := c.topic.Writer(0)
 	if err != nil {
-		return fmt.Errorf("source tcp %s: %w", c.addr, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if c.listen {
@@ -151,7 +151,7 @@ func (c *tcpConnector) Ingest(ctx context.Context) (err error) {
 func (c *tcpConnector) serve(ctx context.Context, w *commitlog.Writer) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.addr)
 	if err != nil {
-		return fmt.Errorf("source tcp: listen: %w; stop what uses the port, or choose another", err)
+		return fmt.Errorf("listen: %w; stop what uses the port, or choose another", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxConnections + 1)
@@ -164,7 +164,7 @@ func (c *tcpConnector) serve(ctx context.Context, w *commitlog.Writer) error {
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("source tcp %s: accept: %w", c.addr, err)
+				return fmt.Errorf("accept: %w", err)
 			}
 			g.Go(func() error { return c.receive(ctx, conn, w) })
 		}
@@ -194,11 +194,11 @@ func (c *tcpConnector) receive(ctx context.Context, conn net.Conn, w *commitlog.
 		now := c.env.Clock.Now().UnixMicro()
 		for i := range b.Len() {
 			if err := batch.Add(nil, b.Value(i), now); err != nil {
-				return fmt.Errorf("source tcp %s: %w", c.addr, err)
+				return err
 			}
 		}
 		if _, err := w.Append(&batch); err != nil {
-			return fmt.Errorf("source tcp %s: %w", c.addr, err)
+			return err
 		}
 	}
 }
