@@ -118,6 +118,7 @@ func (r *reader) reaches(from int64) bool {
 		return false
 	}
 	r.planned, r.changed = from, true
+	r.signal() // a new driver has to hear of what was read while there was none
 	return true
 }
 
