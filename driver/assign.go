@@ -13,10 +13,10 @@ import (
 // spawnLimit is how many executors may die before they join, one after the other, before the job stops.
 const spawnLimit = 10
 
-// spawn starts an executor under a new name: names are never used twice, since files carry them.
+// spawn starts an executor under a new name: names are never used twice in a checkpoint, since files carry them and peers know each other by them.
 func (m *machine) spawn(after int64) {
 	m.spawned++
-	name := fmt.Sprintf("e%d", m.spawned)
+	name := fmt.Sprintf("e%d-%d", m.recovered.Epoch, m.spawned)
 	m.spawning[name] = m.now
 	m.do(spawn{name, after})
 }

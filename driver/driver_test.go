@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if dir := os.Getenv(envDriver); dir != "" {
+		os.Exit(runDriver(dir))
+	}
 	os.Exit(m.Run())
 }
 

@@ -192,7 +192,7 @@ func (p *procs) start(ctx context.Context, name string) (executor.Conn, error) {
 			return nil, err
 		}
 	}
-	sock := p.socket(name + "-" + p.suffix())
+	sock := p.socket(name)
 	cmd, err := p.command(name, sock)
 	if err != nil {
 		return nil, err
@@ -222,9 +222,6 @@ func (p *procs) start(ctx context.Context, name string) (executor.Conn, error) {
 		}
 	}
 }
-
-// suffix keeps the sockets of several drivers' children apart.
-func (p *procs) suffix() string { return fmt.Sprint(p.e.rec.Epoch) }
 
 // command starts the child. It gets the token through a pipe, never through its arguments or environment.
 func (p *procs) command(name, sock string) (*exec.Cmd, error) {
