@@ -91,8 +91,9 @@ log.message.timestamp.after.max.ms=9223372036854775807
 P
   if [ ! -e "$data/meta.properties" ]; then
     mkdir -p "$data"
-    id=$(java_kafka -Xmx128m kafka.tools.StorageTool random-uuid)
-    java_kafka -Xmx128m kafka.tools.StorageTool format -t "$id" -c "$run/server.properties" >/dev/null
+    id=$(java_kafka -Xmx128m kafka.tools.StorageTool random-uuid 2>"$run/format.log")
+    java_kafka -Xmx128m kafka.tools.StorageTool format -t "$id" -c "$run/server.properties" >>"$run/format.log" 2>&1 ||
+      { cat "$run/format.log" >&2; exit 1; }
   fi
   logconf
   case $version in
