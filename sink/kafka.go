@@ -2,12 +2,9 @@ package sink
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/kafkatls"
 	"github.com/millrace/millrace/internal/kafkatx"
 )
 
@@ -80,7 +78,7 @@ type kafkaOutput struct {
 func openKafka(ctx context.Context, env Env, s Schema, topic string, f Format, o kafkaOptions) (Output, error) {
 	copts := []kgo.Opt{kgo.SeedBrokers(env.Brokers...), kgo.MetadataMinAge(20 * time.Millisecond), kgo.ClientID("millrace-" + env.Job), kgo.MaxVersions(kafkatx.Versions())}
 	if env.TLS != nil {
-		conf, err := kafkaTLS(env.TLS)
+		conf, err := kafkatls.Config(env.TLS.Cert, env.TLS.Key, env.TLS.CA)
 		if err != nil {
 			return nil, err
 		}
@@ -131,28 +129,6 @@ func (k *kafkaOutput) prepare(ctx context.Context) error {
 		case <-k.env.Clock.After(20 * time.Millisecond):
 		}
 	}
-}
-
-func kafkaTLS(t *TLS) (*tls.Config, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("kafka: read the certificate authority: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kafka: %s holds no certificate in PEM form", t.CA)
-		}
-	}
-	if t.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("kafka: load the client certificate: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{cert}
-	}
-	return conf, nil
 }
 
 // Lanes is one a slot, at most one a partition, unless KafkaLanes says otherwise.

@@ -2,11 +2,8 @@ package source
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"sort"
 	"strconv"
 	"strings"
@@ -16,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace/millrace/internal/kafkatls"
 )
 
 // kafkaOptions are the settings of a Kafka source.
@@ -75,35 +74,13 @@ func (c *kafkaConnector) clientOptions() ([]kgo.Opt, error) {
 		kgo.MetadataMinAge(50 * time.Millisecond), // partitions are added while the client runs
 	}
 	if c.env.TLS != nil {
-		conf, err := kafkaTLS(c.env.TLS)
+		conf, err := kafkatls.Config(c.env.TLS.Cert, c.env.TLS.Key, c.env.TLS.CA)
 		if err != nil {
 			return nil, err
 		}
 		opts = append(opts, kgo.DialTLSConfig(conf))
 	}
 	return opts, nil
-}
-
-func kafkaTLS(t *TLS) (*tls.Config, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("kafka: read the certificate authority: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kafka: %s holds no certificate in PEM form", t.CA)
-		}
-	}
-	if t.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("kafka: load the client certificate: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{cert}
-	}
-	return conf, nil
 }
 
 // Partitions lists the topic's partitions; new ones have higher numbers.
