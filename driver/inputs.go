@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/source"
 )
 
@@ -193,17 +192,4 @@ func (e *engine) lastProgress(offsets map[string]map[string]int64) error {
 	defer cancel()
 	e.progress(ctx, offsets)
 	return nil
-}
-
-// partitionsOf are the recorded partitions that a plan reads, by source and number.
-func partitionsOf(known []checkpoint.Partition, p *checkpoint.Plan) []checkpoint.Partition {
-	var out []checkpoint.Partition
-	for _, r := range p.Ranges {
-		for _, k := range known {
-			if k.Source == r.Source && k.Partition == r.Partition {
-				out = append(out, k)
-			}
-		}
-	}
-	return out
 }

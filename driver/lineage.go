@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -50,7 +51,7 @@ func (e *engine) lineage(ctx context.Context, st *checkpoint.Store) error {
 			kept = append(kept, d)
 		}
 	}
-	made, err := e.recompute(ctx, st, kept, whole, e.rec.Committed)
+	made, err := e.recompute(ctx, st, e.rec.Partitions, kept, whole, e.rec.Committed)
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: state of batches %d to %d: %w", e.dir, whole+1, e.rec.Committed, err)
 	}
@@ -67,12 +68,14 @@ func (e *engine) written(last int64) int64 { return min(last, e.rec.Committed) }
 // replay does lineage while the job runs: an executor with parts was lost between two state files (--checkpoint-every).
 func (e *engine) replay(ctx context.Context, r replay) {
 	st, ok := e.store.(*checkpoint.Store)
-	deltas := e.machine.deltas
+	deltas := slices.Clone(e.machine.deltas)
+	var known []checkpoint.Partition
+	e.machine.eachPart(func(_ *input, p *part) { known = append(known, p.Partition) })
 	e.group.Go(func() error {
 		ev := replayed{until: r.until}
 		err := errors.New("there is no checkpoint")
 		if ok {
-			if ev.deltas, err = e.recompute(ctx, st, deltas, r.from, r.until); err == nil {
+			if ev.deltas, err = e.recompute(ctx, st, known, deltas, r.from, r.until); err == nil {
 				err = st.Replace(r.from, ev.deltas)
 			}
 		}
@@ -85,13 +88,13 @@ func (e *engine) replay(ctx context.Context, r replay) {
 }
 
 // recompute runs batches (from, until] again on an executor of its own and returns the state files that it wrote.
-func (e *engine) recompute(ctx context.Context, st *checkpoint.Store, deltas []checkpoint.DeltaRef, from, until int64) ([]checkpoint.DeltaRef, error) {
+func (e *engine) recompute(ctx context.Context, st *checkpoint.Store, known []checkpoint.Partition, deltas []checkpoint.DeltaRef, from, until int64) ([]checkpoint.DeltaRef, error) {
 	plans, err := st.Plans(from+1, until)
 	if err != nil {
 		return nil, err
 	}
 	e.log.Info("state is computed again by lineage", "from", from+1, "until", until)
-	r := &replayer{e: e, base: from, deltas: deltas, name: "lineage"}
+	r := &replayer{e: e, known: known, deltas: deltas, name: "lineage"}
 	return r.run(ctx, plans)
 }
 
@@ -99,7 +102,7 @@ func (e *engine) recompute(ctx context.Context, st *checkpoint.Store, deltas []c
 type replayer struct {
 	e       *engine
 	name    string
-	base    int64
+	known   []checkpoint.Partition
 	deltas  []checkpoint.DeltaRef
 	capture func(batch int64, sink string, lane int, recs []arrow.Record)
 
@@ -120,7 +123,7 @@ func (r *replayer) run(ctx context.Context, plans []checkpoint.Plan) (_ []checkp
 	}
 	for i := range plans {
 		p := &plans[i]
-		if i == 0 || !sameLayout(p.Layout, plans[i-1].Layout) || r.reads(p, plans[i-1:i]) {
+		if i == 0 || !sameLayout(p.Layout, plans[i-1].Layout) {
 			if err := r.assign(p, plans[i:]); err != nil {
 				return nil, err
 			}
@@ -131,9 +134,6 @@ func (r *replayer) run(ctx context.Context, plans []checkpoint.Plan) (_ []checkp
 	}
 	return r.made, nil
 }
-
-// reads tells whether p reads on at another place than where the executor's readers are.
-func (r *replayer) reads(p *checkpoint.Plan, _ []checkpoint.Plan) bool { return len(p.New) > 0 }
 
 // assign gives everything that the rest of the plans need to the executor.
 func (r *replayer) assign(p *checkpoint.Plan, rest []checkpoint.Plan) error {
@@ -154,7 +154,7 @@ func (r *replayer) assign(p *checkpoint.Plan, rest []checkpoint.Plan) error {
 				continue
 			}
 			seen[id] = true
-			for _, k := range r.e.rec.Partitions {
+			for _, k := range r.known {
 				if k.Source == g.Source && k.Partition == g.Partition {
 					a.Sources = append(a.Sources, executor.SourceAssign{Source: g.Source, Partition: k, From: g.From, Executor: r.name})
 				}
@@ -240,7 +240,7 @@ func Replay(ctx context.Context, job func(*dstream.Job), cfg Config, batch int64
 		return nil, err
 	}
 	out := map[string]map[int][]arrow.Record{}
-	r := &replayer{e: e, base: base, deltas: kept, name: "replay", capture: func(b int64, sink string, lane int, recs []arrow.Record) {
+	r := &replayer{e: e, known: e.rec.Partitions, deltas: kept, name: "replay", capture: func(b int64, sink string, lane int, recs []arrow.Record) {
 		if b != batch {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,11 +23,12 @@ const envDriver = "DRIVER_TEST_DRIVER"
 // runDriver is a driver in a process of its own.
 func runDriver(dir string) int {
 	master := os.Getenv("DRIVER_TEST_MASTER")
+	every, _ := strconv.Atoi(os.Getenv("DRIVER_TEST_EVERY"))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	err := driver.Run(ctx, logWords, driver.Config{
 		Name: "logwords", Master: master, Interval: 5 * time.Millisecond, Checkpoint: filepath.Join(dir, "checkpoint"),
-		LogDir: filepath.Join(dir, "log"), UntilCaughtUp: os.Getenv("DRIVER_TEST_BOUNDED") != "", Args: []string{},
+		LogDir: filepath.Join(dir, "log"), UntilCaughtUp: os.Getenv("DRIVER_TEST_BOUNDED") != "", Args: []string{}, CheckpointEvery: every,
 		Env: []string{"DRIVER_TEST_JOB=logwords"},
 	})
 	if err != nil {
@@ -75,6 +77,8 @@ func (f *fixture) startDriver(env ...string) *process {
 	})
 	return p
 }
+
+func kill(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }
 
 // until polls: what other processes do cannot be waited for in another way.
 func until(t *testing.T, what string, p *process, ok func() bool) {
