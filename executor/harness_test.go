@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -254,6 +253,7 @@ type node struct {
 	kill  context.CancelFunc
 	ended chan error
 	seen  []ToDriver // what waits for another expect
+	until [feedParts]int64
 }
 
 func newFleet(w *world) *fleet {
@@ -372,7 +372,13 @@ func (f *fleet) welcome(n *node) *Join {
 	return j
 }
 
-const testWait = 20 * time.Second
+// testWait is how long a report may take: a test that is to go red need not wait long.
+var testWait = func() time.Duration {
+	if os.Getenv("MILLRACE_FAULT") != "" {
+		return 3 * time.Second
+	}
+	return 20 * time.Second
+}()
 
 // expect is the node's next report of that type; others wait in seen.
 func expect[M ToDriver](f *fleet, n *node) M {
@@ -395,8 +401,18 @@ func expectThat[M ToDriver](f *fleet, n *node, ok func(M) bool) M {
 			if !open {
 				f.t.Fatalf("%s ended, want %T", n.name, *new(M))
 			}
+			if h, is := m.(*Held); is {
+				for _, p := range h.Parts {
+					if p.Source == "words" {
+						n.until[p.Partition] = p.Until
+					}
+				}
+			}
 			if got, is := m.(M); is && ok(got) {
 				return got
+			}
+			if _, is := m.(*Held); is {
+				continue
 			}
 			if failed, is := m.(*TaskFailed); is {
 				if _, want := any(*new(M)).(*TaskFailed); !want {
@@ -594,4 +610,13 @@ func sameText(t testing.TB, got, want string) {
 	t.Fatalf("got %d lines, want %d", len(g), len(w))
 }
 
-var _ = bytes.Equal
+func partitionOf(p int) source.Partition { return source.Partition{Key: fmt.Sprint(p)} }
+
+func connectorOf(t *testing.T, p *rdd.Plan, node int) source.Connector {
+	t.Helper()
+	c, err := p.Nodes[node].Leaf.(*source.Spec).Open(t.Context(), source.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

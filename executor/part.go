@@ -20,10 +20,11 @@ type part struct {
 	ready       bool     // restored
 }
 
-// keyed is one operator's state in one partition. The core owns due and log. The rest is used by the core and by the slot that runs
+// keyed is one operator's state in one partition. The core owns at, due and log. The rest is used by the core and by the slot that runs
 // the table's task in turn, never at once.
 type keyed struct {
 	node      *rdd.Node
+	at        int64    // version, as far as results have come
 	due       int64    // earliest timer, as of the last task
 	log       []change // of batches that are not in a committed file yet, ascending
 	table     *state.Table
@@ -93,7 +94,7 @@ func (x *part) rollback(to int64) bool {
 		for len(k.log) > 0 && k.log[len(k.log)-1].batch > to {
 			k.log = k.log[:len(k.log)-1]
 		}
-		k.due = k.table.NextDue()
+		k.at, k.due = k.table.Version(), k.table.NextDue()
 	}
 	return true
 }
@@ -173,7 +174,7 @@ func (k *keyed) seal(b int64, what record, x *part) change {
 
 // append notes a sealed batch.
 func (k *keyed) append(c change, due int64) {
-	k.due = due
+	k.at, k.due = c.batch, due
 	if c.delta != nil || len(c.dumps) > 0 {
 		k.log = append(k.log, c)
 	}

@@ -204,7 +204,7 @@ func (p *preparation) restoreTable(x *part, k *keyed) error {
 		}
 	}
 	k.table.LoadedTo(p.base)
-	k.forgotten, k.due = p.base, k.table.NextDue()
+	k.at, k.forgotten, k.due = p.base, p.base, k.table.NextDue()
 	return nil
 }
 

@@ -58,15 +58,20 @@ func (e *core) mayStart(t *task) bool {
 			return false
 		}
 	}
-	if !t.node.Wide.State || fault.Planted("I3-order") {
+	k := t.part.keyed(t.node)
+	if k == nil || fault.Planted("I3-order") {
 		return true
+	}
+	if b := t.run.key.batch; k.at != b-1 {
+		if k.at >= b {
+			t.status = failed
+			e.fail(b, t.id, t.attempt, fmt.Errorf("%w: state of %q partition %d is at version %d before batch %d (I3)", errBroken, t.node.Name, t.id.Part, k.at, b), true)
+		}
+		return false
 	}
 	for _, q := range e.runs {
 		if q.key.batch >= t.run.key.batch {
 			break
-		}
-		if o := q.tasks[t.id]; o != nil && o.status != done {
-			return false
 		}
 		for _, reader := range e.readers[t.id.Node] {
 			if o := q.tasks[rdd.TaskID{Node: reader, Part: t.id.Part}]; o != nil && o.status != done {
@@ -96,14 +101,14 @@ func (e *core) passes(t *task) bool {
 	for _, w := range p.Watermarks {
 		until = max(until, w.Micros)
 	}
-	return (k.due == 0 || k.due > until) && k.table.Version() == p.Batch-1 && (!e.set.Deltas || k.idle(p.Batch, t.part))
+	return (k.due == 0 || k.due > until) && (!e.set.Deltas || k.idle(p.Batch, t.part))
 }
 
 // pass does such a task at once, without a slot: a version that equals the one before, and no blocks.
 func (e *core) pass(t *task) {
 	if k := t.part.keyed(t.node); k != nil {
 		k.begin(t.run.key.batch, e.committed)
-		k.seal(t.run.key.batch, nothing, t.part)
+		k.append(k.seal(t.run.key.batch, nothing, t.part), k.due)
 	}
 	e.cfg.Stats.ran(t.id, t.run.key.batch)
 	e.complete(t, &taskResult{blocks: emptyBlocks(e.plan, t)})
