@@ -19,7 +19,6 @@ type local struct {
 	link   *link
 	cancel context.CancelFunc
 	ended  chan struct{} // everything has ended
-	once   sync.Once
 	lane   sync.WaitGroup
 	err    error // after ended
 }

@@ -35,7 +35,7 @@ type Welcome struct {
 // Settings are the driver's that executors follow.
 type Settings struct {
 	StopOnBad       bool
-	PrefetchBytes   int64 // per executor, over all its partitions
+	PrefetchBytes   int64 // per executor, over all its partitions; 0: 64 MiB, below 0: nothing is read ahead
 	CheckpointEvery int
 	HeartbeatMillis int64
 	Brokers         []string
@@ -148,10 +148,10 @@ type TaskDone struct {
 type Staged struct {
 	Batch      int64
 	Generation int64
-	Delta      *checkpoint.DeltaRef
-	Tasks      []TaskDone // done since the last report of this batch
-	NextDue    int64      // earliest timer among its state, 0 none
-	Micros     int64      // time from launch
+	Delta      *checkpoint.DeltaRef // holds all that the executor's parts changed, also what an earlier report's file of the batch holds
+	Tasks      []TaskDone           // done since the last report of this batch
+	NextDue    int64                // earliest timer among its state, 0 none
+	Micros     int64                // time from launch
 }
 
 // TaskFailed reports a task that failed in user code or engine.

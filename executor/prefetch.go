@@ -137,6 +137,7 @@ func (r *reader) run(ctx context.Context, e *core) {
 				if rd, err = r.connector.Reader(ctx, r.part, r.position()); err != nil {
 					return err
 				}
+				r.note(func() { r.end = rd.End() }) // the driver learns where the end is even if nothing comes
 			}
 			b, err := rd.Next(ctx)
 			if err == nil {

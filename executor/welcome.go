@@ -122,14 +122,14 @@ func (e *core) adopt(plan *rdd.Plan) {
 
 // holds is the newest version that all of the state has.
 func (e *core) holds() int64 {
-	if len(e.parts) == 0 {
+	if len(e.parts) == 0 || e.preparing != nil {
 		return 0
 	}
 	v := int64(-1)
 	for _, x := range e.parts {
 		for _, k := range x.tables {
-			if at := k.table.Version(); e.busy == 0 && (v < 0 || at < v) {
-				v = at
+			if v < 0 || k.at < v {
+				v = k.at
 			}
 		}
 	}

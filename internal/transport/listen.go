@@ -9,8 +9,12 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace/internal/clock"
 )
 
 // maxShaking bounds the connections that have not proved themselves yet; beyond it new ones wait in the kernel's queue.
@@ -33,7 +37,7 @@ type Listener struct {
 }
 
 // Listen opens an address. Beyond loopback it refuses without TLS, and anywhere without token or certificates. A unix socket is made
-// with mode 0600; one that is in the way is an error.
+// with mode 0600; one in the way that nobody listens on is left from a process that died, and is replaced.
 func Listen(network, addr string, sec Security, log *slog.Logger) (*Listener, error) {
 	if err := sec.Check(network, addr); err != nil {
 		return nil, err
@@ -43,6 +47,9 @@ func Listen(network, addr string, sec Security, log *slog.Logger) (*Listener, er
 		return nil, err
 	}
 	nl, err := net.Listen(network, addr)
+	if errors.Is(err, syscall.EADDRINUSE) && network == "unix" && stale(addr) {
+		nl, err = net.Listen(network, addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
@@ -55,6 +62,16 @@ func Listen(network, addr string, sec Security, log *slog.Logger) (*Listener, er
 	l := &Listener{net: nl, sec: sec, tls: secure, log: log, ready: make(chan *Conn), cancel: cancel, done: ctx.Done(), open: map[net.Conn]struct{}{}}
 	l.group.Go(l.accept)
 	return l, nil
+}
+
+// stale removes a socket file that nobody listens on.
+func stale(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		_ = c.Close()
+		return false
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) && os.Remove(path) == nil
 }
 
 // Addr is the address, with the port that the system chose.
@@ -97,7 +114,7 @@ func (l *Listener) accept() error {
 			select { // out of descriptors, say: do not spin
 			case <-l.done:
 				return nil
-			default:
+			case <-clock.System{}.After(10 * time.Millisecond):
 				continue
 			}
 		}

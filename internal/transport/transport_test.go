@@ -74,6 +74,19 @@ func TestSockets(t *testing.T) {
 			t.Errorf("%v, %v", info.Mode(), err)
 		}
 	})
+	t.Run("left behind", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s")
+		dead, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Listen("unix", path, sec, quiet); err == nil {
+			t.Error("a socket that somebody listens on was taken")
+		}
+		dead.(*net.UnixListener).SetUnlinkOnClose(false)
+		_ = dead.Close()
+		echo(t, listen(t, "unix", path, sec), sec)
+	})
 	t.Run("tcp", func(t *testing.T) { echo(t, listen(t, "tcp", "127.0.0.1:0", sec), sec) })
 }
 
