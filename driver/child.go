@@ -41,6 +41,7 @@ type childRole struct {
 	Depth        int
 	Debug        bool
 	BlockBytes   int64
+	KafkaTLS     *KafkaTLS `json:",omitempty"` // names of files
 }
 
 // IsChild tells whether this process was started by a driver as one of its executors. A test binary whose jobs run with procs asks in
@@ -62,7 +63,7 @@ func RunChild(job func(*dstream.Job)) error {
 	defer gctune.Start(clock.System{})()
 	cfg := executor.Config{
 		Name: role.Name, Slots: role.Slots, Depth: role.Depth, Debug: role.Debug, BlockBytes: role.BlockBytes,
-		Log: childLog(role.Name), Clock: clock.System{},
+		Log: childLog(role.Name), Clock: clock.System{}, SourceTLS: role.KafkaTLS.source(), SinkTLS: role.KafkaTLS.sink(),
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) { return buildForDriver(job, w) },
 		Check: checkProgram,
 	}
@@ -133,7 +134,7 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 	}
 	defer gctune.Start(clock.System{})()
 	return executor.JoinDriver(ctx, addr, sec, executor.Config{
-		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.System{},
+		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.System{}, SourceTLS: cfg.KafkaTLS.source(), SinkTLS: cfg.KafkaTLS.sink(),
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) {
 			if err := parse(w.Args); err != nil {
 				return nil, fmt.Errorf("the driver's arguments: %w", err)

@@ -15,6 +15,8 @@ import (
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/transport"
+	"github.com/millrace/millrace/sink"
+	"github.com/millrace/millrace/source"
 )
 
 // Config are a job's settings. The zero value works: local executors, 100 ms, no checkpoint. Fields are the flags of the same names.
@@ -31,6 +33,7 @@ type Config struct {
 	Finish          bool          // as UntilCaughtUp, and close the job with a last batch (P30)
 	HTTP            string        // address of /metrics, /status and /healthz; "": none
 	Brokers         []string      // Kafka; default 127.0.0.1:9092
+	KafkaTLS        *KafkaTLS     // nil: brokers are reached in the clear
 	LogDir          string        // embedded log; default ./millrace-log
 	OnBadRecord     string        // keep (default) or stop
 	OnOffsetGone    string        // stop (default) or reset
@@ -61,6 +64,23 @@ type Config struct {
 	Stats *Stats       // filled while the job runs; nil: none
 	// ExecutorStats counts what in-process executors do, for tests; nil: none.
 	ExecutorStats *executor.Stats
+}
+
+// KafkaTLS names the PEM files for brokers that speak TLS; all empty: the system's authorities, no client certificate.
+type KafkaTLS struct{ Cert, Key, CA string }
+
+func (t *KafkaTLS) source() *source.TLS {
+	if t == nil {
+		return nil
+	}
+	return &source.TLS{Cert: t.Cert, Key: t.Key, CA: t.CA}
+}
+
+func (t *KafkaTLS) sink() *sink.TLS {
+	if t == nil {
+		return nil
+	}
+	return &sink.TLS{Cert: t.Cert, Key: t.Key, CA: t.CA}
 }
 
 // errUsage marks mistakes in flags, settings and jobs: exit status 2.

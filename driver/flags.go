@@ -25,6 +25,8 @@ type flags struct {
 	cuts     string
 	verbose  bool
 	summary  string
+	kafka    KafkaTLS
+	kafkaTLS bool
 	retries  int
 }
 
@@ -42,6 +44,10 @@ func (f *flags) register(s *pflag.FlagSet) {
 	s.BoolVar(&c.Finish, "finish", false, "process what is there now, close all windows, and close the checkpoint")
 	s.StringVar(&c.HTTP, "http", "", "serve /metrics, /status and /healthz on HOST:PORT (loopback without HOST)")
 	s.StringSliceVar(&c.Brokers, "brokers", []string{"127.0.0.1:9092"}, "Kafka brokers")
+	s.BoolVar(&f.kafkaTLS, "kafka-tls", false, "reach the brokers by TLS; implied by the files that follow")
+	s.StringVar(&f.kafka.CA, "kafka-tls-ca", "", "PEM file with the authority that signed the brokers' certificates (default: the system's)")
+	s.StringVar(&f.kafka.Cert, "kafka-tls-cert", "", "PEM file with a client certificate for the brokers")
+	s.StringVar(&f.kafka.Key, "kafka-tls-key", "", "PEM file with its key")
 	s.StringVar(&c.LogDir, "log", "./millrace-log", "folder of the embedded log")
 	s.StringVar(&c.Name, "name", "", "job name (default: the executable's)")
 	s.StringVar(&f.executor, "executor", "", "run as an executor for the driver at HOST:PORT")
@@ -88,6 +94,12 @@ func (f *flags) config(set *pflag.FlagSet, errOut io.Writer) (Config, error) {
 		c.Retries = -1
 	default:
 		c.Retries = f.retries
+	}
+	if (f.kafka.Cert == "") != (f.kafka.Key == "") {
+		return c, usagef("--kafka-tls-cert and --kafka-tls-key go together")
+	}
+	if f.kafkaTLS || f.kafka != (KafkaTLS{}) {
+		c.KafkaTLS = &f.kafka
 	}
 	if set.Changed("executors") && c.Executors < 1 {
 		return c, usagef("--executors %d: want 1 or more", c.Executors)

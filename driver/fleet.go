@@ -7,8 +7,6 @@ import (
 
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/transport"
-	"github.com/millrace/millrace/sink"
-	"github.com/millrace/millrace/source"
 )
 
 // fleet brings executors up, one way for each master.
@@ -78,14 +76,9 @@ func (e *engine) executorConfig(name string, slots int) executor.Config {
 	return executor.Config{
 		Name: name, Slots: slots, Log: e.log, Clock: e.clock, Depth: e.cfg.Depth, Terminal: e.sinkEnv().Terminal,
 		Debug: e.cfg.Debug, BlockBytes: e.cfg.BlockBytes, Stats: e.cfg.ExecutorStats,
-		SourceTLS: sourceTLS(e.cfg), SinkTLS: sinkTLS(e.cfg),
+		SourceTLS: e.cfg.KafkaTLS.source(), SinkTLS: e.cfg.KafkaTLS.sink(),
 	}
 }
-
-// sourceTLS and sinkTLS are for brokers; their flags come with the Kafka work on TLS, until then brokers are reached in the clear.
-func sourceTLS(Config) *source.TLS { return nil }
-
-func sinkTLS(Config) *sink.TLS { return nil }
 
 // localListen is where peers in other processes reach the driver's own executor.
 func (e *engine) localListen() *executor.Listen {

@@ -28,7 +28,7 @@ func (e *engine) openInputs(ctx context.Context) error {
 		}
 		env := source.Env{
 			Job: e.cfg.Name, Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir, Checkpoint: e.cfg.Checkpoint,
-			Reset: e.cfg.OnOffsetGone == "reset", Log: e.log, Clock: e.clock, Driver: true,
+			Reset: e.cfg.OnOffsetGone == "reset", TLS: e.cfg.KafkaTLS.source(), Log: e.log, Clock: e.clock, Driver: true,
 		}
 		c, err := spec.Open(ctx, env)
 		if err != nil {

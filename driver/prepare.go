@@ -310,7 +310,7 @@ func (e *engine) openOutputs(ctx context.Context) (rdd.Layout, error) {
 
 func (e *engine) sinkEnv() sink.Env {
 	env := sink.Env{
-		Job: e.cfg.Name, Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir, Checkpoint: e.shared, Log: e.log, Clock: e.clock,
+		Job: e.cfg.Name, Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir, Checkpoint: e.shared, TLS: e.cfg.KafkaTLS.sink(), Log: e.log, Clock: e.clock,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 	}
 	return env

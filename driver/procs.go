@@ -232,7 +232,7 @@ func (p *procs) command(name, sock string) (*exec.Cmd, error) {
 	defer read.Close()
 	role, err := json.Marshal(childRole{
 		Socket: sock, Name: name, Slots: p.e.master.slots, OrphanMillis: orphanAfter.Milliseconds(), Depth: p.e.cfg.Depth,
-		Debug: p.e.cfg.Debug, BlockBytes: p.e.cfg.BlockBytes,
+		Debug: p.e.cfg.Debug, BlockBytes: p.e.cfg.BlockBytes, KafkaTLS: p.e.cfg.KafkaTLS,
 	})
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
