@@ -83,8 +83,23 @@ func (e *engine) run(ctx context.Context) error {
 	// The workers outlive ctx: its end means to drain, and draining needs them.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	workers, inner := errgroup.WithContext(inner)
-	defer func() { cancel(); _ = workers.Wait() }()
 	e.group = &errgroup.Group{}
+	err := e.runWith(ctx, inner, workers)
+	e.stopExecutors(err)
+	cancel()
+	_ = e.group.Wait()
+	if e.fleet != nil {
+		e.fleet.close()
+	}
+	close(e.frames)
+	if werr := workers.Wait(); err == nil && werr != nil && !errors.Is(werr, context.Canceled) {
+		err = werr
+	}
+	return err
+}
+
+// runWith starts the workers and loops.
+func (e *engine) runWith(ctx, inner context.Context, workers *errgroup.Group) error {
 	workers.Go(func() error { return e.writeLog(inner) })
 	workers.Go(func() error { return e.keep(inner) })
 	e.startInputs(inner, workers)
@@ -96,16 +111,7 @@ func (e *engine) run(ctx context.Context) error {
 	if err := e.startFleet(inner, workers); err != nil {
 		return err
 	}
-	err := e.loop(ctx, inner)
-	e.stopExecutors(inner, err)
-	cancel()
-	_ = e.group.Wait()
-	e.fleet.close()
-	close(e.frames)
-	if werr := workers.Wait(); err == nil && werr != nil && !errors.Is(werr, context.Canceled) {
-		err = werr
-	}
-	return err
+	return e.loop(ctx, inner)
 }
 
 // loop is the step goroutine.
@@ -283,7 +289,7 @@ func (e *engine) reported(r report) {
 }
 
 // stopExecutors ends the executors and waits for their connections to close; one that does not in time is cut off.
-func (e *engine) stopExecutors(ctx context.Context, err error) {
+func (e *engine) stopExecutors(err error) {
 	reason := "the job has ended"
 	if err != nil {
 		reason = "the job has stopped: " + err.Error()
@@ -332,6 +338,9 @@ func (e *engine) spawn(ctx context.Context, s spawn) {
 
 // serve welcomes an executor and then passes its messages on until it is gone.
 func (e *engine) serve(ctx context.Context, name string, conn executor.Conn) {
+	over := make(chan struct{})
+	defer close(over)
+	e.group.Go(func() error { return e.release(ctx, conn, over) })
 	j, err := e.welcome(name, conn, e.cfg.CheckpointEvery)
 	if err != nil {
 		_ = conn.Close()
@@ -346,5 +355,21 @@ func (e *engine) serve(ctx context.Context, name string, conn executor.Conn) {
 			return
 		}
 		e.post(ctx, message{name, m})
+	}
+}
+
+// release ends a connection that is still served when the engine has stopped: the loop never heard of it, since its executor came too late.
+func (e *engine) release(ctx context.Context, conn executor.Conn, over <-chan struct{}) error {
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+	}
+	_ = conn.Send(&executor.Stop{Reason: "the job has ended"})
+	select {
+	case <-over:
+		return nil
+	case <-e.clock.After(expelLimit):
+		return conn.Close()
 	}
 }

@@ -36,8 +36,8 @@ func makeInputs(job string, seed uint64, n int) inputs {
 		}
 	}
 	if job == "words" {
-		fill("lines", n, func(int, int) record {
-			var line []string
+		fill("lines", n, func(p, i int) record {
+			line := []string{fmt.Sprintf("@%d:%d", p, i)} // a word of its own, and the line's name
 			for range 2 + rng.IntN(5) {
 				line = append(line, fmt.Sprintf("w%d", int(rng.ExpFloat64()*40)))
 			}

@@ -1,8 +1,6 @@
 package kill
 
 import (
-	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -12,10 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/millrace/millrace/internal/kafkatest"
 )
 
 func TestKillFiles(t *testing.T) { killSink(t, "files") }
@@ -27,10 +21,6 @@ func TestKillKafka(t *testing.T) { killSink(t, "kafka") }
 // killSink runs both jobs, with scripted and with free cuts, and kills their processes.
 func killSink(t *testing.T, sink string) {
 	needProc(t)
-	brokers := ""
-	if sink == "kafka" {
-		brokers = kafkatest.Addr(t)
-	}
 	kills := killCount()
 	seed := seedOf(t)
 	for i, c := range []struct {
@@ -43,7 +33,7 @@ func killSink(t *testing.T, sink string) {
 		}
 		name := c.job + "-" + map[bool]string{true: "scripted", false: "free"}[c.scripted]
 		t.Run(name, func(t *testing.T) {
-			d := &disturbance{job: c.job, sink: sink, brokers: brokers, scripted: c.scripted, seed: seed + uint64(i)}
+			d := &disturbance{job: c.job, sink: sink, scripted: c.scripted, seed: seed + uint64(i)}
 			d.rng = rand.New(rand.NewPCG(d.seed, 3))
 			d.victim = i
 			for d.kills < n {
@@ -86,24 +76,24 @@ func needProc(t testing.TB) {
 
 // disturbance kills processes of one job after another.
 type disturbance struct {
-	job, sink, brokers string
-	scripted           bool
-	seed               uint64
-	rng                *rand.Rand
-	victim             int // of the next kill: victims take turns
-	kills, drivers     int
-	adopted            int
-	slowest            time.Duration // from starting a driver after a kill to its first committed batch
+	job, sink      string
+	scripted       bool
+	seed           uint64
+	rng            *rand.Rand
+	victim         int // of the next kill: victims take turns
+	kills, drivers int
+	adopted        int
+	slowest        time.Duration // from starting a driver after a kill to its first committed batch
 }
 
 const batchesPerKill = 12
 
 // round runs one world to its end and kills up to n processes on the way.
 func (d *disturbance) round(t *testing.T, n int) {
-	w, batches := d.world(t, "", n)
+	w, batches := d.world(t, n)
 	want := published(nil)
 	if d.scripted {
-		calm, _ := d.world(t, "-calm", n)
+		calm, _ := d.world(t, n)
 		calm.start(t).finish(t)
 		want = calm.verify(t)
 	}
@@ -142,33 +132,24 @@ func (d *disturbance) round(t *testing.T, n int) {
 }
 
 // world is a fresh one with enough batches for n kills.
-func (d *disturbance) world(t *testing.T, suffix string, n int) (*world, int) {
+func (d *disturbance) world(t *testing.T, n int) (*world, int) {
 	batches := 20 + n*batchesPerKill
-	w := newWorld(t, d.job, d.sink, d.seed, batches*4)
-	if d.sink == "kafka" {
-		w.brokers = d.brokers
-		w.topic = fmt.Sprintf("kill-%s-%d%s", d.job, time.Now().UnixNano(), suffix)
-		t.Cleanup(func() { dropTopic(w) })
-	}
 	if d.scripted {
-		w.in.script(t, d.seed, batches, w.cuts())
-		w.flags = []string{"--cuts", w.cuts(), "--interval", "asap"}
-		return w, batches
+		return scriptedWorld(t, d.job, d.sink, d.seed, batches), batches
 	}
+	w := newWorld(t, d.job, d.sink, d.seed, batches*4)
 	// About 16 records a batch of 5 ms.
 	w.flags = []string{"--interval", "5ms", "--until-caught-up", "--max-rate", "3200"}
 	return w, 0
 }
 
-func dropTopic(w *world) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.brokers))
-	if err != nil {
-		return
-	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_, _ = kadm.NewClient(cl).DeleteTopics(ctx, w.topic)
+// scriptedWorld is one in which the ranges of all batches are fixed.
+func scriptedWorld(t *testing.T, job, sink string, seed uint64, batches int) *world {
+	t.Helper()
+	w := newWorld(t, job, sink, seed, batches*4)
+	w.in.script(t, seed, batches, w.cuts())
+	w.flags = []string{"--cuts", w.cuts(), "--interval", "asap"}
+	return w
 }
 
 // moment waits for the next kill: some batches on and then up to ten milliseconds more, or at any time while the driver starts.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	envSink  = "MILLRACE_KILL_SINK"  // files, log or kafka
 	envWorld = "MILLRACE_KILL_WORLD" // directory; also how processes of a world are found
 	envTopic = "MILLRACE_KILL_TOPIC" // of the Kafka sink
+	envTrace = "MILLRACE_KILL_TRACE" // directory for notes of what each process computes
 	envLanes = "MILLRACE_KILL_LANES" // of the files sink, and of the Kafka sink; 2 where it is missing
 )
 
@@ -36,10 +38,31 @@ var jobs = map[string]func(*dstream.Job){"words": words, "enrich": enrich}
 // words counts words; every count goes out in the batch that changed it.
 func words(job *dstream.Job) {
 	dstream.From(job, source.LogText("lines")).
-		FlatMap(strings.Fields).
+		FlatMap(traced(strings.Fields)).
 		KeyBy(dstream.Self).
 		RunningCount("words").
 		To(output())
+}
+
+// traced notes each line that is computed in a file of the process, if a test wants that.
+func traced(f func(string) []string) func(string) []string {
+	dir := os.Getenv(envTrace)
+	if dir == "" {
+		return f
+	}
+	open := sync.OnceValue(func() *os.File {
+		file, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(os.Getpid())), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			panic(err)
+		}
+		return file
+	})
+	return func(line string) []string {
+		if _, err := open().WriteString(line + "\n"); err != nil {
+			panic(err)
+		}
+		return f(line)
+	}
 }
 
 // view is a record of the topic "views".

@@ -22,6 +22,7 @@ type process struct {
 
 	mu        sync.Mutex // guards what follows
 	lines     []string   // the end of standard error
+	dumping   bool       // keep all lines
 	adopted   int
 	committed int64 // last batch that the driver said is committed
 	first     time.Duration
@@ -69,7 +70,7 @@ func (p *process) follow(read *os.File) {
 }
 
 func (p *process) note(line string) {
-	if p.lines = append(p.lines, line); len(p.lines) > 400 {
+	if p.lines = append(p.lines, line); len(p.lines) > 400 && !p.dumping {
 		p.lines = p.lines[200:]
 	}
 	switch {
@@ -131,6 +132,9 @@ func (p *process) stuck(t testing.TB) {
 	t.Helper()
 	n, _ := p.at()
 	said := p.output()
+	p.mu.Lock()
+	p.dumping = true
+	p.mu.Unlock()
 	for _, pid := range p.w.processes(t, true) {
 		_ = syscall.Kill(pid, syscall.SIGQUIT)
 		time.Sleep(100 * time.Millisecond)

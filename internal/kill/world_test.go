@@ -2,6 +2,7 @@ package kill
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,8 +16,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/internal/kafkatest"
 )
 
 // world is one job's surroundings: input, checkpoint and output in a directory, and the processes that work there.
@@ -46,7 +50,23 @@ func newWorld(t testing.TB, job, sink string, seed uint64, n int) *world {
 	w.hint = fmt.Sprintf("MILLRACE_SEED=%d go test -run '^%s$' ./internal/kill", seed, strings.ReplaceAll(t.Name(), "/", "$/^"))
 	w.in.load(t, w.logDir())
 	t.Cleanup(func() { w.end(t) })
+	if sink == "kafka" {
+		w.brokers = kafkatest.Addr(t)
+		w.topic = fmt.Sprintf("kill-%s-%d", job, time.Now().UnixNano())
+		t.Cleanup(w.dropTopic)
+	}
 	return w
+}
+
+func (w *world) dropTopic() {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.brokers))
+	if err != nil {
+		return
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, _ = kadm.NewClient(cl).DeleteTopics(ctx, w.topic)
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
@@ -88,7 +108,7 @@ func (w *world) processes(t testing.TB, drivers bool) []int {
 // orphanLimit is how long processes without a driver may stay: they wait ten seconds for a new one (P20).
 const orphanLimit = 15 * time.Second
 
-// end sees to it that nothing of the world is left: what stays longer than it may fails the test, and is ended.
+// end ends what is left of the world's processes, after a test that failed.
 func (w *world) end(t testing.TB) {
 	for _, pid := range w.processes(t, true) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -132,7 +152,7 @@ func (w *world) collect(t testing.TB) {
 			t.Fatal(err)
 		}
 		now := plan{at.UnixMicro(), b.Ranges, b.Hash}
-		if was, ok := w.plans[b.Batch]; ok && w.stable() {
+		if was, ok := w.plans[b.Batch]; ok {
 			if diff := cmp.Diff(was, now, cmp.AllowUnexported(plan{})); diff != "" {
 				w.failf(t, "batch %d was planned, and has another plan now (-before +after):\n%s", b.Batch, diff)
 			}
@@ -140,9 +160,6 @@ func (w *world) collect(t testing.TB) {
 		w.plans[b.Batch] = now
 	}
 }
-
-// stable tells whether plans may not change.
-func (w *world) stable() bool { return true }
 
 // verify compares the output with the model: each batch has published exactly what its ranges give, once, in order, in every lane.
 func (w *world) verify(t testing.TB) published {
