@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 // jobs are those that child processes can run, by name.
-var jobs = map[string]func(*dstream.Job){"logwords": logWords}
+var jobs = map[string]func(*dstream.Job){"logwords": logWords, "empty": emptyJob}
 
 // logWords counts words of topic lines into topic counts.
 func logWords(job *dstream.Job) {

@@ -24,9 +24,6 @@ func (e *engine) listen(ctx context.Context, workers *errgroup.Group) (*listenin
 	if err != nil {
 		return nil, err
 	}
-	if err := sec.Check("tcp", e.master.addr); err != nil {
-		return nil, usageError{fmt.Errorf("--master listen: %w", err)}
-	}
 	a, err := executor.ListenForExecutors(e.master.addr, sec)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("--master listen:%s: the port is in use: another driver runs there, or choose another port", e.master.addr)

@@ -35,15 +35,21 @@ func Main(job func(*dstream.Job)) {
 
 // childMain parses the job's flags, which are those of the driver, and serves.
 func childMain(job func(*dstream.Job)) int {
-	c := command(job, io.Discard, os.Stderr)
-	c.RunE = func(*cobra.Command, []string) error { return RunChild(job) }
+	f := &flags{}
+	c := command(f, job, io.Discard, os.Stderr)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := f.fromOutside(c.Flags()); err != nil { // the job's own flags may stand in --config
+			return err
+		}
+		return RunChild(job)
+	}
 	c.SetArgs(os.Args[1:])
 	return exitCode(c.Execute(), os.Stderr)
 }
 
 // runMain is Main without the process.
 func runMain(ctx context.Context, job func(*dstream.Job), args []string, out, errOut io.Writer) int {
-	c := command(job, out, errOut)
+	c := command(&flags{}, job, out, errOut)
 	c.SetArgs(args)
 	return exitCode(c.ExecuteContext(ctx), errOut)
 }
@@ -61,8 +67,7 @@ func exitCode(err error, errOut io.Writer) int {
 }
 
 // command is a job's command line.
-func command(job func(*dstream.Job), out, errOut io.Writer) *cobra.Command {
-	f := &flags{}
+func command(f *flags, job func(*dstream.Job), out, errOut io.Writer) *cobra.Command {
 	name := filepath.Base(os.Args[0])
 	c := &cobra.Command{
 		Use: name, Short: "Run the streaming job " + name, SilenceUsage: true, SilenceErrors: true,

@@ -46,6 +46,9 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 	if err := e.checkJob(); err != nil {
 		return nil, err
 	}
+	if err := e.checkAddresses(); err != nil {
+		return nil, err
+	}
 	if e.exe, err = executableHash(); err != nil {
 		return nil, err
 	}
@@ -117,6 +120,23 @@ func (e *engine) checkJob() error {
 		if spec, ok := n.Leaf.(*source.Spec); ok && spec.Local {
 			return usagef("%s: source %s lives in one process: use --master local[N]", n.Site, n.Name)
 		}
+	}
+	return nil
+}
+
+// checkAddresses refuses addresses that would be open to strangers, before anything is touched.
+func (e *engine) checkAddresses() error {
+	if e.cfg.HTTP != "" {
+		if _, err := e.httpAddr(); err != nil {
+			return err
+		}
+	}
+	sec, err := e.cfg.security()
+	if err != nil || e.master.kind != masterListen {
+		return err
+	}
+	if err := sec.Check("tcp", e.master.addr); err != nil {
+		return usageError{fmt.Errorf("--master listen: %w", err)}
 	}
 	return nil
 }
