@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -31,6 +30,12 @@ const tokenFD = 3
 
 // orphanAfter is how long a child waits for a driver before it exits (P20).
 const orphanAfter = 10 * time.Second
+
+// An executor that is started before its driver tries again for a minute.
+const (
+	joinLimit = time.Minute
+	joinPause = 200 * time.Millisecond
+)
 
 // childRole is what a child process is told by its parent.
 type childRole struct {
@@ -120,10 +125,6 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 	if err := sec.Check("tcp", addr); err != nil {
 		return usageError{err}
 	}
-	host, err := localHost(addr)
-	if err != nil {
-		return fmt.Errorf("driver %s: %w", addr, err)
-	}
 	slots := runtime.GOMAXPROCS(0)
 	if cfg.Slots > 0 {
 		slots = cfg.Slots
@@ -133,7 +134,7 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 		name = "executor"
 	}
 	defer gctune.Start(clock.System{})()
-	return executor.JoinDriver(ctx, addr, sec, executor.Config{
+	x := executor.Config{
 		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.System{}, SourceTLS: cfg.KafkaTLS.source(), SinkTLS: cfg.KafkaTLS.sink(),
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) {
 			if err := parse(w.Args); err != nil {
@@ -141,18 +142,16 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 			}
 			return buildForDriver(job, w)
 		},
-		Check:  checkProgram,
-		Listen: &executor.Listen{Network: "tcp", Addr: net.JoinHostPort(host, "0"), Security: sec},
-	})
-}
-
-// localHost is this machine's address on the way to addr: where peers reach it.
-func localHost(addr string) (string, error) {
-	c, err := net.Dial("udp", addr) // sends nothing
-	if err != nil {
-		return "", err
+		Check: checkProgram,
 	}
-	defer c.Close()
-	host, _, err := net.SplitHostPort(c.LocalAddr().String())
-	return host, err
+	for began := x.Clock.Now(); ; {
+		err := executor.JoinDriver(ctx, addr, sec, x)
+		if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, executor.ErrOrphaned) || x.Clock.Now().Sub(began) > joinLimit || ctx.Err() != nil {
+			return err
+		}
+		select { // the driver may start later
+		case <-x.Clock.After(joinPause):
+		case <-ctx.Done():
+		}
+	}
 }

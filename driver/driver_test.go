@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if os.Getenv(envExecutor) != "" {
+		driver.Main(logWords)
+	}
 	if dir := os.Getenv(envDriver); dir != "" {
 		os.Exit(runDriver(dir))
 	}
@@ -46,6 +49,11 @@ var jobs = map[string]func(*dstream.Job){"logwords": logWords, "empty": emptyJob
 func logWords(job *dstream.Job) {
 	dstream.From(job, source.LogText("lines")).FlatMap(strings.Fields).
 		KeyBy(dstream.Self).RunningCount("words").To(sink.LogJSON("counts"))
+}
+
+// kafkaWords reads from a broker.
+func kafkaWords(job *dstream.Job) {
+	dstream.From(job, source.KafkaText("lines")).KeyBy(dstream.Self).RunningCount("words").To(sink.LogJSON("counts"))
 }
 
 func quiet() *slog.Logger {
