@@ -48,6 +48,7 @@ func (e *core) onAssign(ctx context.Context, a *Assign) {
 		}
 		r.finished, r.told = false, false
 		e.ownTasks(r)
+		e.again(r)
 		e.resend(r, before)
 	}
 	e.preparing = p

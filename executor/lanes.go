@@ -66,11 +66,11 @@ func newLane(id LaneID, n *rdd.Node, lanes int, o sink.Owner) *lane {
 	return &lane{id: id, node: n, lanes: lanes, owner: o, ops: make(chan laneOp, 1), ended: make(chan struct{})}
 }
 
-// open takes the lane over in the sink.
+// open takes the lane over in the sink. The caller says which lane it is.
 func (l *lane) open(ctx context.Context, o sink.Output) error {
 	s, err := o.Lane(ctx, l.id.Lane, l.lanes, l.owner)
 	if err != nil {
-		return fmt.Errorf("sink %s lane %d: %w", l.id.Sink, l.id.Lane, err)
+		return err
 	}
 	l.out, l.sink = o, s
 	l.marker, l.marked = s.Marker()

@@ -64,7 +64,11 @@ func (e *core) ownTasks(r *run) {
 		if t := r.add(node, g.Partition); t != nil {
 			t.from, t.rng, t.size = from, g, g.Until-g.From
 		} else {
-			r.tasks[rdd.TaskID{Node: node.ID, Part: g.Partition}].from = from
+			t = r.tasks[rdd.TaskID{Node: node.ID, Part: g.Partition}]
+			t.from = from
+			if t.status == queued && !from.open() {
+				t.status = waiting
+			}
 		}
 	}
 	for _, n := range e.plan.Wides {
@@ -110,6 +114,25 @@ func (r *run) add(n *rdd.Node, part int) *task {
 	r.tasks[id] = t
 	r.open++
 	return t
+}
+
+// again gives failed tasks another attempt: an assignment makes the driver forget that it was to retry them.
+func (e *core) again(r *run) {
+	r.failed = false
+	for _, t := range r.tasks {
+		if t.status != failed {
+			continue
+		}
+		t.attempt++
+		switch {
+		case t.node.Kind == rdd.Wide:
+			t.status, t.size = waiting, 0
+		case t.lane == nil:
+			t.status = waiting
+		case t.lane.broken && !t.lane.busy:
+			t.lane.enqueueOp(laneOp{verb: reopen, task: t})
+		}
+	}
 }
 
 // owns tells whether a task is still this executor's, on the same part.

@@ -160,7 +160,10 @@ func (p *preparation) openLanes(ctx context.Context, fresh map[int]sink.Output) 
 			if o == nil {
 				o = fresh[l.node.ID]
 			}
-			return l.open(ctx, o)
+			if err := l.open(ctx, o); err != nil {
+				return fmt.Errorf("sink %s lane %d: %w", l.id.Sink, l.id.Lane, err)
+			}
+			return nil
 		})
 	}
 	return g.Wait()

@@ -255,7 +255,7 @@ func (e *core) onDeltaDone(ev deltaDone) {
 	r.writing = false
 	if ev.err != nil {
 		r.failed = true
-		e.fail(r.key.batch, DeltaTask, r.files-1, fmt.Errorf("state file: %w", ev.err), false)
+		e.fail(r.key.batch, DeltaTask, r.files-1, ev.err, false)
 		return
 	}
 	r.ref = &ev.ref
