@@ -66,7 +66,7 @@ func (d *StateDir) Write(batch, since int64, executor string, epoch int64, attem
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
-		return DeltaRef{}, explain(d.dir, fmt.Errorf("write %s: %w", f.Name(), err))
+		return DeltaRef{}, explain(d.dir, err)
 	}
 	return ref, nil
 }

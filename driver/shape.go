@@ -3,6 +3,7 @@ package driver
 import (
 	"fmt"
 
+	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
@@ -116,6 +117,9 @@ func nodeTitle(n *rdd.Node) string {
 func (s *shape) task(t rdd.TaskID) string {
 	if t.Node >= 0 && t.Node < len(s.nodes) {
 		return fmt.Sprintf("%s partition %d", s.nodes[t.Node], t.Part)
+	}
+	if t == executor.DeltaTask {
+		return "state file"
 	}
 	return fmt.Sprintf("node %d partition %d", t.Node, t.Part)
 }

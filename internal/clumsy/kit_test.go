@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/commitlog"
+	"github.com/millrace/millrace/sink"
 )
 
 // limit is how long one run may take before it is killed and counts as hung.
@@ -100,7 +101,7 @@ func (r result) refused(t *testing.T, code int, want ...string) {
 	}
 	said := 0
 	for _, l := range lines {
-		if strings.Contains(l, want[0]) && !strings.Contains(l, "level=DEBUG") {
+		if strings.Contains(l, want[0]) && !strings.Contains(l, "level=DEBUG") && !strings.Contains(l, "level=WARN") {
 			said++
 		}
 	}
@@ -186,6 +187,27 @@ func (p *place) topic(name string) (rows []string) {
 			}
 		}
 		r.Close()
+	}
+	return rows
+}
+
+// rows are the rows of an output: of a topic, or of the published files of JSON lines.
+func (p *place) rows(output string) (rows []string) {
+	p.t.Helper()
+	kind, at, _ := strings.Cut(output, ":")
+	if kind == "log" {
+		return p.topic(at)
+	}
+	files, err := sink.ReadManifest(filepath.Join(p.dir, at))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f.Path)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		rows = append(rows, strings.Split(strings.TrimSpace(string(data)), "\n")...)
 	}
 	return rows
 }
