@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/driver"
 )
 
@@ -178,4 +180,39 @@ func TestOtherMaster(t *testing.T) {
 		t.Error(d)
 	}
 	until(t, "end of children", nil, func() bool { return len(driver.ChildrenIn(f.dir)) == 0 })
+}
+
+// TestProgramChanged starts another version of the program over the children of the old one: they are told to go, and new ones take over (P20).
+func TestProgramChanged(t *testing.T) {
+	needProc(t)
+	f := newFixture(t, "")
+	lines, want := text(2000)
+	f.write(lines[:1000]...)
+	p := f.startDriver("DRIVER_TEST_MASTER=procs[2,1]")
+	until(t, "counts", p, func() bool { return f.total() == 1000*3 })
+	until(t, "recorded commit", p, func() bool { return f.recorded() })
+	p.kill()
+	old := driver.ChildrenIn(f.dir)
+	f.write(lines[1000:]...)
+	p = f.startDriver("DRIVER_TEST_MASTER=procs[2,1]", "DRIVER_TEST_VARIANT=2")
+	until(t, "last counts", p, func() bool { return f.total() == 2000*3 })
+	for _, pid := range driver.ChildrenIn(f.dir) {
+		if slices.Contains(old, pid) {
+			t.Errorf("child %d of the old program still runs", pid)
+		}
+	}
+	p.kill()
+	if d := cmp.Diff(want, f.last()); d != "" {
+		t.Error(d)
+	}
+}
+
+// recorded tells whether every planned batch has its commit in the batch log.
+func (f *fixture) recorded() bool {
+	in, err := checkpoint.Inspect(f.cfg.Checkpoint)
+	if err != nil {
+		return false
+	}
+	s, err := in.Summarize(1)
+	return err == nil && s.Committed > 0 && s.Planned == s.Committed
 }
