@@ -22,7 +22,7 @@ const (
 	envWorld = "MILLRACE_KILL_WORLD" // directory; also how processes of a world are found
 	envTopic = "MILLRACE_KILL_TOPIC" // of the Kafka sink
 	envTrace = "MILLRACE_KILL_TRACE" // directory for notes of what each process computes
-	envLanes = "MILLRACE_KILL_LANES" // of the files sink, and of the Kafka sink; 2 where it is missing
+	envLanes = "MILLRACE_KILL_LANES" // of the files sink, and of the Kafka sink; 4 where it is missing
 )
 
 // TestMain makes this binary the job's driver, and that driver's executors, where the environment says so.
@@ -99,9 +99,9 @@ func enrich(job *dstream.Job) {
 		To(output())
 }
 
-// output is a sink with several lanes, so that kills land between two of them.
+// output is a sink with more lanes than there are executors, so that kills land between two of them, in two processes and in one.
 func output() sink.Sink {
-	lanes := 2
+	lanes := 4
 	if n := os.Getenv(envLanes); n != "" {
 		_, _ = fmt.Sscan(n, &lanes)
 	}
@@ -119,5 +119,5 @@ func output() sink.Sink {
 const (
 	outDir   = "out"
 	outTopic = "counts"
-	outLanes = 3
+	outLanes = 4
 )

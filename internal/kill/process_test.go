@@ -35,7 +35,7 @@ const runLimit = 60 * time.Second
 // start starts a driver in the world.
 func (w *world) start(t testing.TB, flags ...string) *process {
 	t.Helper()
-	args := []string{"--name", "kill", "--master", w.master, "--checkpoint", w.checkpt(), "--log", w.logDir(), "--verbose", "--partitions", "3"}
+	args := []string{"--name", "kill", "--master", w.master, "--checkpoint", w.checkpt(), "--log", w.logDir(), "--verbose"}
 	if w.brokers != "" {
 		args = append(args, "--brokers", w.brokers)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/internal/kafkatest"
 )
 
@@ -50,12 +51,28 @@ func newWorld(t testing.TB, job, sink string, seed uint64, n int) *world {
 	w.hint = fmt.Sprintf("MILLRACE_SEED=%d go test -run '^%s$' ./internal/kill", seed, strings.ReplaceAll(t.Name(), "/", "$/^"))
 	w.in.load(t, w.logDir())
 	t.Cleanup(func() { w.end(t) })
+	if sink == "log" {
+		w.makeOutput(t)
+	}
 	if sink == "kafka" {
 		w.brokers = kafkatest.Addr(t)
 		w.topic = fmt.Sprintf("kill-%s-%d", job, time.Now().UnixNano())
 		t.Cleanup(w.dropTopic)
 	}
 	return w
+}
+
+// makeOutput makes the output topic, with segments so short that it rolls to the next all the time.
+func (w *world) makeOutput(t testing.TB) {
+	t.Helper()
+	l, err := commitlog.Open(w.logDir(), commitlog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := l.Create(outTopic, commitlog.Settings{Partitions: outLanes, SegmentBytes: 1 << 10, RetainAge: -1}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *world) dropTopic() {
@@ -217,15 +234,18 @@ func (w *world) checkEnd(out published) error {
 		}
 		return nil
 	}
+	var rows []row
+	for _, lane := range out {
+		rows = append(rows, lane...)
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return int(a.batch - b.batch) })
 	last := map[string]int64{}
-	for lane, rows := range out {
-		for i, r := range rows {
-			n, err := strconv.ParseInt(r.value, 10, 64)
-			if err != nil || n <= last[r.key] {
-				return fmt.Errorf("lane %d row %d: count of %q is %s after %d (%v)", lane, i, r.key, r.value, last[r.key], err)
-			}
-			last[r.key] = n
+	for _, r := range rows {
+		n, err := strconv.ParseInt(r.value, 10, 64)
+		if err != nil || n <= last[r.key] {
+			return fmt.Errorf("batch %d: count of %q is %s after %d (%v)", r.batch, r.key, r.value, last[r.key], err)
 		}
+		last[r.key] = n
 	}
 	for _, want := range modelOf(w.job, w.in)(all) {
 		if fmt.Sprint(last[want.key]) != want.value {
