@@ -33,13 +33,17 @@ func (m *machine) onJoined(e joined) {
 
 // onLost forgets an executor and starts another in its place. If it had parts, they move to the others at once.
 func (m *machine) onLost(e lost) {
-	_, known := m.execs[e.name]
+	x, known := m.execs[e.name]
 	_, begun := m.spawning[e.name]
 	if !known && !begun {
 		return
 	}
 	delete(m.execs, e.name)
 	delete(m.spawning, e.name)
+	if known && x.local {
+		m.fail("executor %s in the driver's process ended: %s", e.name, e.err)
+		return
+	}
 	m.note("error", "executor lost", "executor", e.name, "why", e.err)
 	if begun {
 		if m.failures++; m.failures >= spawnLimit {

@@ -9,6 +9,12 @@ import (
 	"github.com/millrace/millrace/internal/transport"
 )
 
+// Names of executors in the driver's process.
+const (
+	localName  = "local"  // the only one of --master local
+	driverName = "driver" // the host of console and callback lanes where the others are processes
+)
+
 // fleet brings executors up, one way for each master.
 type fleet interface {
 	// launch starts executor name, or finds one that waits for a driver, and returns a connection that is ready for Welcome.
@@ -22,7 +28,7 @@ func (e *engine) startFleet(ctx context.Context, workers *errgroup.Group) error 
 	switch e.master.kind {
 	case masterLocal:
 		e.fleet = localFleet{}
-		e.local(ctx, "local", e.master.slots)
+		e.local(ctx, localName, e.master.slots)
 		return nil
 	case masterProcs:
 		p, err := e.newProcs(ctx)
@@ -38,7 +44,7 @@ func (e *engine) startFleet(ctx context.Context, workers *errgroup.Group) error 
 		e.fleet = l
 	}
 	if e.onDriver() {
-		e.local(ctx, "driver", 0) // the host of console and callback lanes
+		e.local(ctx, driverName, 0) // the host of console and callback lanes
 	}
 	return nil
 }
@@ -84,7 +90,7 @@ func (e *engine) executorConfig(name string, slots int) executor.Config {
 func (e *engine) localListen() *executor.Listen {
 	switch f := e.fleet.(type) {
 	case *procs:
-		return &executor.Listen{Network: "unix", Addr: f.socket("driver"), Security: transport.Security{Token: f.token}}
+		return &executor.Listen{Network: "unix", Addr: f.socket(driverName), Security: transport.Security{Token: f.token}}
 	case *listening:
 		return &executor.Listen{Network: "tcp", Addr: f.peerAddr(), Security: f.security}
 	}

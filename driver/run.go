@@ -344,7 +344,14 @@ func (e *engine) serve(ctx context.Context, name string, conn executor.Conn) {
 	j, err := e.welcome(name, conn, e.cfg.CheckpointEvery)
 	if err != nil {
 		_ = conn.Close()
-		e.post(ctx, lost{name, err.Error()})
+		switch {
+		case name == localName || name == driverName:
+			e.post(ctx, abort{fmt.Sprintf("executor in the driver's process: %v", err)})
+		case e.master.kind == masterListen:
+			e.log.Warn("executor refused", "executor", name, "why", err)
+		default:
+			e.post(ctx, lost{name, err.Error()})
+		}
 		return
 	}
 	e.post(ctx, connected{j, conn})
