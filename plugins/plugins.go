@@ -1,0 +1,181 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// Protocol is the version of this contract. Host and plugin with different ones refuse each other.
+const Protocol = 1
+
+// Batch is what a call may depend on besides its records and state (I2).
+type Batch struct {
+	Number    int64
+	Time      int64 // batch time, µs since 1970 UTC
+	Partition int   // the task's: source partition, reduce partition, or lane
+	Final     bool  // the last batch of a finished job (P30)
+}
+
+// Map turns rows into rows, one record batch at a time; how rows are cut into record batches means nothing. One goroutine at a time uses
+// an instance; instances are made as needed.
+type Map interface {
+	// Output declares the schema of what Process gives for rows of schema in, or says why such rows cannot be taken. It is called
+	// while the job is built, in every process, and gives the same everywhere.
+	Output(in *arrow.Schema) (*arrow.Schema, error)
+	// Process computes the rows that in becomes, in order; nil where there are none.
+	Process(ctx context.Context, b Batch, in arrow.Record) (arrow.Record, error)
+}
+
+// Aggregate combines the rows of each key in a batch. Partial runs before the shuffle, so that keys and not rows travel.
+type Aggregate interface {
+	// Schemas declares partial and final results, without key columns.
+	Schemas(key, in *arrow.Schema) (partial, out *arrow.Schema, err error)
+	// Partial gives one row a key: row i combines the rows r of in with of[r] == i, in order.
+	Partial(ctx context.Context, b Batch, in arrow.Record, of []int32, keys int) (arrow.Record, error)
+	// Merge is Partial for rows that are partial results, and gives final ones.
+	Merge(ctx context.Context, b Batch, partials arrow.Record, of []int32, keys int) (arrow.Record, error)
+}
+
+// Keyed is an operator with state. Once a batch and partition it gets all keys that have rows or a timer that is due.
+type Keyed interface {
+	// Schemas declares state and output. The state's schema is a promise: a checkpoint is refused by another.
+	Schemas(key, in *arrow.Schema) (state, out *arrow.Schema, err error)
+	// Update computes a batch.
+	Update(ctx context.Context, b Batch, in KeyedInput) (KeyedOutput, error)
+}
+
+// KeyedInput is one partition's share of a batch, for n keys in order of first appearance, timers first.
+type KeyedInput struct {
+	Keys   arrow.Record // n rows
+	Rows   arrow.Record // in order of (upstream partition, row) (I7); nil where there are none
+	Of     []int32      // key number of each row
+	State  arrow.Record // n rows; those of keys without state are zero or null
+	Exists []bool       // which keys have state
+	Due    []bool       // which keys' timers fire in this batch: before its rows, exactly once
+}
+
+// KeyedOutput is what becomes of it. State and Timers have n elements.
+type KeyedOutput struct {
+	Actions []Action     // n
+	State   arrow.Record // n rows; those with another action than Set are not read
+	Timers  []int64      // n: due time in µs of batch time, 0 for none; not read where the action is Keep
+	Out     arrow.Record // nil where there are no rows
+	OutOf   []int32      // key number of each output row
+}
+
+// Action says what happens to a key's state.
+type Action uint8
+
+// The actions: Keep leaves state and timer as they are, Set stores both, Delete removes both.
+const (
+	Keep Action = iota
+	Set
+	Delete
+)
+
+// Source reads replayable partitions: from an offset on, a partition gives the same rows whenever and by whomever it is read.
+type Source interface {
+	Schema() (*arrow.Schema, error)
+	// Partitions lists what exists now, in a stable order in which new ones come last.
+	Partitions(ctx context.Context) ([]Partition, error)
+	// Read gives rows of p from offset from on, about limit bytes of them, and waits for the first. Its error is io.EOF once p is complete. It
+	// may be called for several partitions at once.
+	Read(ctx context.Context, p Partition, from int64, limit int) (Rows, error)
+}
+
+// Partition is one ordered piece of a source.
+type Partition struct {
+	Key   string // identity, stable across restarts
+	Meta  []byte // what Read needs besides; kept in the plan that reads the partition first
+	Start int64  // where a new job begins
+	End   int64  // records below exist now, -1 if unknown
+}
+
+// Rows are read rows: those of the offsets [From, Next). Offsets ascend and may have gaps.
+type Rows struct {
+	Rec     arrow.Record // nil where no row is left of these offsets
+	Offsets []int64      // one a row
+	Next    int64        // where to read on
+	End     int64        // last known end of the partition, -1 if unknown
+}
+
+// Sink publishes rows once.
+type Sink interface {
+	// Check says why rows of this schema, of which the first keys columns are the key, cannot be written.
+	Check(rows *arrow.Schema, keys int) error
+	// Lane takes lane n of lanes over: every earlier owner, with a lower epoch, is fenced before Lane returns (I9).
+	Lane(ctx context.Context, n, lanes int, epoch int64) (Lane, error)
+}
+
+// Lane is one ordered output. One goroutine at a time; batches come in order.
+type Lane interface {
+	// Marker is the one that was published last, read after fencing; nil for a fresh output (P7).
+	Marker() []byte
+	// Stage makes the rows ready, invisibly (P8). Staging a batch again replaces what was staged for it and for all after it.
+	Stage(ctx context.Context, b Batch, rows []arrow.Record) error
+	// Publish makes staged batch b visible and its marker durable in one atomic write.
+	Publish(ctx context.Context, b Batch, marker []byte) error
+	// Flush makes all that was published visible to readers now.
+	Flush(ctx context.Context) error
+	Close() error
+}
+
+// Plugin is what a process offers.
+type Plugin struct {
+	Name      string
+	Version   string // part of the plan: another version is another program (P1)
+	Operators []Operator
+}
+
+// Operator is one offer: a name, and a function that makes the operator out of the bytes that the job configures it with. Exactly one of
+// the functions is set. The bytes are part of the plan; secrets are named in them by file (P21).
+type Operator struct {
+	Name      string
+	Map       func(config []byte) (Map, error)
+	Aggregate func(config []byte) (Aggregate, error)
+	Keyed     func(config []byte) (Keyed, error)
+	Source    func(config []byte) (Source, error)
+	Sink      func(config []byte) (Sink, error)
+}
+
+// Kind is "map", "aggregate", "keyed", "source" or "sink", and "" if not exactly one function is set.
+func (o Operator) Kind() string {
+	kind, set := "", 0
+	for _, k := range []struct {
+		name string
+		set  bool
+	}{{"map", o.Map != nil}, {"aggregate", o.Aggregate != nil}, {"keyed", o.Keyed != nil}, {"source", o.Source != nil}, {"sink", o.Sink != nil}} {
+		if k.set {
+			kind = k.name
+			set++
+		}
+	}
+	if set != 1 {
+		return ""
+	}
+	return kind
+}
+
+// Check lists all that is wrong with a plugin: names that are missing or taken twice, operators that are no or several things.
+func (p Plugin) Check() error {
+	var errs []error
+	if p.Name == "" || p.Version == "" {
+		errs = append(errs, fmt.Errorf("plugin %q version %q: both are mandatory", p.Name, p.Version))
+	}
+	seen := map[string]bool{}
+	for i, o := range p.Operators {
+		switch {
+		case o.Name == "":
+			errs = append(errs, fmt.Errorf("plugin %q: operator %d has no name", p.Name, i))
+		case seen[o.Name]:
+			errs = append(errs, fmt.Errorf("plugin %q: two operators are named %q", p.Name, o.Name))
+		case o.Kind() == "":
+			errs = append(errs, fmt.Errorf("plugin %q: operator %q: set exactly one of Map, Aggregate, Keyed, Source and Sink", p.Name, o.Name))
+		}
+		seen[o.Name] = true
+	}
+	return errors.Join(errs...)
+}
