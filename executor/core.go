@@ -98,20 +98,11 @@ type link struct {
 	down chan struct{} // closed when the connection has ended
 	once sync.Once
 	beat bool // the driver's lease needs heartbeats
+	past bool // the core's: refused, or replaced by a newer driver
 }
 
 func newLink(beat bool) *link {
 	return &link{out: make(chan ToDriver, reportQueue), down: make(chan struct{}), beat: beat}
-}
-
-// closed tells whether the connection has ended, or another driver has replaced this one.
-func (l *link) closed() bool {
-	select {
-	case <-l.down:
-		return true
-	default:
-		return false
-	}
 }
 
 func (l *link) close() { l.once.Do(func() { close(l.down) }) }
@@ -260,7 +251,7 @@ func (e *core) onCommand(ctx context.Context, c command) {
 		e.onWelcome(c.from, w)
 		return
 	}
-	if s, ok := c.m.(*Stop); ok && !c.from.closed() { // also from a driver of another program, which sends no Welcome (P20)
+	if s, ok := c.m.(*Stop); ok && !c.from.past { // also from a driver of another program, which sends no Welcome (P20)
 		level := slog.LevelInfo
 		if e.cfg.Plan != nil {
 			level = slog.LevelDebug // the driver is in the same process, and says it itself

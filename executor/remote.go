@@ -28,12 +28,15 @@ type remote struct {
 	once  sync.Once
 	group sync.WaitGroup
 
+	leaving chan struct{} // Close was called
+	leave   sync.Once
+
 	mu    sync.Mutex // guards cause
 	cause error
 }
 
 func newRemote(c *transport.Conn) *remote {
-	r := &remote{conn: c, out: make(chan ToExecutor, controlQueue), ended: make(chan struct{})}
+	r := &remote{conn: c, out: make(chan ToExecutor, controlQueue), ended: make(chan struct{}), leaving: make(chan struct{})}
 	r.beat.Store(int64(heartbeatOf(0)))
 	r.group.Go(r.write)
 	return r
@@ -80,10 +83,11 @@ func (r *remote) Recv() (ToDriver, error) {
 // minLease keeps tiny heartbeats from making a busy machine look dead.
 const minLease = time.Second
 
-// Close ends the connection; the executor is not told to stop.
+// Close sends what is queued (a Stop, say) and ends the connection. By itself it does not tell the executor to stop.
 func (r *remote) Close() error {
-	r.end(ErrStopped)
+	r.leave.Do(func() { close(r.leaving) })
 	r.group.Wait()
+	r.end(ErrStopped)
 	return nil
 }
 
@@ -108,26 +112,29 @@ func (r *remote) why() error {
 func (r *remote) write() {
 	for {
 		beat := time.Duration(r.beat.Load())
-		kind, payload := kindPing, []byte(nil)
-		var stop bool
+		var m ToExecutor
 		select {
 		case <-r.ended:
 			return
-		case m := <-r.out:
-			var err error
-			if kind, payload, err = encodeMessage(m); err != nil {
-				r.end(err)
+		case m = <-r.out:
+		case <-clock.System{}.After(beat):
+		case <-r.leaving:
+			select {
+			case m = <-r.out:
+			default:
 				return
 			}
-			_, stop = m.(*Stop)
-		case <-clock.System{}.After(beat):
 		}
-		if err := r.conn.Write(leases*max(beat, minLease), kind, payload); err != nil {
+		kind, payload, err := kindPing, []byte(nil), error(nil)
+		if m != nil {
+			kind, payload, err = encodeMessage(m)
+		}
+		if err == nil {
+			err = r.conn.Write(leases*max(beat, minLease), kind, payload)
+		}
+		if err != nil {
 			r.end(err)
 			return
-		}
-		if stop {
-			r.beat.Store(int64(time.Hour)) // nothing follows; the executor closes the connection
 		}
 	}
 }

@@ -117,6 +117,20 @@ func TestStopWithoutWelcome(t *testing.T) {
 	n.ended <- nil
 }
 
+// TestCloseSendsStop closes the connection right behind Stop: the executor hears it.
+func TestCloseSendsStop(t *testing.T) {
+	for range 20 {
+		f := newFleet(newWorld(t))
+		n := f.process("a")
+		f.send(n, &Stop{Reason: "test"})
+		_ = n.conn.Close()
+		if err := <-n.ended; err != nil {
+			t.Fatal(err)
+		}
+		n.ended <- nil
+	}
+}
+
 // TestMessages sends every message through its wire form.
 func TestMessages(t *testing.T) {
 	plan := checkpoint.Plan{Batch: 3, Time: 4, Ranges: []checkpoint.Range{{Source: "s", Partition: 1, From: 2, Until: 9}}, Layout: rdd.Layout{Reduce: 2, Lanes: map[string]int{"o": 1}}, Hash: []byte{1}}

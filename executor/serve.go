@@ -57,6 +57,11 @@ func (s *session) serve(ctx context.Context, e *core) {
 			wait = max(leases*beat, minLease)
 		}
 		select {
+		case e.control <- command{s.link, m}: // also behind the end of the connection: a Stop counts
+			continue
+		default:
+		}
+		select {
 		case e.control <- command{s.link, m}:
 		case <-s.link.down:
 			return

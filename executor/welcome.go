@@ -29,6 +29,7 @@ func (e *core) onWelcome(from *link, w *Welcome) {
 	}
 	if refusal != "" {
 		e.log.Warn("driver refused", "epoch", w.Epoch, "reason", refusal)
+		from.past = true
 		select {
 		case from.out <- &Join{Executor: e.name, PID: os.Getpid(), Refusal: refusal}:
 		default:
@@ -36,6 +37,7 @@ func (e *core) onWelcome(from *link, w *Welcome) {
 		return
 	}
 	if e.driver != nil && e.driver != from {
+		e.driver.past = true
 		e.driver.close()
 	}
 	e.driver, e.epoch, e.generation, e.behind, e.beat = from, w.Epoch, 0, nil, nil
