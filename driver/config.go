@@ -37,7 +37,7 @@ type Config struct {
 	LogDir          string        // embedded log; default ./millrace-log
 	OnBadRecord     string        // keep (default) or stop
 	OnOffsetGone    string        // stop (default) or reset
-	Drop            []string      // operators whose state may be dropped from the checkpoint (P19)
+	Drop            []string      // operators and sources that the checkpoint has and that may be given up (P19)
 	SinkAdopt       bool          // accept a sink's marker from another timeline (P7)
 	Retries         int           // of a failed task, 0: 4, negative: none
 	TokenFile       string        // shared secret of driver and executors
@@ -57,7 +57,7 @@ type Config struct {
 	Debug         bool          // tests: rows go through columns between all operators (P24)
 	BlockBytes    int64         // executor.Config.BlockBytes
 
-	Args  []string     // for child processes and executors: the job's arguments; nil: os.Args[1:]
+	Args  []string     // for child processes and executors: the job's arguments; nil: os.Args[1:]. They set the job's own flags there
 	Env   []string     // more environment for child processes
 	Log   *slog.Logger // nil: text on standard error
 	Clock clock.Clock  // nil: the machine's

@@ -61,7 +61,7 @@ func ServeSocket(ctx context.Context, path string, token []byte, cfg Config, orp
 	return serveSocket(ctx, path, token, cfg, orphan)
 }
 
-// Dial connects a driver to an executor that listens (procs). heartbeat is Settings.HeartbeatMillis' duration, 0: the default.
+// Dial connects a driver to an executor that listens (procs). The connection's lease follows Settings.HeartbeatMillis once Welcome was sent.
 func Dial(ctx context.Context, network, addr string, sec transport.Security) (Conn, error) {
 	return dialExecutor(ctx, network, addr, sec)
 }

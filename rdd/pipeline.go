@@ -12,7 +12,7 @@ import (
 // few enough that a chunk stays in the cache (512 to 4,096 measure the same). What is computed does not depend on it.
 const ChunkRows = 2048
 
-// Router places rows of a sink's input on lanes. *sink.Output's adapter implements it.
+// Router places rows of a sink's input on lanes; every sink.Output is one. Safe for concurrent use.
 type Router interface {
 	// Route writes the lane (0 <= lane < lanes) of each row of rec to lane. task numbers the upstream tasks (their root's place among
 	// the sink's feeders plus their partition; two tasks may share a number), first is the number of rows that this task

@@ -52,11 +52,11 @@ type Schema struct {
 
 // Env is what a sink is given by the process that opens it.
 type Env struct {
-	Job        string
-	Brokers    []string
-	LogDir     string
-	Checkpoint string
-	TLS        *TLS
+	Job        string   // job name (--name)
+	Brokers    []string // --brokers
+	LogDir     string   // --log
+	Checkpoint string   // checkpoint directory, "" without one
+	TLS        *TLS     // for Kafka, nil: plaintext
 	Log        *slog.Logger
 	Clock      clock.Clock
 	Terminal   bool // standard output is a terminal

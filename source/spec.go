@@ -35,7 +35,7 @@ type Spec struct {
 	Decoder func() rdd.Decoder
 	Open    func(ctx context.Context, env Env) (Connector, error)
 	Mutable bool // history may change (compacted topic): rows are journalled beside the plan (P18)
-	Local   bool // lives in one process (memory): refused outside local[N] unless every process builds the same
+	Local   bool // lives in one process (a Feed): refused outside local[N]
 }
 
 // PlanText is Spec.Text.
