@@ -94,7 +94,6 @@ type machine struct {
 	// Batches.
 	todo      []checkpoint.Plan           // planned before this driver, not launched again yet
 	skip      map[int64][]executor.LaneID // lanes that published them already
-	checked   bool                        // the first markers were looked at
 	flights   []*flight                   // planned and not committed, ascending
 	last      int64                       // last planned batch
 	lastTime  int64                       // its batch time

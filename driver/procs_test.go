@@ -76,6 +76,9 @@ func (f *fixture) startDriver(env ...string) *process {
 		for _, pid := range driver.ChildrenIn(f.dir) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
+		if sockets, err := os.Readlink(filepath.Join(f.dir, "checkpoint", "executors")); err == nil {
+			_ = os.RemoveAll(sockets)
+		}
 	})
 	return p
 }

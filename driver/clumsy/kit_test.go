@@ -25,11 +25,12 @@ const limit = 60 * time.Second
 type place struct {
 	t   *testing.T
 	dir string
+	env []string // of jobs, beside the test's own
 }
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	return &place{t, t.TempDir()}
+	return &place{t: t, dir: t.TempDir()}
 }
 
 // result is how a run ended.
@@ -46,20 +47,16 @@ func (p *place) command(ctx context.Context, job string, args ...string) *exec.C
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}
-	cmd.Env = append(cmd.Env, envJob+"="+job)
+	cmd.Env = append(append(cmd.Env, p.env...), envJob+"="+job)
 	return cmd
 }
 
 // run runs a job until it ends. Its log is ./log.
-func (p *place) run(job string, args ...string) result { p.t.Helper(); return p.runWith(nil, job, args...) }
-
-// runWith is run with more environment.
-func (p *place) runWith(env []string, job string, args ...string) result {
+func (p *place) run(job string, args ...string) result {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := p.command(ctx, job, append([]string{"--log", "log", "--interval", "10ms"}, args...)...)
-	cmd.Env = append(cmd.Env, env...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
