@@ -3,6 +3,7 @@ package rdd
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/state"
@@ -145,7 +146,12 @@ type Layout struct {
 }
 
 // PartitionOf is the reduce partition of a key hash.
-func (l *Layout) PartitionOf(hash uint64) int { return row.Group(hash) * l.Reduce / row.Groups }
+func (l *Layout) PartitionOf(hash uint64) int {
+	if fault.Planted("P27-groups") {
+		return int(hash % uint64(l.Reduce))
+	}
+	return row.Group(hash) * l.Reduce / row.Groups
+}
 
 // GroupsOf is the range [from, until) of key groups that reduce partition p owns.
 func (l *Layout) GroupsOf(p int) (from, until int) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/fault"
 )
 
 // ErrFenced is returned when another owner of the transactional id has taken over (I9).
@@ -62,7 +63,12 @@ func Open(ctx context.Context, cl *kgo.Client, ck clock.Clock, topic, txn string
 }
 
 // Renew continues after an error: what is open is aborted under a higher epoch, unless another owner has taken the id over since (ErrFenced).
-func (p *Producer) Renew(ctx context.Context) error { return p.init(ctx, p.id, p.epoch) }
+func (p *Producer) Renew(ctx context.Context) error {
+	if fault.Planted("I9-kafka") {
+		return p.init(ctx, -1, -1)
+	}
+	return p.init(ctx, p.id, p.epoch)
+}
 
 func (p *Producer) init(ctx context.Context, id int64, epoch int16) error {
 	err := p.retry(ctx, "take over", func() error {
@@ -112,6 +118,9 @@ func (p *Producer) write(ctx context.Context, recs map[int32]*Records, m Marker)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.produce(gctx, recs) })
 	g.Go(func() error {
+		if fault.Planted("P9-marker") {
+			return nil
+		}
 		if err := p.addOffsets(gctx, m); err != nil {
 			return err
 		}
@@ -214,7 +223,7 @@ func (p *Producer) retry(ctx context.Context, what string, f func() error) error
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
+		case (errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)) && !fault.Planted("I9-kafka"):
 			return fmt.Errorf("kafka topic %s, transactional id %s: %s: %w: %v", p.topic, p.txn, what, ErrFenced, err)
 		case !kerr.IsRetriable(err) && !errors.Is(err, kerr.ConcurrentTransactions), p.clock.Now().After(deadline):
 			return fmt.Errorf("kafka topic %s, transactional id %s: %s: %w", p.topic, p.txn, what, err)
