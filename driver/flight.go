@@ -55,7 +55,7 @@ func (m *machine) newFlight(p checkpoint.Plan, durable bool) *flight {
 // restart forgets what depended on the assignment before: every executor reports again under the new generation.
 func (f *flight) restart(alive map[string]*member) {
 	f.staged, f.published, f.publishing = map[string]bool{}, map[string]bool{}, false
-	f.retries = nil
+	f.retries, f.attempts = nil, map[rdd.TaskID]int{} // a new owner counts from the start
 	for name := range f.deltas {
 		if alive[name] == nil {
 			delete(f.deltas, name)
