@@ -69,6 +69,10 @@ func newLane(id LaneID, n *rdd.Node, lanes int, o sink.Owner) *lane {
 // open takes the lane over in the sink. The caller says which lane it is.
 func (l *lane) open(ctx context.Context, o sink.Output) error {
 	s, err := o.Lane(ctx, l.id.Lane, l.lanes, l.owner)
+	if errors.Is(err, sink.ErrFenced) { // P7: by epochs alone a copy of a checkpoint looks like an old owner
+		return fmt.Errorf("%w. Another driver runs this job, or the checkpoint was restored from an older copy. Nothing was written. "+
+			"Choose: end the other driver; another output; the checkpoint that wrote this one; or --sink-adopt, which accepts what is there if the checkpoint knows its source offsets", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func (l *lane) stop() {
 
 // covers tells whether the sink says that it has batch b: then the lane neither stages nor publishes it again (I5).
 func (l *lane) covers(b int64) bool {
-	return l.marked && l.marker.UUID == l.owner.UUID && l.marker.Timeline <= l.owner.Timeline && l.marker.Batch >= b
+	return l.marked && l.marker.UUID == l.owner.UUID && l.marker.Timeline <= l.owner.Timeline && l.marker.Batch >= b && !fault.Planted("I5-executor")
 }
 
 // startLaneLoop starts a lane that was opened.

@@ -41,7 +41,7 @@ const fenceTries = 100
 // fence takes the lane over: it creates the next slot, so that everyone who does not know of it finds it taken (P4, I9).
 func (w *laneFiles) fence() error {
 	for range fenceTries {
-		if last := w.m.last; last != nil && last.UUID == w.owner.UUID && last.Epoch > w.owner.Epoch && !fault.Planted("I9-files") {
+		if last := w.m.last; last != nil && last.UUID == w.owner.UUID && last.Timeline == w.owner.Timeline && last.Epoch > w.owner.Epoch && !fault.Planted("I9-files") {
 			return w.fenced(last)
 		}
 		w.opening = w.m.head() + 1

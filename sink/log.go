@@ -49,7 +49,7 @@ func logSink(topic string, f Format, opts []LogOption) Sink {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	spec := &Spec{Name: "log:" + topic, Kind: "log", Text: fmt.Sprintf("log %s %s", topic, f), Durable: true, Err: o.err}
+	spec := &Spec{Name: "log:" + topic, Kind: "log", Text: fmt.Sprintf("log %s %s", topic, f), Durable: true, OnDisk: true, Err: o.err}
 	if topic == "" {
 		spec.Err = errors.Join(spec.Err, errors.New("a sink to the embedded log needs a topic"))
 	}
@@ -61,7 +61,7 @@ func logSink(topic string, f Format, opts []LogOption) Sink {
 // logOutput is a topic of the embedded log in one process.
 type logOutput struct {
 	env    Env
-	log    *commitlog.Log
+	log    *commitlog.Log // nil elsewhere (Env.Elsewhere)
 	topic  string
 	schema Schema
 	format Format
@@ -76,6 +76,9 @@ type logKeys struct {
 }
 
 func openLog(env Env, s Schema, topic string, f Format, o logOptions) (Output, error) {
+	if env.Elsewhere {
+		return &logOutput{env: env, topic: topic, schema: s, format: f, opts: o}, nil
+	}
 	l, err := commitlog.Create(env.LogDir, commitlog.Options{Clock: env.Clock, Log: env.Log})
 	if err != nil {
 		return nil, fmt.Errorf("sink log %s: %w", topic, err)
@@ -128,7 +131,7 @@ func (l *logOutput) Lane(_ context.Context, n, _ int, o Owner) (Lane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink log %s: %w", l.topic, err)
 	}
-	w, err := t.Own(n, commitlog.Owner{Job: o.UUID, Epoch: o.Epoch})
+	w, err := t.Own(n, commitlog.Owner{Job: fmt.Sprintf("%s/%d", o.UUID, o.Timeline), Epoch: o.Epoch}) // epochs count within a timeline (P5)
 	if err != nil {
 		return nil, logError(err)
 	}
@@ -140,4 +143,9 @@ func (l *logOutput) Lane(_ context.Context, n, _ int, o Owner) (Lane, error) {
 }
 
 // Close releases the log. Lanes are closed before.
-func (l *logOutput) Close() error { return l.log.Close() }
+func (l *logOutput) Close() error {
+	if l.log == nil {
+		return nil
+	}
+	return l.log.Close()
+}
