@@ -82,7 +82,7 @@ func filesSink(dir string, f fileFormat, opts []FileOption) Sink {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	spec := &Spec{Name: "files:" + dir, Kind: "files", Text: fmt.Sprintf("files %s %s", dir, f.name()), Durable: true}
+	spec := &Spec{Name: "files:" + dir, Kind: "files", Text: fmt.Sprintf("files %s %s", dir, f.name()), Durable: true, OnDisk: true}
 	switch {
 	case dir == "":
 		spec.Err = errors.New("a file sink needs a directory")
@@ -111,6 +111,9 @@ type filesOutput struct {
 func openFiles(dir string, f fileFormat, o filesOptions, env Env, s Schema) (Output, error) {
 	if _, err := f.stager(s); err != nil {
 		return nil, err
+	}
+	if env.Elsewhere {
+		return &filesOutput{dir, f, o, env, s}, nil
 	}
 	for _, d := range []string{manifestDir, stagingDir} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {

@@ -25,6 +25,7 @@ type Spec struct {
 	Text       string               // kind, place and format in a canonical line; no secrets, no broker addresses
 	Err        error                // a mistake in the options, reported when the job is built
 	Durable    bool                 // exactly once, needs --checkpoint
+	OnDisk     bool                 // writes files of the driver's machine: its lanes run where the checkpoint's directory is seen too, or in the driver's process (P23)
 	OnDriver   bool                 // its lanes run in the driver's process (console, callbacks)
 	Atomic     bool                 // one lane: a batch is visible as a whole (P6)
 	EveryBatch bool                 // Stage and Publish are called for batches without rows too (callbacks)
@@ -60,6 +61,7 @@ type Env struct {
 	Log        *slog.Logger
 	Clock      clock.Clock
 	Terminal   bool // standard output is a terminal
+	Elsewhere  bool // on another machine than its files (Spec.OnDisk): only Route will be called, and nothing may be touched
 }
 
 // TLS names files; their content is never shipped or logged.

@@ -32,6 +32,7 @@ func Files[T any](dir string, f Format[T], opts ...Option) Source[T] {
 	}
 	s := f.spec("files", dir)
 	s.Err = errors.Join(s.Err, err)
+	s.OnDisk = true
 	limit := f.limit
 	if limit == 0 {
 		limit = MaxRecordBytes

@@ -36,6 +36,7 @@ type Spec struct {
 	Open    func(ctx context.Context, env Env) (Connector, error)
 	Mutable bool // history may change (compacted topic): rows are journalled beside the plan (P18)
 	Local   bool // lives in one process (a Feed): refused outside local[N]
+	OnDisk  bool // reads files of the driver's machine: only executors that see the checkpoint's directory too get its partitions (P23)
 }
 
 // PlanText is Spec.Text.

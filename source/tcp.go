@@ -30,6 +30,7 @@ func TCPText(addr string, opts ...Option) Source[string] {
 		err = errors.Join(err, fmt.Errorf("%w; want host:port", splitErr))
 	}
 	s.Err = errors.Join(s.Err, err)
+	s.OnDisk = true // the log
 	s.Open = func(ctx context.Context, env Env) (Connector, error) {
 		return openTCP(ctx, env, addr, o.listen, f.limit)
 	}

@@ -88,6 +88,7 @@ func topicSource[T any](kind, topic string, f Format[T], opts []Option) Source[T
 	s.Err = errors.Join(s.Err, err)
 	s.Mutable = o.compacted
 	if kind == "log" {
+		s.OnDisk = true
 		s.Open = openLog(topic, o.start)
 	} else {
 		s.Open = openKafka(topic, o.start, kafkaOptions{mutable: o.compacted})
