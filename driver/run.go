@@ -251,9 +251,13 @@ func (e *engine) post(ctx context.Context, ev event) {
 
 // writeLog appends frames to the batch log, one fsync each, in order.
 func (e *engine) writeLog(ctx context.Context) error {
+	marks, merr := newMilestones(e)
 	for f := range e.frames {
 		began := e.clock.Now()
-		err := e.store.Append(f.plan, f.commits)
+		err := errors.Join(merr, marks.mark(f.commits, f.plan == nil))
+		if err == nil {
+			err = e.store.Append(f.plan, f.commits)
+		}
 		e.cfg.Stats.addCommit(e.clock.Now().Sub(began))
 		ev := appended{}
 		if err != nil {
