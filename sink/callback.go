@@ -73,16 +73,17 @@ func (c *caller) call(ctx context.Context, b Batch, rows []arrow.Record) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	result, returned := make(chan error, 1), make(chan struct{})
+	var err error
+	returned := make(chan struct{})
 	c.mu.Lock()
 	c.running = returned
 	c.mu.Unlock()
 	go func() { // call or, if f ignores its limit, wait is there for its end
 		defer close(returned)
-		result <- c.protect(ctx, b, rows)
+		err = c.protect(ctx, b, rows)
 	}()
 	select {
-	case err := <-result:
+	case <-returned: // and not before: until then the next call is refused
 		return err
 	case <-c.clock.After(c.opts.timeout):
 	}

@@ -111,6 +111,21 @@ func TestCallback(t *testing.T) {
 	}
 }
 
+// TestCallbackReturns: a call that has returned is not in the way of the next one, however soon that comes. Several run at once, so that some are
+// preempted on their way back.
+func TestCallbackReturns(t *testing.T) {
+	f := func(context.Context, sink.Batch, []arrow.Record) error { return nil }
+	for i := range 8 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			l := openLane(t, openOutput(t, sink.Callback("f", f), sinktest.Schema), 1)
+			for n := range int64(5_000) {
+				publish(t, l, n+1, nil)
+			}
+		})
+	}
+}
+
 func TestCallbackTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
