@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/internal/fault/faulttest"
 )
 
 // planted are the package's faults and the tests that catch them.
@@ -28,31 +30,9 @@ var planted = []struct{ fault, test string }{
 
 // TestRed runs each of these tests with its fault switched on: it must fail.
 func TestRed(t *testing.T) {
-	if os.Getenv("MILLRACE_FAULT") != "" {
-		t.Skip("is itself run with a fault")
-	}
 	for _, p := range planted {
-		t.Run(p.fault, func(t *testing.T) {
-			out, err := again(p.test, "MILLRACE_FAULT="+p.fault)
-			if err == nil {
-				t.Errorf("%s is green with %s:\n%s", p.test, p.fault, out)
-			}
-			if !bytes.Contains(out, []byte("--- FAIL: "+p.test)) {
-				t.Errorf("%s with %s ended in another way:\n%s", p.test, p.fault, out)
-			}
-		})
+		t.Run(p.fault, func(t *testing.T) { faulttest.Red(t, p.fault, p.test, "--- FAIL: "+p.test) })
 	}
-}
-
-// again runs one test in a new process.
-func again(test, env string) ([]byte, error) {
-	var path []string
-	for part := range strings.SplitSeq(test, "/") {
-		path = append(path, "^"+part+"$")
-	}
-	cmd := exec.Command(os.Args[0], "-test.run", strings.Join(path, "/"), "-test.v")
-	cmd.Env = append(os.Environ(), env)
-	return cmd.CombinedOutput()
 }
 
 // TestKilled ends a process at each crash point, at several appends: what it had acknowledged is there.

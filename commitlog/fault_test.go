@@ -4,16 +4,13 @@ package commitlog
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"testing"
+
+	"github.com/millrace/millrace/internal/fault/faulttest"
 )
 
 // Each planted fault turns a test red.
 func TestFaultsAreCaught(t *testing.T) {
-	if os.Getenv("MILLRACE_FAULT") != "" {
-		t.Skip("is itself run with a fault")
-	}
 	for fault, test := range map[string]string{
 		"P11-torn":                 "TestTornAtEveryByte",
 		"P11-visible-before-fsync": "TestNothingVisibleBeforeFsync",
@@ -24,13 +21,7 @@ func TestFaultsAreCaught(t *testing.T) {
 		"I9-log":                   "TestTakenOverFromLiveProcess",
 		"I9-log-epoch":             "TestTakenOverFromLiveProcess",
 	} {
-		t.Run(fault, func(t *testing.T) {
-			cmd := exec.Command(os.Args[0], "-test.run", "^"+test+"$", "-test.count=1")
-			cmd.Env = append(os.Environ(), "MILLRACE_FAULT="+fault)
-			if out, err := cmd.CombinedOutput(); err == nil {
-				t.Errorf("%s is green with %s:\n%s", test, fault, out)
-			}
-		})
+		t.Run(fault, func(t *testing.T) { faulttest.Red(t, fault, test) })
 	}
 }
 

@@ -3,13 +3,12 @@
 package dstream_test
 
 import (
-	"os"
-	"os/exec"
 	"testing"
+
+	"github.com/millrace/millrace/internal/fault/faulttest"
 )
 
-// Each planted fault must turn its test red; the same tests are green without it. The test binary runs itself with the
-// fault switched on.
+// Each planted fault must turn its test red; the same tests are green without it.
 func TestPlantedFaultsAreCaught(t *testing.T) {
 	for fault, test := range map[string]string{
 		"I2-clock":             "TestRunningCountExpires",
@@ -25,11 +24,7 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
-			cmd.Env = append(os.Environ(), "MILLRACE_FAULT="+fault)
-			if out, err := cmd.CombinedOutput(); err == nil {
-				t.Errorf("%s stays green with the fault:\n%s", test, out)
-			}
+			faulttest.Red(t, fault, test)
 		})
 	}
 }

@@ -5,6 +5,7 @@ package sink_test
 import (
 	"testing"
 
+	"github.com/millrace/millrace/internal/fault/faulttest"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/sink/sinktest"
 )
@@ -12,13 +13,13 @@ import (
 // Each planted fault of the file sink must turn a test red.
 func TestFilesFaults(t *testing.T) {
 	for _, f := range []struct{ fault, test string }{
-		{"I5-files", "^TestFilesJSON$/^PublishedOnce$"},
-		{"P8-early", "^TestFilesJSON$/^StagedIsInvisible$"},
-		{"P10-double-slot", "^TestFilesJSON$/^OldOwnerFlushes$"},
-		{"P7-marker", "^TestTornJournal$"},
-		{"I9-files", "^TestFilesJSON$/^OldOwnerIsFenced$"},
+		{"I5-files", "TestFilesJSON/PublishedOnce"},
+		{"P8-early", "TestFilesJSON/StagedIsInvisible"},
+		{"P10-double-slot", "TestFilesJSON/OldOwnerFlushes"},
+		{"P7-marker", "TestTornJournal"},
+		{"I9-files", "TestFilesJSON/OldOwnerIsFenced"},
 	} {
-		t.Run(f.fault, func(t *testing.T) { sinktest.Red(t, f.fault, f.test) })
+		t.Run(f.fault, func(t *testing.T) { faulttest.Red(t, f.fault, f.test) })
 	}
 }
 

@@ -5,7 +5,7 @@ package sink_test
 import (
 	"testing"
 
-	"github.com/millrace/millrace/sink/sinktest"
+	"github.com/millrace/millrace/internal/fault/faulttest"
 )
 
-func TestCallbackFaults(t *testing.T) { sinktest.Red(t, "P12-early", "^TestCallback$") }
+func TestCallbackFaults(t *testing.T) { faulttest.Red(t, "P12-early", "TestCallback") }

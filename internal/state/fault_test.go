@@ -3,26 +3,11 @@
 package state
 
 import (
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/internal/fault/faulttest"
 )
 
-// red proves that a test can fail: it runs the test with a fault switched on and wants it to fail with a message.
-func red(t *testing.T, fault, test, message string) {
-	t.Helper()
-	if os.Getenv("MILLRACE_FAULT") != "" {
-		t.Skip("is itself run with a fault")
-	}
-	cmd := exec.Command(os.Args[0], "-test.run", "^"+test+"$")
-	cmd.Env = append(os.Environ(), "MILLRACE_FAULT="+fault)
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), message) {
-		t.Errorf("%s with %s: want a failure with %q, got %v:\n%s", test, fault, message, err, out)
-	}
-}
-
 func TestRedVersion(t *testing.T) {
-	red(t, "I3-version", "TestBeginWantsTheNextBatch", "batch 7 was begun on version 0")
+	faulttest.Red(t, "I3-version", "TestBeginWantsTheNextBatch", "batch 7 was begun on version 0")
 }
