@@ -55,12 +55,14 @@ type SectionData struct {
 // exists is never written to: another name is taken.
 func (d *StateDir) Write(batch, since int64, executor string, epoch int64, attempt int, sections []SectionData) (DeltaRef, error) {
 	ref := DeltaRef{Batch: batch, Since: since}
-	f, err := d.create(fmt.Sprintf("%012d-%s-e%d-a%d", batch, plain(executor), epoch, attempt))
+	f, err := d.create(fileStem(batch, executor, epoch, attempt))
 	if err != nil {
 		return ref, explain(d.dir, err)
 	}
 	ref.File = filepath.Base(f.Name())
-	err = d.fill(f, &ref, sections)
+	buf := d.buffers.Get().(*bytes.Buffer)
+	defer d.buffers.Put(buf)
+	err = fill(f, buf, &ref, sections)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -69,6 +71,11 @@ func (d *StateDir) Write(batch, since int64, executor string, epoch int64, attem
 		return DeltaRef{}, explain(d.dir, err)
 	}
 	return ref, nil
+}
+
+// fileStem begins the name of a state file.
+func fileStem(batch int64, executor string, epoch int64, attempt int) string {
+	return fmt.Sprintf("%012d-%s-e%d-a%d", batch, plain(executor), epoch, attempt)
 }
 
 // create makes a new file whose name begins with stem.
@@ -83,10 +90,8 @@ func (d *StateDir) create(stem string) (*os.File, error) {
 	}
 }
 
-// fill writes the sections to f and describes them in ref.
-func (d *StateDir) fill(f *os.File, ref *DeltaRef, sections []SectionData) error {
-	buf := d.buffers.Get().(*bytes.Buffer)
-	defer d.buffers.Put(buf)
+// fill writes the sections to f, by way of buf, and describes them in ref.
+func fill(f io.Writer, buf *bytes.Buffer, ref *DeltaRef, sections []SectionData) error {
 	buf.Reset()
 	buf.WriteString(stateMagic)
 	whole := xxh3.New()
@@ -117,7 +122,7 @@ func (d *StateDir) fill(f *os.File, ref *DeltaRef, sections []SectionData) error
 	return nil
 }
 
-func flush(f *os.File, buf *bytes.Buffer, whole *xxh3.Hasher, ref *DeltaRef) error {
+func flush(f io.Writer, buf *bytes.Buffer, whole *xxh3.Hasher, ref *DeltaRef) error {
 	_, _ = whole.Write(buf.Bytes())
 	n, err := f.Write(buf.Bytes())
 	ref.Bytes += int64(n)
@@ -162,7 +167,7 @@ func (d *StateDir) Load(ref DeltaRef, s Section) (arrow.Record, error) {
 	if s.Rows == 0 && s.Len == 0 {
 		return nil, nil
 	}
-	path, err := d.path(ref)
+	path, err := d.path(ref.File)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +175,11 @@ func (d *StateDir) Load(ref DeltaRef, s Section) (arrow.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rowsOf(path, s, data)
+}
+
+// rowsOf makes the rows of a section's bytes, which lie in the file that path names.
+func rowsOf(path string, s Section, data []byte) (arrow.Record, error) {
 	if xxh3.Hash(data) != s.Sum && !fault.Planted("P15-sum") {
 		return nil, &damage{path, s.Off, fmt.Sprintf("section of operator %q has another checksum than the commit record", s.Operator)}
 	}
@@ -183,10 +193,10 @@ func (d *StateDir) Load(ref DeltaRef, s Section) (arrow.Record, error) {
 	return rec, nil
 }
 
-// path is where ref's file is; a name that leads elsewhere is damage.
-func (d *StateDir) path(ref DeltaRef) (string, error) {
-	path := filepath.Join(d.dir, stateDir, ref.File)
-	if ref.File == "" || ref.File != filepath.Base(ref.File) || strings.HasPrefix(ref.File, ".") {
+// path is where a state file is; a name that leads elsewhere is damage.
+func (d *StateDir) path(file string) (string, error) {
+	path := filepath.Join(d.dir, stateDir, file)
+	if file == "" || file != filepath.Base(file) || strings.HasPrefix(file, ".") {
 		return "", &damage{path, nowhere, "not the name of a state file"}
 	}
 	return path, nil
@@ -217,7 +227,7 @@ func readSection(path string, s Section) ([]byte, error) {
 
 // Check verifies the whole file against ref.
 func (d *StateDir) Check(ref DeltaRef) error {
-	path, err := d.path(ref)
+	path, err := d.path(ref.File)
 	if err != nil {
 		return err
 	}
@@ -250,7 +260,7 @@ func (d *StateDir) sync(refs []DeltaRef, after, until int64) error {
 		if ref.Batch <= after || ref.Batch > until {
 			continue
 		}
-		path, err := d.path(ref)
+		path, err := d.path(ref.File)
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func (e *core) onAssign(ctx context.Context, a *Assign) {
 		e.commit(a.Base)
 	}
 	e.rejoined = false
-	p := &preparation{generation: a.Generation, base: a.Base, refs: a.Deltas, state: e.state}
+	p := &preparation{generation: a.Generation, driver: e.driver, base: a.Base, refs: a.Deltas, state: e.state}
 	e.meetPeers(ctx, a)
 	e.diffParts(before, a, p)
 	e.diffLanes(anew, a, p)
@@ -196,7 +196,7 @@ func (e *core) missing(p *preparation) {
 	}
 	p.sinkEnv = sink.Env{
 		Job: e.hello.Job, Brokers: e.set.Brokers, LogDir: e.set.LogDir, Checkpoint: e.hello.Checkpoint,
-		TLS: e.cfg.SinkTLS, Log: e.log, Clock: e.clock, Terminal: e.cfg.Terminal,
+		TLS: e.cfg.SinkTLS, Log: e.log, Clock: e.clock, Terminal: e.cfg.Terminal, Elsewhere: e.courier != nil,
 	}
 	p.stats, p.slots = e.cfg.Stats, max(e.cfg.Slots, 1)
 }
@@ -216,7 +216,7 @@ func (e *core) onPrepared(ctx context.Context, ev prepared) {
 	if ev.err != nil {
 		e.unprepared(p)
 		answer.Err = ev.err.Error()
-		e.say(answer)
+		e.answer(p, answer)
 		return
 	}
 	e.opened = true
@@ -236,9 +236,16 @@ func (e *core) onPrepared(ctx context.Context, ev prepared) {
 	for _, x := range e.parts {
 		answer.NextDue = sooner(answer.NextDue, x.nextDue())
 	}
-	e.say(answer)
+	e.answer(p, answer)
 	for _, r := range e.runs {
 		e.wake(r)
+	}
+}
+
+// answer tells the driver that made the assignment. Another one counts generations anew.
+func (e *core) answer(p *preparation, m *Assigned) {
+	if p.driver == e.driver {
+		e.say(m)
 	}
 }
 

@@ -22,6 +22,7 @@ var toExecutor = map[byte]func() ToExecutor{
 	6: func() ToExecutor { return new(Committed) },
 	7: func() ToExecutor { return new(Flush) },
 	8: func() ToExecutor { return new(Stop) },
+	9: func() ToExecutor { return new(Answer) },
 }
 
 var toDriver = map[byte]func() ToDriver{
@@ -34,6 +35,8 @@ var toDriver = map[byte]func() ToDriver{
 	38: func() ToDriver { return new(TaskFailed) },
 	39: func() ToDriver { return new(Flushed) },
 	40: func() ToDriver { return new(Heartbeat) },
+	41: func() ToDriver { return new(Deposit) },
+	42: func() ToDriver { return new(Fetch) },
 }
 
 // kindOf is the type number of a message, 0 for one that is never sent.
@@ -55,6 +58,8 @@ func kindOf(m any) byte {
 		return 7
 	case *Stop:
 		return 8
+	case *Answer:
+		return 9
 	case *Join:
 		return 32
 	case *Assigned:
@@ -73,6 +78,10 @@ func kindOf(m any) byte {
 		return 39
 	case *Heartbeat:
 		return 40
+	case *Deposit:
+		return 41
+	case *Fetch:
+		return 42
 	}
 	return 0
 }

@@ -50,7 +50,8 @@ type core struct {
 	set     Settings
 	plan    *rdd.Plan
 	readers map[int][]int // stateful node -> wide nodes that read its table
-	state   *checkpoint.StateDir
+	state   depot         // nil: nothing is kept
+	courier *courier      // state, where the driver keeps it
 
 	assign     *Assign
 	generation int64
@@ -262,6 +263,12 @@ func (e *core) onCommand(ctx context.Context, c command) {
 	}
 	if c.from != e.driver {
 		return // an older driver (I9)
+	}
+	if a, ok := c.m.(*Answer); ok { // what waits may wait for it
+		if e.courier != nil {
+			e.courier.take(a)
+		}
+		return
 	}
 	if len(e.behind) > 0 || e.mustWait(c.m) {
 		if len(e.behind) == behindAssign {

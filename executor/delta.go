@@ -22,7 +22,7 @@ func concat(recs []arrow.Record) arrow.Record { return batch.Concat(recs) }
 // deltaWork writes a batch's delta file on a slot (P15).
 type deltaWork struct {
 	run      *run
-	dir      *checkpoint.StateDir
+	dir      depot
 	since    int64
 	executor string
 	epoch    int64
@@ -45,7 +45,7 @@ type deltaDone struct {
 	err  error
 }
 
-func (w *deltaWork) do(context.Context) any {
+func (w *deltaWork) do(ctx context.Context) any {
 	var sections []checkpoint.SectionData
 	for _, c := range w.changes {
 		s, err := c.sections()
@@ -54,7 +54,7 @@ func (w *deltaWork) do(context.Context) any {
 		}
 		sections = append(sections, s...)
 	}
-	ref, err := w.dir.Write(w.run.key.batch, w.since, w.executor, w.epoch, w.attempt, sections)
+	ref, err := w.dir.write(ctx, w, sections)
 	return deltaDone{w, ref, err}
 }
 

@@ -92,7 +92,8 @@ type fleet struct {
 	next     []int64 // offsets, by partition
 	layout   rdd.Layout
 	every    int
-	plain    bool // no deltas, no checkpoint
+	plain    bool              // no deltas, no checkpoint
+	away     map[string]string // executors that see this path in the checkpoint's place: on other machines (P23)
 	deltas   []checkpoint.DeltaRef
 	plans    map[int64]*checkpoint.Plan
 	flight   []int64
@@ -110,6 +111,7 @@ type node struct {
 	kill  context.CancelFunc
 	ended chan error
 	seen  []ToDriver // what waits for another expect
+	keeps *Keeper    // for one on another machine
 	until [feedParts]int64
 }
 
@@ -117,7 +119,7 @@ func newFleet(w *world) *fleet {
 	return &fleet{
 		t: w.t, w: w, nodes: map[string]*node{}, epoch: 1, next: make([]int64, feedParts), plans: map[int64]*checkpoint.Plan{},
 		layout: rdd.Layout{Reduce: 4, Lanes: map[string]int{"out": 2}}, pending: map[int64]map[string]*checkpoint.DeltaRef{},
-		settings: Settings{HeartbeatMillis: 500},
+		settings: Settings{HeartbeatMillis: 500}, away: map[string]string{},
 	}
 }
 
@@ -190,6 +192,13 @@ func (f *fleet) dial(sock string) Conn {
 
 func (f *fleet) pump(n *node) {
 	conn, in := n.conn, n.in
+	if f.away[n.name] != "" {
+		dir, err := checkpoint.OpenState(f.w.dir)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		n.keeps = NewKeeper(dir, n.name, f.epoch)
+	}
 	go func() {
 		defer close(in)
 		for {
@@ -199,6 +208,11 @@ func (f *fleet) pump(n *node) {
 			}
 			switch m.(type) {
 			case *Heartbeat:
+				continue
+			case *Deposit, *Fetch:
+				if n.keeps == nil || conn.Send(n.keeps.Handle(m)) != nil {
+					return
+				}
 				continue
 			}
 			in <- m
@@ -218,6 +232,9 @@ func (f *fleet) welcome(n *node) *Join {
 	w := &Welcome{Epoch: f.epoch, Executor: n.name, Job: "test", UUID: "u", Timeline: 1, PlanText: f.w.plan().Text, Settings: f.settings}
 	if !f.plain {
 		w.Checkpoint, w.Nonce, w.Settings.Deltas, w.Settings.CheckpointEvery = f.w.dir, "nonce", true, f.every
+		if dir := f.away[n.name]; dir != "" {
+			w.Checkpoint = dir
+		}
 	}
 	f.send(n, w)
 	j := expect[*Join](f, n)

@@ -9,10 +9,10 @@ import (
 // Messages between driver and executors are plain structs. Within a process they travel as they are, between processes as CBOR behind a
 // type number. They are immutable once sent. ToExecutor and ToDriver list them.
 
-// ToExecutor is a message from the driver: *Welcome, *Assign, *Launch, *Publish, *Committed, *Retry, *Flush or *Stop.
+// ToExecutor is a message from the driver: *Welcome, *Assign, *Launch, *Publish, *Committed, *Retry, *Flush, *Answer or *Stop.
 type ToExecutor interface{ toExecutor() }
 
-// ToDriver is a message from an executor: *Join, *Assigned, *Held, *TaskDone, *Staged, *Published, *TaskFailed, *Flushed, *Heartbeat or *Lost.
+// ToDriver is a message from an executor: *Join, *Assigned, *Held, *TaskDone, *Staged, *Published, *TaskFailed, *Flushed, *Deposit, *Fetch, *Heartbeat or *Lost.
 type ToDriver interface{ toDriver() }
 
 // Welcome is the first message on a connection: it fences older drivers (I9) and gives the executor what it needs to build the job.
@@ -27,7 +27,7 @@ type Welcome struct {
 	Job        string
 	UUID       string
 	Timeline   int64
-	Checkpoint string // directory, if shared ("" without a checkpoint)
+	Checkpoint string // directory on the driver's machine ("" without a checkpoint)
 	Nonce      string // name of a file in Checkpoint that proves that the directory is shared (P23)
 	Settings   Settings
 }
@@ -50,7 +50,7 @@ type Join struct {
 	Slots    int
 	Addr     string // where peers send blocks
 	PID      int
-	Shared   bool   // sees the checkpoint's directory
+	Shared   bool   // sees the checkpoint's directory; otherwise its state files and journals go to the driver by Deposit and Fetch (P23)
 	Refusal  string // why it does not join: the difference of programs or plans
 	Holds    int64  // state version it still has from an earlier driver, 0 for none
 }
@@ -183,6 +183,48 @@ type Flush struct{}
 // Flushed answers Flush.
 type Flushed struct{ Err string }
 
+// Deposit is a piece of a file that the driver is to keep in the checkpoint for an executor that does not see it (P23): a journal if Source is not
+// empty, else a state file. An executor sends one file at a time, and each piece after the answer to the one before it. A piece at offset 0 begins a file; what
+// was not ended before is dropped.
+type Deposit struct {
+	ID        int64 // Answer has the same
+	Batch     int64
+	Attempt   int    // of the state file
+	Source    string // of the journal
+	Partition int
+	Off       int64
+	Data      []byte // at most Piece bytes
+	Last      bool   // ends the file: it is kept if Sum is its checksum, and the answer comes after that
+	Sum       uint64 // xxh3 of the whole
+}
+
+// Fetch asks for a piece of a state file or, if File is empty, of a journal (P23).
+type Fetch struct {
+	ID        int64
+	File      string
+	Batch     int64
+	Source    string
+	Partition int
+	Off       int64
+	Len       int // at most Piece
+}
+
+// Answer answers a Deposit or a Fetch.
+type Answer struct {
+	ID   int64
+	File string // Deposit: name of the state file that was kept, for DeltaRef
+	Data []byte // Fetch
+	Size int64  // Fetch of a journal: bytes in all, NoJournal if there is none
+	Sum  uint64 // Fetch of a journal: xxh3 of the whole
+	Err  string
+}
+
+// Piece bounds the bytes of files in one message: what a slow line carries well within a lease.
+const Piece = 256 << 10
+
+// NoJournal is Answer.Size where a range was not journalled.
+const NoJournal = -1
+
 // Heartbeat keeps the connection's lease.
 type Heartbeat struct{ Batch int64 }
 
@@ -199,6 +241,7 @@ func (*Retry) toExecutor()     {}
 func (*Publish) toExecutor()   {}
 func (*Committed) toExecutor() {}
 func (*Flush) toExecutor()     {}
+func (*Answer) toExecutor()    {}
 func (*Stop) toExecutor()      {}
 
 func (*Join) toDriver()       {}
@@ -209,6 +252,8 @@ func (*Staged) toDriver()     {}
 func (*TaskFailed) toDriver() {}
 func (*Published) toDriver()  {}
 func (*Flushed) toDriver()    {}
+func (*Deposit) toDriver()    {}
+func (*Fetch) toDriver()      {}
 func (*Heartbeat) toDriver()  {}
 func (*Lost) toDriver()       {}
 

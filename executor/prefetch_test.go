@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -119,6 +120,13 @@ func (fickleDecoder) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, [
 
 // TestJournalOfMutableSource loses an executor behind a batch of a source whose history changes: the next one computes the same rows (P18).
 func TestJournalOfMutableSource(t *testing.T) {
+	t.Run("folder", func(t *testing.T) { journalled(t, nil) })
+	t.Run("elsewhere", func(t *testing.T) {
+		journalled(t, map[string]string{"a": filepath.Join(t.TempDir(), "a"), "b": filepath.Join(t.TempDir(), "b")})
+	})
+}
+
+func journalled(t *testing.T, away map[string]string) {
 	w := newWorld(t)
 	src := &fickle{records: 100}
 	w.extra = func(j *dstream.Job, _ dstream.Stream[word]) {
@@ -126,6 +134,9 @@ func TestJournalOfMutableSource(t *testing.T) {
 	}
 	f := newFleet(w)
 	f.layout.Lanes["raw"] = 1
+	if away != nil {
+		f.away = away
+	}
 	launch := func() *checkpoint.Plan {
 		p := f.cut(0)
 		p.Ranges = []checkpoint.Range{{Source: "fickle", Partition: 0, From: 5, Until: 25}}

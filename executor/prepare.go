@@ -20,9 +20,10 @@ import (
 // preparation is what an assignment needs before gained parts can work. It runs beside the loop, which does not touch these parts meanwhile.
 type preparation struct {
 	generation int64
+	driver     *link // who wants it
 	base       int64
 	refs       []checkpoint.DeltaRef
-	state      *checkpoint.StateDir
+	state      depot
 	parts      []*part
 	old        []*lane // to be closed before new ones open
 	lanes      []*lane
@@ -108,7 +109,7 @@ func (p *preparation) run(ctx context.Context) (done prepared) {
 	}
 	g.SetLimit(p.slots)
 	for _, x := range p.parts {
-		g.Go(func() error { return guarded(func() error { return p.restore(x) }) })
+		g.Go(func() error { return guarded(func() error { return p.restore(ctx, x) }) })
 	}
 	err := open.Wait()
 	if err == nil {
@@ -170,20 +171,20 @@ func (p *preparation) openLanes(ctx context.Context, fresh map[int]sink.Output) 
 }
 
 // restore brings a partition's tables to the version of base, from the chain of state files.
-func (p *preparation) restore(x *part) error {
+func (p *preparation) restore(ctx context.Context, x *part) error {
 	if p.base == 0 {
 		return nil
 	}
 	p.stats.restoredPart(x.n)
 	for _, k := range x.tables {
-		if err := p.restoreTable(x, k); err != nil {
+		if err := p.restoreTable(ctx, x, k); err != nil {
 			return fmt.Errorf("state of %q, key groups %d to %d: %w", k.node.Name, x.from, x.until, err)
 		}
 	}
 	return nil
 }
 
-func (p *preparation) restoreTable(x *part, k *keyed) error {
+func (p *preparation) restoreTable(ctx context.Context, x *part, k *keyed) error {
 	if p.state == nil {
 		return fmt.Errorf("version %d is wanted and no state files are written; nothing can be restored without --checkpoint", p.base)
 	}
@@ -197,7 +198,7 @@ func (p *preparation) restoreTable(x *part, k *keyed) error {
 			if s.Operator != k.node.Name || from >= until {
 				continue
 			}
-			rec, err := p.state.Load(ref, s)
+			rec, err := p.state.load(ctx, ref, s)
 			if err != nil {
 				return err
 			}

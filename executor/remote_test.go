@@ -67,7 +67,6 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		{"plan", Welcome{PlanText: text + "extra line\n"}, "driver:   extra line"},
-		{"nonce", Welcome{PlanText: text, Checkpoint: w.dir, Nonce: "other"}, "share that directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg, _ := newFleet(w).config("a")
@@ -142,6 +141,8 @@ func TestMessages(t *testing.T) {
 			Lanes: map[string][]string{"o": {"a"}}, Peers: map[string]string{"a": "unix:/x"}, Deltas: []checkpoint.DeltaRef{*ref}, Owner: sink.Owner{UUID: "u"}, InFlight: []checkpoint.Plan{plan},
 		},
 		&Launch{Plan: plan, Skip: []LaneID{{"o", 1}}}, &Retry{Batch: 1, Tasks: []rdd.TaskID{{Node: 1, Part: 2}, DeltaTask}}, &Publish{1}, &Committed{2}, &Flush{}, &Stop{"why"},
+		&Answer{ID: 1, File: "f", Data: []byte{1}, Size: NoJournal, Sum: 1 << 63, Err: "e"},
+		&Deposit{ID: 1, Batch: 2, Attempt: 1, Source: "s", Partition: 3, Off: 1 << 40, Data: []byte{1}, Last: true, Sum: 1 << 63}, &Fetch{ID: 1, File: "f", Off: 7, Len: Piece},
 		&Join{Executor: "a", Slots: 2, Addr: "unix:/x"}, &Assigned{Markers: []LaneMarker{{Sink: "o", OK: true, Marker: sink.Marker{UUID: "u", PlanHash: []byte{1}}}}},
 		&Held{Parts: []HeldPart{{Source: "s", End: -1}}}, &TaskDone{Batch: 1, Sums: []uint64{1 << 63}}, &Staged{Batch: 1, Delta: ref, Tasks: []TaskDone{{Batch: 1}}},
 		&Published{Batch: 1, Lanes: []LaneID{{"o", 0}}}, &TaskFailed{Message: "m", Fatal: true}, &Flushed{"e"}, &Heartbeat{3},

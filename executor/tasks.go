@@ -89,7 +89,7 @@ type sourceWork struct {
 	from      *reader
 	rng       checkpoint.Range
 	stopOnBad bool
-	journal   *checkpoint.StateDir // of a source whose history can change (P18)
+	journal   depot // of a source whose history can change (P18)
 	stats     *Stats
 }
 
@@ -116,7 +116,7 @@ func (w *sourceWork) do(ctx context.Context) any {
 // history can change are journalled durably before anything is made of them.
 func (w *sourceWork) read(ctx context.Context) ([]*records.Block, error) {
 	if w.journal != nil && !fault.Planted("P18-journal") {
-		data, ok, err := w.journal.ReadJournal(w.ctx.Batch, w.rng.Source, w.rng.Partition)
+		data, ok, err := w.journal.readJournal(ctx, w.ctx.Batch, w.rng.Source, w.rng.Partition)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func (w *sourceWork) read(ctx context.Context) ([]*records.Block, error) {
 		}
 	}
 	if w.journal != nil && !fault.Planted("P18-journal") {
-		if err := w.journal.WriteJournal(w.ctx.Batch, w.rng.Source, w.rng.Partition, encodeJournal(w.rng, blocks)); err != nil {
+		if err := w.journal.writeJournal(ctx, w.ctx.Batch, w.rng.Source, w.rng.Partition, encodeJournal(w.rng, blocks)); err != nil {
 			return nil, err
 		}
 	}

@@ -25,10 +25,10 @@ func heartbeatOf(millis int64) time.Duration {
 func (e *core) onWelcome(from *link, w *Welcome) {
 	refusal := e.refuses(w)
 	if refusal == "" {
-		refusal = e.prepareJob(w)
+		refusal = e.prepareJob(from, w)
 	}
 	if refusal != "" {
-		e.log.Warn("driver refused", "epoch", w.Epoch, "reason", refusal)
+		e.log.Debug("driver refused", "epoch", w.Epoch, "reason", refusal) // the driver warns, and JoinDriver's error says it here
 		from.past = true
 		select {
 		case from.out <- &Join{Executor: e.name, PID: os.Getpid(), Refusal: refusal}:
@@ -46,7 +46,7 @@ func (e *core) onWelcome(from *link, w *Welcome) {
 		e.name = w.Executor
 	}
 	e.say(&Join{
-		Executor: e.name, Slots: e.cfg.Slots, Addr: e.address(), PID: os.Getpid(), Shared: w.Checkpoint != "", Holds: e.holds(),
+		Executor: e.name, Slots: e.cfg.Slots, Addr: e.address(), PID: os.Getpid(), Shared: w.Checkpoint != "" && e.courier == nil, Holds: e.holds(),
 	})
 	if from.beat {
 		e.heartbeat()
@@ -58,17 +58,39 @@ func (e *core) refuses(w *Welcome) string {
 	if w.Epoch < e.epoch && !fault.Planted("I9-executor") {
 		return fmt.Sprintf("driver of epoch %d is older than the one of epoch %d that this executor follows", w.Epoch, e.epoch)
 	}
-	if w.Checkpoint != "" && w.Nonce != "" {
-		proof := filepath.Join(w.Checkpoint, w.Nonce)
-		if _, err := os.Stat(proof); err != nil {
-			return fmt.Sprintf("checkpoint %s of the driver's machine is not seen from here (%v): share that directory between the machines, under the same path", w.Checkpoint, err)
-		}
-	}
 	return ""
 }
 
+// sees tells whether the checkpoint's directory is seen from here, under its path: the driver's nonce file is in it (P23).
+func sees(w *Welcome) bool {
+	if w.Nonce == "" || fault.Planted("P23-shared") {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(w.Checkpoint, w.Nonce))
+	return err == nil
+}
+
+// findDepot finds where state files go: into the checkpoint's folder if it is seen, else to the driver. Without a checkpoint there is no such place.
+func (e *core) findDepot(from *link, w *Welcome) error {
+	switch {
+	case w.Checkpoint == "":
+		e.courier, e.state = nil, nil
+	case sees(w):
+		dir, err := checkpoint.OpenState(w.Checkpoint)
+		if err != nil {
+			return err
+		}
+		e.courier, e.state = nil, folder{dir}
+	default:
+		e.courier = newCourier(from)
+		e.state = e.courier
+		e.log.Info("checkpoint is not seen from here, the driver keeps state", "executor", e.name, "checkpoint", w.Checkpoint)
+	}
+	return nil
+}
+
 // prepareJob builds the job's plan, or finds that it is the one that it has, and opens the state folder.
-func (e *core) prepareJob(w *Welcome) (refusal string) {
+func (e *core) prepareJob(from *link, w *Welcome) (refusal string) {
 	defer func() {
 		if p := recover(); p != nil {
 			refusal = fmt.Sprintf("the job function panics here: %v\n%s", p, debug.Stack())
@@ -95,12 +117,8 @@ func (e *core) prepareJob(w *Welcome) (refusal string) {
 			return err.Error()
 		}
 	}
-	if w.Checkpoint != "" && (e.state == nil || e.hello.Checkpoint != w.Checkpoint) {
-		dir, err := checkpoint.OpenState(w.Checkpoint)
-		if err != nil {
-			return err.Error()
-		}
-		e.state = dir
+	if err := e.findDepot(from, w); err != nil {
+		return err.Error()
 	}
 	e.hello, e.set = w, w.Settings
 	e.adopt(plan)
