@@ -251,8 +251,12 @@ func scriptShape(o map[string]string) shape {
 		names = v
 	}
 	var tables []string
-	for _, n := range strings.Split(names, ",") { // t*: a table that the others wait for; a!: bounded
-		src := sourceShape{name: strings.TrimRight(n, "*!"), table: strings.HasSuffix(n, "*"), bounded: strings.HasSuffix(n, "!")}
+	for _, n := range strings.Split(names, ",") { // t*: a table that the others wait for; t>u*: it waits for the table u itself; a!: bounded
+		name, gate, waits := strings.Cut(strings.TrimRight(n, "*!"), ">")
+		src := sourceShape{name: name, table: strings.HasSuffix(n, "*"), bounded: strings.HasSuffix(n, "!")}
+		if waits {
+			src.after = []string{gate}
+		}
 		if src.table {
 			tables = append(tables, src.name)
 		}

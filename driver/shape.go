@@ -34,42 +34,21 @@ type sinkShape struct {
 // shapeOf reads the shape from a plan.
 func shapeOf(p *rdd.Plan) shape {
 	s := shape{inputs: map[int]bool{}}
-	gates := map[int]map[int]bool{} // source node -> table source nodes
-	tables := map[int]bool{}
 	for _, w := range p.Wides {
 		s.onEmpty = s.onEmpty || w.Wide.OnEmpty
 		s.stateful = s.stateful || w.Wide.State
-		for _, t := range w.Wide.Tables {
-			if !t.Wide.Bootstrap {
-				continue
-			}
-			above := sourcesAbove(t)
-			for id := range above {
-				tables[id] = true
-			}
-			for id := range sourcesAbove(w) {
-				if gates[id] == nil {
-					gates[id] = map[int]bool{}
-				}
-				for t := range above {
-					gates[id][t] = true
-				}
-			}
+	}
+	tables := map[string]bool{}
+	for _, gates := range p.Gates {
+		for _, t := range gates {
+			tables[t] = true
 		}
 	}
 	for _, n := range p.Sources {
 		s.inputs[n.ID] = true
-		src := sourceShape{name: n.Name, table: tables[n.ID]}
+		src := sourceShape{name: n.Name, after: p.Gates[n.Name], table: tables[n.Name]}
 		if spec, ok := n.Leaf.(*source.Spec); ok {
 			src.bounded = bounded(spec)
-		}
-		// A source that feeds the table itself never waits for it.
-		if !src.table {
-			for _, t := range p.Sources {
-				if gates[n.ID][t.ID] {
-					src.after = append(src.after, t.Name)
-				}
-			}
 		}
 		s.sources = append(s.sources, src)
 	}
@@ -84,22 +63,6 @@ func shapeOf(p *rdd.Plan) shape {
 		s.nodes = append(s.nodes, nodeTitle(n))
 	}
 	return s
-}
-
-// sourcesAbove are the source nodes that n's rows come from, tables that it only reads left out.
-func sourcesAbove(n *rdd.Node) map[int]bool {
-	found := map[int]bool{}
-	var walk func(n *rdd.Node)
-	walk = func(n *rdd.Node) {
-		if n.Kind == rdd.Source {
-			found[n.ID] = true
-		}
-		for _, in := range n.In {
-			walk(in)
-		}
-	}
-	walk(n)
-	return found
 }
 
 func nodeTitle(n *rdd.Node) string {
