@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/fault"
@@ -132,6 +133,9 @@ func (s *Store) put(e *entry) (place, error) {
 		if err := s.rollOver(); err != nil {
 			return place{}, err
 		}
+	}
+	if fault.Planted("slow-batch-log") { // no fault by itself: it makes I1-publish show
+		<-s.o.Clock.After(40 * time.Millisecond)
 	}
 	at := s.at
 	s.buf = appendFrame(s.buf[:0], at, payload)

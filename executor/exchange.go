@@ -78,7 +78,11 @@ func (e *core) deliver(r *run, b rdd.Block) {
 		}
 		return
 	}
-	g.got[i], g.recs[i], g.sums[i] = true, b.Rec, b.Sum
+	at := i
+	if fault.Planted("I7-arrival") {
+		at = len(g.got) - g.missing
+	}
+	g.got[i], g.recs[at], g.sums[i] = true, b.Rec, b.Sum
 	g.missing--
 	if g.missing > 0 {
 		return

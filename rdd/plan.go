@@ -150,6 +150,9 @@ func (l *Layout) PartitionOf(hash uint64) int {
 	if fault.Planted("P27-groups") {
 		return int(hash % uint64(l.Reduce))
 	}
+	if fault.Planted("I2-seed") {
+		hash ^= fault.Noise()
+	}
 	return row.Group(hash) * l.Reduce / row.Groups
 }
 
@@ -168,6 +171,7 @@ type WideSpec struct {
 	Facts              string  // settings that decide what is computed, for the plan's text: "expire 10m0s"
 	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
 	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)
+	First              []*Node // inputs that are loaded before the others: states to begin with (P32)
 }
 
 // Input is one shuffled input of a wide node.

@@ -8,5 +8,8 @@ const Enabled = false
 // Planted is false in every binary that is built without the tag "faults".
 func Planted(string) bool { return false }
 
+// Noise is 0 in every binary that is built without the tag "faults".
+func Noise() uint64 { return 0 }
+
 // Crash does nothing in a binary that is built without the tag "faults".
 func Crash(string) {}

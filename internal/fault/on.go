@@ -33,6 +33,9 @@ func Planted(name string) bool {
 	return false
 }
 
+// Noise differs from process to process, as the seed of a Go map's hash does.
+func Noise() uint64 { return uint64(os.Getpid()) * 0x9e3779b97f4a7c15 }
+
 // Crash ends the process with SIGKILL the n-th time that it passes the point named in MILLRACE_CRASH=point:n. Where several processes have the same
 // environment, MILLRACE_CRASH_ONCE names a file that the first of them creates: the others, and those that come after it, go on.
 func Crash(point string) {

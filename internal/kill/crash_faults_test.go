@@ -125,18 +125,41 @@ func TestCrashPointsAreComplete(t *testing.T) {
 func inSource(t *testing.T, re *regexp.Regexp) []string {
 	t.Helper()
 	found := map[string]bool{}
-	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "internal/fault/") {
+	eachSource(t, func(_, text string) {
+		for _, m := range re.FindAllStringSubmatch(text, -1) {
+			found[m[1]] = true
+		}
+	})
+	return slices.Sorted(maps.Keys(found))
+}
+
+// eachSource visits the engine's source files, without tests.
+func eachSource(t *testing.T, visit func(path, text string)) {
+	t.Helper()
+	eachGoFile(t, func(path, text string) {
+		if !strings.HasSuffix(path, "_test.go") && !strings.HasPrefix(path, "internal/fault/") {
+			visit(path, text)
+		}
+	})
+}
+
+// eachGoFile visits all Go files but this package's.
+func eachGoFile(t *testing.T, visit func(path, text string)) {
+	t.Helper()
+	const root = "../.."
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil || strings.HasPrefix(filepath.ToSlash(rel), "internal/kill/") {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		for _, m := range re.FindAllStringSubmatch(string(data), -1) {
-			found[m[1]] = true
-		}
+		visit(filepath.ToSlash(rel), string(data))
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Sorted(maps.Keys(found))
 }
