@@ -310,7 +310,7 @@ func (e *engine) openOutputs(ctx context.Context) (rdd.Layout, error) {
 		if !ok {
 			return layout, fmt.Errorf("sink %s: %T is not a sink", n.Name, n.Outlet)
 		}
-		out, err := spec.Open(ctx, e.sinkEnv(), sinkSchema(n))
+		out, err := spec.Open(ctx, e.sinkEnv(), sink.SchemaOf(n.Key, n.Val))
 		if err != nil {
 			return layout, fmt.Errorf("sink %s: %w", n.Name, err)
 		}
@@ -334,15 +334,6 @@ func (e *engine) sinkEnv() sink.Env {
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 	}
 	return env
-}
-
-// sinkSchema is the form of a sink's rows.
-func sinkSchema(n *rdd.Node) sink.Schema {
-	s := sink.Schema{Arrow: row.Pair(n.Key, n.Val), ScalarValue: n.Val.Scalar()}
-	if n.Key != nil {
-		s.Keys, s.ScalarKey = len(n.Key.Schema().Fields()), n.Key.Scalar()
-	}
-	return s
 }
 
 // setup is what the machine is told.

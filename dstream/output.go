@@ -40,18 +40,9 @@ func (j *Job) checkSink(at site, n *rdd.Node, spec *sink.Spec) {
 	if n.Val == nil || spec.Check == nil {
 		return
 	}
-	if err := spec.Check(SinkSchema(n)); err != nil {
+	if err := spec.Check(sink.SchemaOf(n.Key, n.Val)); err != nil {
 		j.mistakef(at, "sink %q: %v", spec.Name, err)
 	}
-}
-
-// SinkSchema is the form of the rows that a sink node's connector gets.
-func SinkSchema(n *rdd.Node) sink.Schema {
-	s := sink.Schema{Arrow: row.Pair(n.Key, n.Val), ScalarValue: n.Val.Scalar()}
-	if n.Key != nil {
-		s.Keys, s.ScalarKey = n.Key.Schema().NumFields(), n.Key.Scalar()
-	}
-	return s
 }
 
 // Batch says which batch a callback is called for. Callbacks are called at least once a batch: a batch that is called again has the same

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/row"
 )
 
 // Sink describes where rows go. It is a value: nothing is opened until the job runs.
@@ -49,6 +50,15 @@ type Schema struct {
 	Arrow                  *arrow.Schema
 	Keys                   int
 	ScalarKey, ScalarValue bool
+}
+
+// SchemaOf is the form of the rows of a key and a value; key is nil where rows have none.
+func SchemaOf(key, val *row.Codec) Schema {
+	s := Schema{Arrow: row.Pair(key, val), ScalarValue: val.Scalar()}
+	if key != nil {
+		s.Keys, s.ScalarKey = key.Schema().NumFields(), key.Scalar()
+	}
+	return s
 }
 
 // Env is what a sink is given by the process that opens it.

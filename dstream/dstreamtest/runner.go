@@ -191,7 +191,7 @@ func (r *Runner) publish(n *rdd.Node, b *Batch, at time.Time) error {
 	ctx := context.Background()
 	lane := r.outs[n.ID]
 	if lane == nil {
-		out, err := spec.Open(ctx, sink.Env{Clock: clock.System{}}, dstream.SinkSchema(n))
+		out, err := spec.Open(ctx, sink.Env{Clock: clock.System{}}, sink.SchemaOf(n.Key, n.Val))
 		if err != nil {
 			return err
 		}
