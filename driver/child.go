@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/clock"
@@ -64,20 +66,45 @@ func RunChild(job func(*dstream.Job)) error {
 	if err = errors.Join(err, pipe.Close()); err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP) // a terminal's Ctrl-C is for the driver
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM) // a terminal's Ctrl-C and a service manager's stop are for the driver
 	defer gctune.Start(clock.System{})()
+	var over func()
 	cfg := executor.Config{
 		Name: role.Name, Slots: role.Slots, Depth: role.Depth, Debug: role.Debug, BlockBytes: role.BlockBytes,
 		Log: childLog(role.Name), Clock: clock.System{}, SourceTLS: role.KafkaTLS.source(), SinkTLS: role.KafkaTLS.sink(),
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) { return buildForDriver(job, w) },
 		Check: checkProgram,
 	}
+	cfg.Orphaned, over = orphanWatch(func() { cleanUp(role.Socket) })
 	err = executor.ServeSocket(context.Background(), role.Socket, token, cfg, time.Duration(role.OrphanMillis)*time.Millisecond)
+	over()
 	cleanUp(role.Socket)
 	if errors.Is(err, executor.ErrOrphaned) {
 		return nil
 	}
 	return err
+}
+
+// orphanWatch ends the process a while after orphaned was called if over was not: user code that does not return must not keep it (P20).
+func orphanWatch(last func()) (orphaned, over func()) {
+	alone, orphaned := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	var g errgroup.Group
+	g.Go(func() error {
+		select {
+		case <-done:
+			return nil
+		case <-alone.Done():
+		}
+		select {
+		case <-done:
+		case <-clock.System{}.After(expelLimit):
+			last()
+			os.Exit(1)
+		}
+		return nil
+	})
+	return orphaned, func() { close(done); _ = g.Wait(); orphaned() }
 }
 
 func childLog(name string) *slog.Logger {
@@ -144,6 +171,9 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 		},
 		Check: checkProgram,
 	}
+	var over func()
+	x.Orphaned, over = orphanWatch(func() { fmt.Fprintf(os.Stderr, "the driver at %s is gone, and user code does not return\n", addr) })
+	defer over()
 	for began := x.Clock.Now(); ; {
 		err := executor.JoinDriver(ctx, addr, sec, x)
 		if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, executor.ErrOrphaned) || x.Clock.Now().Sub(began) > joinLimit || ctx.Err() != nil {

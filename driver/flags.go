@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"gopkg.in/yaml.v3"
 )
 
 // flags are the flags of every job's binary. Each can also stand in the file of --config and in MILLRACE_*: flag before environment before file.
@@ -117,63 +115,6 @@ func (f *flags) config(set *pflag.FlagSet, errOut io.Writer) (Config, error) {
 		c.Cuts = cuts
 	}
 	return c, nil
-}
-
-// fromOutside sets flags that were not given from the environment, and then from the file.
-func (f *flags) fromOutside(set *pflag.FlagSet) error {
-	var err error
-	given := map[string]bool{}
-	set.VisitAll(func(fl *pflag.Flag) {
-		if fl.Changed {
-			given[fl.Name] = true
-		} else if v, ok := os.LookupEnv(envName(fl.Name)); ok && err == nil && fl.Name != "help" {
-			given[fl.Name] = true
-			if serr := set.Set(fl.Name, v); serr != nil {
-				err = usagef("%s: %w", envName(fl.Name), serr)
-			}
-		}
-	})
-	if err != nil || f.file == "" {
-		return err
-	}
-	data, err := os.ReadFile(f.file)
-	if err != nil {
-		return usagef("--config: %w", err)
-	}
-	var values map[string]any
-	if err := yaml.Unmarshal(data, &values); err != nil {
-		return usagef("--config %s: %w", f.file, err)
-	}
-	for _, name := range sortedKeys(values) {
-		fl := set.Lookup(name)
-		if fl == nil || name == "config" || name == "help" {
-			return usagef("--config %s: unknown setting %q: names are those of the flags, without dashes; see --help", f.file, name)
-		}
-		if given[name] {
-			continue
-		}
-		for _, v := range settingTexts(values[name]) {
-			if err := set.Set(name, v); err != nil {
-				return usagef("--config %s: %s: %w", f.file, name, err)
-			}
-		}
-	}
-	return nil
-}
-
-// settingTexts is a YAML value as a flag's texts: a list has one for each element.
-func settingTexts(v any) []string {
-	if list, ok := v.([]any); ok {
-		var out []string
-		for _, x := range list {
-			out = append(out, fmt.Sprint(x))
-		}
-		return out
-	}
-	if v == nil {
-		return []string{""}
-	}
-	return []string{fmt.Sprint(v)}
 }
 
 // readCuts reads a script of cuts: a JSON object a line.

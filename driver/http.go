@@ -106,6 +106,9 @@ func (e *engine) httpAddr() (string, error) {
 	if host == "" {
 		host = "127.0.0.1"
 	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return "", usagef("--http %q: want HOST:PORT or PORT: %w", e.cfg.HTTP, err)
+	}
 	addr = net.JoinHostPort(host, port)
 	ip := net.ParseIP(host)
 	if host == "localhost" || ip != nil && ip.IsLoopback() {

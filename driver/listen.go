@@ -25,11 +25,13 @@ func (e *engine) listen(ctx context.Context, workers *errgroup.Group) (*listenin
 		return nil, err
 	}
 	a, err := executor.ListenForExecutors(e.master.addr, sec)
-	if errors.Is(err, syscall.EADDRINUSE) {
+	switch network := new(net.OpError); {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("--master listen:%s: the port is in use: another driver runs there, or choose another port", e.master.addr)
-	}
-	if err != nil {
+	case errors.As(err, &network):
 		return nil, fmt.Errorf("--master listen:%s: %w", e.master.addr, err)
+	case err != nil: // certificates
+		return nil, usagef("--master listen:%s: %w", e.master.addr, err)
 	}
 	e.log.Info("waiting for executors", "addr", a.Addr(), "want", e.master.executors)
 	workers.Go(func() error {

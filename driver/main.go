@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,15 +20,23 @@ import (
 )
 
 // Main is the main function of a job's binary: it reads flags, runs the job and ends the process. Exit status 0: the job
-// ended or drained; 1: it failed; 2: mistakes in flags or job, all of them printed. The job's own flags are those of
-// pflag.CommandLine; they work in --config and the environment too.
+// ended or drained; 1: it failed; 2: mistakes in flags or job, all of them printed; 130: a second
+// signal came while it drained. The job's own flags are those of pflag.CommandLine; they work in --config and the environment too.
 func Main(job func(*dstream.Job)) {
 	if IsChild() {
 		code := childMain(job)
 		os.Exit(code)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	go func() { <-ctx.Done(); stop() }() // the second signal ends the process: owned by the process itself
+	ctx, drain := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() { // owned by the process itself
+		<-signals
+		drain()
+		<-signals
+		fmt.Fprintf(os.Stderr, "%s: stopped at once; what was not published is done by the next start\n", filepath.Base(os.Args[0]))
+		os.Exit(128 + int(syscall.SIGINT))
+	}()
 	os.Exit(runMain(ctx, job, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -37,12 +44,7 @@ func Main(job func(*dstream.Job)) {
 func childMain(job func(*dstream.Job)) int {
 	f := &flags{}
 	c := command(f, job, io.Discard, os.Stderr)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := f.fromOutside(c.Flags()); err != nil { // the job's own flags may stand in --config
-			return err
-		}
-		return RunChild(job)
-	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return RunChild(job) } // its arguments hold what stood in --config and environment
 	c.SetArgs(os.Args[1:])
 	return exitCode(c.Execute(), os.Stderr)
 }
@@ -93,6 +95,7 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer) *cobra.Com
 			case f.executor != "":
 				return runExecutor(c.Context(), job, cfg, f.executor, parseJobFlags)
 			}
+			cfg.Args = resolved(c.Flags())
 			defer gctune.Start(clock.System{})()
 			if f.summary == "" {
 				return Run(c.Context(), job, cfg)
@@ -153,28 +156,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// parseJobFlags reads the driver's arguments into the job's own flags; the engine's, which are the driver's business, are passed over.
-func parseJobFlags(args []string) error {
-	set := pflag.NewFlagSet("driver", pflag.ContinueOnError)
-	own := map[string]bool{}
-	pflag.CommandLine.VisitAll(func(f *pflag.Flag) { own[f.Name] = true; set.AddFlag(f) })
-	ignored := &flags{}
-	rest := pflag.NewFlagSet("engine", pflag.ContinueOnError)
-	ignored.register(rest)
-	rest.VisitAll(func(f *pflag.Flag) {
-		if !own[f.Name] {
-			set.AddFlag(f)
-		}
-	})
-	return set.Parse(args)
-}
-
 // newLog writes text lines.
 func newLog(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
-}
-
-// envName is the environment variable of a flag.
-func envName(flag string) string {
-	return "MILLRACE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }

@@ -28,6 +28,10 @@ type Config struct {
 	SourceTLS *source.TLS // files for brokers' TLS, by name; nil: plaintext
 	SinkTLS   *sink.TLS
 
+	// Orphaned, where not nil, is called once when no driver was there for the stated time, before the executor ends. Ending waits for user
+	// code; a process may choose not to.
+	Orphaned func()
+
 	Listen   *Listen // where peers push blocks; nil: not reachable (local[N], replays)
 	Depth    int     // batches in flight at most; 0: 2
 	Terminal bool    // standard output is a terminal

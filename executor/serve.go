@@ -16,6 +16,9 @@ import (
 // ErrOrphaned is returned by ServeSocket and JoinDriver when no driver was there for the stated time.
 var ErrOrphaned = errors.New("no driver came")
 
+// ErrRefused is returned by JoinDriver when the driver's program, plan or checkpoint is not what it is here. The message says what differs.
+var ErrRefused = errors.New("this executor does not join")
+
 const (
 	defaultOrphan = 10 * time.Second
 	rejoin        = time.Minute
@@ -23,8 +26,9 @@ const (
 
 // session is a driver's connection on the executor's side.
 type session struct {
-	conn *transport.Conn
-	link *link
+	conn    *transport.Conn
+	link    *link
+	refused string // why this executor did not join; known when serve has returned
 }
 
 // serve carries one driver's messages until the connection ends, its lease runs out, or the core closed the link because another driver
@@ -84,6 +88,7 @@ func (s *session) write(warn func(string, ...any)) {
 			s.link.close()
 		}
 		if j, ok := m.(*Join); ok && j.Refusal != "" {
+			s.refused = j.Refusal
 			s.link.close()
 		}
 		return err == nil
@@ -126,7 +131,7 @@ func serveSocket(ctx context.Context, path string, token []byte, cfg Config, orp
 	here := make(chan int, 16) // +1 for a driver that came, -1 for one that went
 	e.group.Go(func() error {
 		e.accept(ctx, l, func(c *transport.Conn) {
-			s := &session{c, newLink(true)}
+			s := &session{conn: c, link: newLink(true)}
 			e.group.Go(func() error {
 				if tell(ctx, here, 1) {
 					s.serve(ctx, e)
@@ -142,6 +147,7 @@ func serveSocket(ctx context.Context, path string, token []byte, cfg Config, orp
 		if lonely(ctx, e.clock, here, orphan) {
 			orphaned = fmt.Errorf("%w for %v", ErrOrphaned, orphan)
 			cancel()
+			e.orphan()
 		}
 		return nil
 	})
@@ -212,11 +218,22 @@ func joinDriver(ctx context.Context, addr string, sec transport.Security, cfg Co
 	return errors.Join(lost, err)
 }
 
-// keepJoined follows drivers one after the other: it returns when none was reached for so long, and nil when ctx ends.
+// orphan tells the owner of the process that no driver will come.
+func (e *core) orphan() {
+	if e.cfg.Orphaned != nil {
+		e.cfg.Orphaned()
+	}
+}
+
+// keepJoined follows drivers one after the other: it returns when this executor did not want to join one, when none was reached for so long,
+// and nil when ctx ends.
 func (e *core) keepJoined(ctx context.Context, c *transport.Conn, addr string, sec transport.Security) error {
 	for {
-		s := &session{c, newLink(true)}
+		s := &session{conn: c, link: newLink(true)}
 		s.serve(ctx, e)
+		if s.refused != "" { // another try would end in the same way
+			return fmt.Errorf("%w: %s", ErrRefused, s.refused)
+		}
 		var err error
 		since := e.clock.Now()
 		for pause := redialFirst; ; pause = min(2*pause, redialMost) {
@@ -232,6 +249,7 @@ func (e *core) keepJoined(ctx context.Context, c *transport.Conn, addr string, s
 				return nil
 			}
 			if e.clock.Now().Sub(since) > rejoin {
+				e.orphan()
 				return fmt.Errorf("%w at %s for %v: %w", ErrOrphaned, addr, rejoin, err)
 			}
 		}

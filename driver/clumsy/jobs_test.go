@@ -40,12 +40,15 @@ var jobs = map[string]func(*dstream.Job){
 	"words": words, "events": events, "csv": csvRows, "mistakes": mistakes,
 }
 
-// words counts words, and panics at one if it is told to.
+// words counts words, and panics or hangs at one if the environment says so.
 func words(job *dstream.Job) {
 	dstream.From(job, textFrom(*flagFrom)).FlatMap(strings.Fields).
 		Filter(func(w string) bool {
-			if w == os.Getenv("CLUMSY_BUG") {
+			switch w {
+			case os.Getenv("CLUMSY_BUG"):
 				panic("the word is " + w)
+			case os.Getenv("CLUMSY_STUCK"):
+				select {}
 			}
 			return true
 		}).

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -286,4 +288,30 @@ func eventually(t *testing.T, ok func() bool, text func() string) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// get is the body that an HTTP server sends.
+func get(t *testing.T, addr, path string) string {
+	t.Helper()
+	resp, err := http.Get("http://" + addr + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// processes are those that run in the place, where the system shows them.
+func (p *place) processes() (pids []string) {
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, l := range links {
+		if dir, err := os.Readlink(l); err == nil && dir == p.dir {
+			pids = append(pids, filepath.Base(filepath.Dir(l)))
+		}
+	}
+	return pids
 }

@@ -1,6 +1,7 @@
 package clumsy
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,4 +27,20 @@ func TestExecutorGetsSettings(t *testing.T) {
 	if d := cmp.Diff(map[string]int{"a": 2, "b": 1}, p.totals("elsewhere")); d != "" {
 		t.Error(d)
 	}
+}
+
+// TestRefusedExecutorEnds: an executor that does not fit the driver's job ends, and says once what differs.
+func TestRefusedExecutorEnds(t *testing.T) {
+	p := newPlace(t)
+	p.produce("lines", "a")
+	p.write("token", "0123456789abcdef0123456789abcdef")
+	p.write("other", "another token, that nobody else has")
+	driver := p.start("words", "--master", "listen:127.0.0.1:0", "--token-file", "token", "--checkpoint", "ck")
+	addr := driver.says(`waiting for executors.* addr=(\S+)`)[1]
+	r := p.run("events", "--executor", addr, "--token-file", "token")
+	if r.code != 1 || strings.Count(r.err, "another plan here than on the driver") != 1 || !strings.Contains(r.err, "driver:     => #5 sink") {
+		t.Errorf("status %d:\n%s", r.code, r.err)
+	}
+	p.run("words", "--executor", addr, "--token-file", "other").refused(t, 1, "the token differs")
+	p.run("words", "--executor", addr).refused(t, 2, "set --token-file")
 }

@@ -157,7 +157,11 @@ func (k *compiler) dataType(path string, col *column) arrow.DataType {
 	case reflect.Struct:
 		return k.structure(path, col)
 	}
-	k.fail(path, "%s has no column form; %s", t, fixes[t.Kind()])
+	what := t.String()
+	if what == path {
+		what = "it" // the row itself
+	}
+	k.fail(path, "%s has no column form; %s", what, fixes[t.Kind()])
 	return nil
 }
 
