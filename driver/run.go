@@ -58,6 +58,7 @@ type engine struct {
 	alarm   <-chan time.Time
 	alarmAt int64
 	summary summary
+	bad     setAside
 	group   *errgroup.Group // receivers
 }
 
@@ -111,6 +112,7 @@ func (e *engine) runWith(ctx, inner context.Context, workers *errgroup.Group) er
 	if err := e.startFleet(inner, workers); err != nil {
 		return err
 	}
+	defer func() { e.tellBad(e.clock.Now()) }()
 	return e.loop(ctx, inner)
 }
 
