@@ -99,7 +99,7 @@ func zeroNulls(b, valid []byte, width int) []byte {
 			continue
 		}
 		if !own {
-			b, own = append(alloc(0), b...), true
+			b, own = append(Alloc(0), b...), true
 		}
 		clear(b[i*width : (i+1)*width])
 	}
@@ -135,7 +135,7 @@ func bitsOf(b []byte, off, n int) []byte {
 			return part
 		}
 	}
-	out := alloc(size)
+	out := Alloc(size)
 	bitutil.CopyBitmap(b, off, n, out, 0)
 	if n%8 != 0 {
 		out[size-1] &= 1<<(n%8) - 1
@@ -148,7 +148,7 @@ func and(a, b []byte) []byte {
 	if a == nil {
 		return b
 	}
-	out := alloc(len(a))
+	out := Alloc(len(a))
 	for i := range out {
 		out[i] = a[i] & b[i]
 	}
@@ -171,8 +171,8 @@ func offsetsFromZero(v view, valid []byte) (offs []byte, lo, hi int32, whole boo
 	if lo == 0 && whole {
 		return v.buf(1)[v.off*4 : (v.off+v.n+1)*4], lo, hi, true
 	}
-	offs = alloc(4 * (v.n + 1))
-	out, at := as[int32](offs), int32(0)
+	offs = Alloc(4 * (v.n + 1))
+	out, at := As[int32](offs), int32(0)
 	for i := range v.n {
 		if valid == nil || bitutil.BitIsSet(valid, i) {
 			at += in[i+1] - in[i]
@@ -187,7 +187,7 @@ func offsetsFromZero(v view, valid []byte) (offs []byte, lo, hi int32, whole boo
 
 // validText is the bytes of the rows that are not null.
 func validText(v view, valid []byte, size int) []byte {
-	out, offs, data := alloc(size)[:0], v.offsets(), v.buf(2)
+	out, offs, data := Alloc(size)[:0], v.offsets(), v.buf(2)
 	for i := range v.n {
 		if bitutil.BitIsSet(valid, i) {
 			out = append(out, data[offs[i]:offs[i+1]]...)

@@ -94,7 +94,7 @@ func Unmarshal(schema *arrow.Schema, data []byte) (arrow.Record, error) {
 		return nil, err
 	}
 	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%8 != 0 {
-		data = append(alloc(len(data))[:0], data...)
+		data = append(Alloc(len(data))[:0], data...)
 	}
 	r := reader{data: data, rest: data}
 	rec, err := r.record(schema)
@@ -269,7 +269,7 @@ func (r *reader) offsets(rows, nulls int, valid []byte, f arrow.Field, s shape) 
 		if offs, err = r.buffer(4 * (rows + 1)); err != nil {
 			return nil, err
 		}
-		in := as[int32](offs)
+		in := As[int32](offs)
 		fell, last := in[0] != 0, int32(0)
 		for _, o := range in {
 			fell = fell || o < last

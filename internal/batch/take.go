@@ -86,7 +86,7 @@ func takeView(v view, idx []int32) *array.Data {
 
 // takeBits gathers bits and counts those that are set.
 func takeBits(b []byte, off int, idx []int32) (out []byte, set int) {
-	out = alloc((len(idx) + 7) / 8)
+	out = Alloc((len(idx) + 7) / 8)
 	for i, r := range idx {
 		at := off + int(r)
 		bit := b[at>>3] >> (at & 7) & 1
@@ -97,7 +97,7 @@ func takeBits(b []byte, off int, idx []int32) (out []byte, set int) {
 }
 
 func takeFixed(v view, idx []int32, width int) []byte {
-	out := alloc(len(idx) * width)
+	out := Alloc(len(idx) * width)
 	if len(idx) == 0 {
 		return out
 	}
@@ -106,11 +106,11 @@ func takeFixed(v view, idx []int32, width int) []byte {
 	case 1:
 		gather(out, in, idx)
 	case 2:
-		gather(as[uint16](out), as[uint16](in), idx)
+		gather(As[uint16](out), As[uint16](in), idx)
 	case 4:
-		gather(as[uint32](out), as[uint32](in), idx)
+		gather(As[uint32](out), As[uint32](in), idx)
 	case 8:
-		gather(as[uint64](out), as[uint64](in), idx)
+		gather(As[uint64](out), As[uint64](in), idx)
 	default:
 		for i, r := range idx {
 			copy(out[i*width:(i+1)*width], in[int(r)*width:])
@@ -133,9 +133,9 @@ func takeText(v view, idx []int32) (offs, out []byte) {
 		size += int(in[r+1] - in[r])
 	}
 	maxOffset(size)
-	offs = alloc(4 * (len(idx) + 1))
-	o := as[int32](offs)
-	out = alloc(size)
+	offs = Alloc(4 * (len(idx) + 1))
+	o := As[int32](offs)
+	out = Alloc(size)
 	at := 0
 	for i, r := range idx {
 		at += copy(out[at:], data[in[r]:in[r+1]])
@@ -147,8 +147,8 @@ func takeText(v view, idx []int32) (offs, out []byte) {
 // takeOffsets are the offsets of rows idx of a list and the numbers of their elements.
 func takeOffsets(v view, idx []int32) (offs []byte, elems []int32) {
 	in := v.offsets()
-	offs = alloc(4 * (len(idx) + 1))
-	o, size := as[int32](offs), 0
+	offs = Alloc(4 * (len(idx) + 1))
+	o, size := As[int32](offs), 0
 	for i, r := range idx {
 		size += int(in[r+1] - in[r])
 		o[i+1] = maxOffset(size)
@@ -202,7 +202,7 @@ func concat(vs []view) *array.Data {
 	case bits:
 		return newData(dt, n, nulls, nil, valid, concatBits(vs, n, 1))
 	case fixed:
-		out := alloc(n * width)[:0]
+		out := Alloc(n * width)[:0]
 		for _, v := range vs {
 			if v.n > 0 {
 				out = append(out, v.buf(1)[v.off*width:(v.off+v.n)*width]...)
@@ -211,7 +211,7 @@ func concat(vs []view) *array.Data {
 		return newData(dt, n, nulls, nil, valid, out)
 	case text:
 		offs, size := concatOffsets(vs, n)
-		out := alloc(size)[:0]
+		out := Alloc(size)[:0]
 		for _, v := range vs {
 			if o := v.offsets(); v.n > 0 {
 				out = append(out, v.buf(2)[o[0]:o[v.n]]...)
@@ -244,7 +244,7 @@ func concat(vs []view) *array.Data {
 
 // concatBits joins bitmaps in buffer b; an absent null bitmap is all ones.
 func concatBits(vs []view, n, b int) []byte {
-	out, at := alloc((n+7)/8), 0
+	out, at := Alloc((n+7)/8), 0
 	for _, v := range vs {
 		switch {
 		case v.n == 0:
@@ -260,8 +260,8 @@ func concatBits(vs []view, n, b int) []byte {
 
 // concatOffsets joins offsets; size is the last.
 func concatOffsets(vs []view, n int) (offs []byte, size int) {
-	offs = alloc(4 * (n + 1))
-	out, at := as[int32](offs)[1:], 0
+	offs = Alloc(4 * (n + 1))
+	out, at := As[int32](offs)[1:], 0
 	for _, v := range vs {
 		in := v.offsets()
 		if v.n == 0 {

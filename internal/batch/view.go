@@ -100,7 +100,7 @@ func (v view) offsets() []int32 {
 	if v.n == 0 {
 		return nil
 	}
-	return as[int32](v.buf(1))[v.off : v.off+v.n+1]
+	return As[int32](v.buf(1))[v.off : v.off+v.n+1]
 }
 
 // elems is the part [lo, hi) of a list's child.
@@ -127,11 +127,11 @@ func (v view) nulls() int {
 	return v.n - bitutil.CountSetBits(b, v.off, v.n)
 }
 
-// alloc is zeroed memory of n bytes; up to the next multiple of 64 its capacity is zero too.
-func alloc(n int) []byte { return make([]byte, n, (n+63)&^63) }
+// Alloc is zeroed memory of n bytes; up to the next multiple of 64 its capacity is zero too.
+func Alloc(n int) []byte { return make([]byte, n, (n+63)&^63) }
 
-// as sees b as values of type T. b must be aligned for T.
-func as[T any](b []byte) []T {
+// As sees b as values of type T, and shares its memory. b must be aligned for T, as Alloc and Arrow buffers are.
+func As[T any](b []byte) []T {
 	var t T
 	n := len(b) / int(unsafe.Sizeof(t))
 	if n == 0 {

@@ -105,16 +105,3 @@ type text struct {
 	data unsafe.Pointer
 	len  int
 }
-
-// alloc is zeroed memory of n bytes; up to the next multiple of 64 its capacity is zero too.
-func alloc(n int) []byte { return make([]byte, n, (n+63)&^63) }
-
-// as sees b as values of type T. b must be aligned for T.
-func as[T any](b []byte) []T {
-	var t T
-	n := len(b) / int(unsafe.Sizeof(t))
-	if n == 0 {
-		return nil
-	}
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
-}

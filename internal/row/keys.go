@@ -12,6 +12,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/fault"
 )
 
@@ -210,7 +211,7 @@ func (c *Codec) AppendKeyColumns(cols []arrow.Array, k *Keys) error {
 		}
 		return nil
 	}
-	for _, v := range as[uint64](in.buf(1))[in.off : in.off+n] {
+	for _, v := range batch.As[uint64](in.buf(1))[in.off : in.off+n] {
 		start := len(k.Data)
 		k.add(binary.LittleEndian.AppendUint64(k.Data, v), start)
 	}

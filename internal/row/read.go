@@ -59,7 +59,7 @@ func (s source) offsets() []int32 {
 	if s.n == 0 {
 		return make([]int32, 1)
 	}
-	return as[int32](s.buf(1))[s.off : s.off+s.n+1]
+	return batch.As[int32](s.buf(1))[s.off : s.off+s.n+1]
 }
 
 // read writes the array's values to the cells, whose memory is zero.
@@ -76,7 +76,7 @@ func (col *column) read(in source, out cells) {
 	case fixedKind:
 		readFixed(in, out, int(col.size))
 	case timeKind:
-		for i, us := range as[int64](in.buf(1))[in.off : in.off+in.n] {
+		for i, us := range batch.As[int64](in.buf(1))[in.off : in.off+in.n] {
 			if p := out.cell(i); p != nil {
 				*(*time.Time)(p) = time.UnixMicro(us).UTC()
 			}
@@ -156,11 +156,11 @@ func readFixed(in source, out cells, size int) {
 	case 1:
 		scatter(b, &out)
 	case 2:
-		scatter(as[uint16](b), &out)
+		scatter(batch.As[uint16](b), &out)
 	case 4:
-		scatter(as[uint32](b), &out)
+		scatter(batch.As[uint32](b), &out)
 	case 8:
-		scatter(as[uint64](b), &out)
+		scatter(batch.As[uint64](b), &out)
 	}
 }
 

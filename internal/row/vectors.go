@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/batch"
 )
 
 // Vectors are rows of one codec as columns that change in place: numbered rows over pointer-free memory, for state. One
@@ -133,7 +134,7 @@ func (v *Vectors) Set(idx []int32, src any) {
 func (c *vector) setFixed(idx []int32, in cells) {
 	switch {
 	case c.col.kind == timeKind:
-		us := as[uint64](writeTimes(in))
+		us := batch.As[uint64](writeTimes(in))
 		for i, r := range idx {
 			c.w8[r] = us[i] - zeroTime
 		}

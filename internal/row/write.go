@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/batch"
 )
 
 // Columns is rows as Arrow arrays, in the schema's order. idx chooses and orders the rows; nil means all. The result shares no memory with rows.
@@ -86,7 +87,7 @@ func deref(in cells) (out cells, valid []byte, nulls int) {
 	if nulls == 0 {
 		return out, nil, 0
 	}
-	valid = alloc((in.n + 7) / 8)
+	valid = batch.Alloc((in.n + 7) / 8)
 	for i, p := range out.at {
 		if p != nil {
 			valid[i>>3] |= 1 << (i & 7)
@@ -96,7 +97,7 @@ func deref(in cells) (out cells, valid []byte, nulls int) {
 }
 
 func writeBools(in cells) []byte {
-	out := alloc((in.n + 7) / 8)
+	out := batch.Alloc((in.n + 7) / 8)
 	for i := range in.n {
 		if p := in.cell(i); p != nil && *(*bool)(p) {
 			out[i>>3] |= 1 << (i & 7)
@@ -106,23 +107,23 @@ func writeBools(in cells) []byte {
 }
 
 func writeFixed(in cells, size uintptr) []byte {
-	out := alloc(in.n * int(size))
+	out := batch.Alloc(in.n * int(size))
 	switch size {
 	case 1:
 		gather(out, &in)
 	case 2:
-		gather(as[uint16](out), &in)
+		gather(batch.As[uint16](out), &in)
 	case 4:
-		gather(as[uint32](out), &in)
+		gather(batch.As[uint32](out), &in)
 	case 8:
-		gather(as[uint64](out), &in)
+		gather(batch.As[uint64](out), &in)
 	}
 	return out
 }
 
 func writeTimes(in cells) []byte {
-	out := alloc(in.n * 8)
-	us := as[int64](out)
+	out := batch.Alloc(in.n * 8)
+	us := batch.As[int64](out)
 	for i := range us {
 		if p := in.cell(i); p != nil {
 			us[i] = (*time.Time)(p).UnixMicro()
@@ -139,8 +140,8 @@ func limit(n int) {
 }
 
 func writeStrings(in cells) (offs, out []byte) {
-	offs = alloc(4 * (in.n + 1))
-	o, size := as[int32](offs), 0
+	offs = batch.Alloc(4 * (in.n + 1))
+	o, size := batch.As[int32](offs), 0
 	for i := range in.n {
 		if p := in.cell(i); p != nil {
 			size += len(*(*string)(p))
@@ -148,7 +149,7 @@ func writeStrings(in cells) (offs, out []byte) {
 		o[i+1] = int32(size)
 	}
 	limit(size)
-	out = alloc(size)
+	out = batch.Alloc(size)
 	for i := range in.n {
 		if o[i] != o[i+1] {
 			copy(out[o[i]:o[i+1]], *(*string)(in.cell(i)))
@@ -158,8 +159,8 @@ func writeStrings(in cells) (offs, out []byte) {
 }
 
 func writeBytes(in cells) (offs, out []byte) {
-	offs = alloc(4 * (in.n + 1))
-	o, size := as[int32](offs), 0
+	offs = batch.Alloc(4 * (in.n + 1))
+	o, size := batch.As[int32](offs), 0
 	for i := range in.n {
 		if p := in.cell(i); p != nil {
 			size += len(*(*[]byte)(p))
@@ -167,7 +168,7 @@ func writeBytes(in cells) (offs, out []byte) {
 		o[i+1] = int32(size)
 	}
 	limit(size)
-	out = alloc(size)
+	out = batch.Alloc(size)
 	for i := range in.n {
 		if o[i] != o[i+1] {
 			copy(out[o[i]:o[i+1]], *(*[]byte)(in.cell(i)))
@@ -178,8 +179,8 @@ func writeBytes(in cells) (offs, out []byte) {
 
 // elements are the offsets of a list and the cells of its elements, of the given size in memory.
 func elements(in cells, size uintptr) (offs []byte, elems cells) {
-	offs = alloc(4 * (in.n + 1))
-	o, total := as[int32](offs), 0
+	offs = batch.Alloc(4 * (in.n + 1))
+	o, total := batch.As[int32](offs), 0
 	for i := range in.n {
 		if p := in.cell(i); p != nil {
 			total += (*header)(p).len
@@ -202,8 +203,8 @@ func elements(in cells, size uintptr) (offs []byte, elems cells) {
 
 // entries are the offsets of maps and the cells of their keys and items, sorted by key (P24).
 func entries(in cells, t reflect.Type) (offs []byte, keys, items cells) {
-	offs = alloc(4 * (in.n + 1))
-	o, total := as[int32](offs), 0
+	offs = batch.Alloc(4 * (in.n + 1))
+	o, total := batch.As[int32](offs), 0
 	for i := range in.n {
 		if p := in.cell(i); p != nil {
 			total += reflect.NewAt(t, p).Elem().Len()
