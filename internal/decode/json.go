@@ -208,18 +208,9 @@ func (d *JSONDecoder) rest(s text, n *node, dst unsafe.Pointer, i, k int, have *
 	}
 	for ; ; k++ {
 		from := i
-		i = s.space(i)
-		switch c := s.at(i); {
-		case k > 0 && c == '}':
-			return i + 1
-		case k == 0 && c != '{':
-			return d.fail(i, "want an object, found "+found(s, i))
-		case k > 0 && c != ',':
-			return d.fail(i, "want ',' or '}'")
-		}
-		i = s.space(i + 1)
-		if k == 0 && s.at(i) == '}' {
-			return i + 1
+		var more bool
+		if i, more = d.item(s, i, k, braces); !more {
+			return i
 		}
 		name, j := d.name(s, i)
 		if j < 0 {

@@ -9,8 +9,10 @@ func (d *JSONDecoder) skip(s text, i int) int {
 		}
 		_, j := d.text(s, i)
 		return j
-	case '{', '[':
-		return d.skipNested(s, i, c+2) // ']' and '}' come two behind their openings
+	case '{':
+		return d.skipNested(s, i, braces)
+	case '[':
+		return d.skipNested(s, i, brackets)
 	case 't':
 		if s.literal(i, "true") {
 			return i + 4
@@ -31,26 +33,18 @@ func (d *JSONDecoder) skip(s text, i int) int {
 	return d.fail(i, "want a value, found "+found(s, i))
 }
 
-// skipNested checks the object or array at i, which ends with the byte end.
-func (d *JSONDecoder) skipNested(s text, i int, end byte) int {
+// skipNested checks the array or object at i.
+func (d *JSONDecoder) skipNested(s text, i int, f *fence) int {
 	if d.depth++; d.depth > maxDepth {
 		return d.fail(i, "nested too deep")
 	}
-	for first := true; ; first = false {
-		i = s.space(i)
-		if c := s.at(i); !first {
-			if c == end {
-				break
-			}
-			if c != ',' {
-				return d.fail(i, "want ',' or '"+string(rune(end))+"'")
-			}
+	for k := 0; ; k++ {
+		var more bool
+		if i, more = d.item(s, i, k, f); !more {
+			d.depth--
+			return i
 		}
-		i = s.space(i + 1)
-		if first && s.at(i) == end {
-			break
-		}
-		if end == '}' {
+		if f == braces {
 			if _, i = d.name(s, i); i < 0 {
 				return -1
 			}
@@ -59,6 +53,4 @@ func (d *JSONDecoder) skipNested(s text, i int, end byte) int {
 			return -1
 		}
 	}
-	d.depth--
-	return i + 1
 }

@@ -226,20 +226,10 @@ func (d *JSONDecoder) array(s text, n *node, dst unsafe.Pointer, i int) int {
 	}
 	v := reflect.NewAt(n.typ, dst).Elem()
 	for k := 0; ; k++ {
-		i = s.space(i)
-		switch c := s.at(i); {
-		case k > 0 && c == ']':
+		var more bool
+		if i, more = d.item(s, i, k, brackets); !more {
 			d.depth--
-			return i + 1
-		case k == 0 && c != '[':
-			return d.fail(i, "want an array, found "+found(s, i))
-		case k > 0 && c != ',':
-			return d.fail(i, "want ',' or ']'")
-		}
-		i = s.space(i + 1)
-		if k == 0 && s.at(i) == ']' {
-			d.depth--
-			return i + 1
+			return i
 		}
 		v.Grow(1)
 		v.SetLen(k + 1)
@@ -257,20 +247,10 @@ func (d *JSONDecoder) mapping(s text, n *node, dst unsafe.Pointer, i int) int {
 	}
 	v := reflect.NewAt(n.typ, dst).Elem()
 	for k := 0; ; k++ {
-		i = s.space(i)
-		switch c := s.at(i); {
-		case k > 0 && c == '}':
+		var more bool
+		if i, more = d.item(s, i, k, braces); !more {
 			d.depth--
-			return i + 1
-		case k == 0 && c != '{':
-			return d.fail(i, "want an object, found "+found(s, i))
-		case k > 0 && c != ',':
-			return d.fail(i, "want ',' or '}'")
-		}
-		i = s.space(i + 1)
-		if k == 0 && s.at(i) == '}' {
-			d.depth--
-			return i + 1
+			return i
 		}
 		name, j := d.name(s, i)
 		if j < 0 {
@@ -287,6 +267,33 @@ func (d *JSONDecoder) mapping(s text, n *node, dst unsafe.Pointer, i int) int {
 		}
 		v.SetMapIndex(key, elem.Elem())
 	}
+}
+
+// fence is what stands around items.
+type fence struct {
+	what       string
+	open, shut byte
+}
+
+var brackets, braces = &fence{"an array", '[', ']'}, &fence{"an object", '{', '}'}
+
+// item goes on from i to item k: over the opening bracket or the comma before it. It is false, and the index behind the closing bracket, where no
+// item follows, and -1 where it fails.
+func (d *JSONDecoder) item(s text, i, k int, f *fence) (int, bool) {
+	i = s.space(i)
+	switch c := s.at(i); {
+	case k > 0 && c == f.shut:
+		return i + 1, false
+	case k == 0 && c != f.open:
+		return d.fail(i, "want "+f.what+", found "+found(s, i)), false
+	case k > 0 && c != ',':
+		return d.fail(i, "want ',' or '"+string(f.shut)+"'"), false
+	}
+	i = s.space(i + 1)
+	if k == 0 && s.at(i) == f.shut {
+		return i + 1, false
+	}
+	return i, true
 }
 
 // element is value for what cannot be missing.
