@@ -59,6 +59,9 @@ func logCreate() *cobra.Command {
 	f.BoolVar(&s.Compact, "compact", false, "keep the last record of each key only")
 	f.Int64Var(&s.SegmentBytes, "segment-bytes", commitlog.DefaultSegmentBytes, "size of a segment")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if s.Partitions < 1 {
+			return fmt.Errorf("%w: --partitions %d: want 1 or more", errUsage, s.Partitions)
+		}
 		l, err := commitlog.Create(args[0], commitlog.Options{})
 		if err != nil {
 			return err

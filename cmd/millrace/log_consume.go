@@ -95,7 +95,7 @@ func (f *consumeFlags) offset(t *commitlog.Topic, part int) (int64, error) {
 	case "latest":
 		return b.End, nil
 	}
-	if n, err := strconv.ParseInt(f.from, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(f.from, 10, 64); err == nil && n >= 0 {
 		return min(max(n, b.Start), b.End), nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
@@ -103,7 +103,7 @@ func (f *consumeFlags) offset(t *commitlog.Topic, part int) (int64, error) {
 			return t.OffsetAt(part, at.UnixMicro())
 		}
 	}
-	return 0, fmt.Errorf("--from %q: want earliest, latest, an offset, or a time as 2006-01-02T15:04:05Z or 2006-01-02", f.from)
+	return 0, fmt.Errorf("%w: --from %q: want earliest, latest, an offset, or a time as 2006-01-02T15:04:05Z or 2006-01-02", errUsage, f.from)
 }
 
 // errEnough ends the printing after --max records.
