@@ -19,6 +19,7 @@ func TestNoOrphans(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 4))
 	w := scriptedWorld(t, "words", "log", seed, 20+kills*8)
 	adopted := 0
+	var restarts []time.Duration
 	for range kills {
 		p := w.start(t)
 		if !p.await(t, 1+rng.Int64N(6)) {
@@ -29,13 +30,16 @@ func TestNoOrphans(t *testing.T) {
 		}
 		p.kill(t)
 		p.mu.Lock()
-		adopted += p.adopted
+		if adopted += p.adopted; p.adopted > 0 {
+			restarts = append(restarts, p.first)
+		}
 		p.mu.Unlock()
 		w.collect(t)
 	}
 	if want := (kills - 1) * 3; adopted != want {
 		w.failf(t, "%d executors were adopted in %d restarts, want %d", adopted, kills-1, want)
 	}
+	t.Logf("restarted drivers committed after %s", spread(restarts))
 	began := time.Now()
 	w.awaitNoProcess(t, orphanLimit)
 	t.Logf("executors without a driver ended after %v", time.Since(began).Round(time.Millisecond))

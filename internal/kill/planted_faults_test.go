@@ -53,7 +53,6 @@ var also = map[string]string{
 var notBuilt = map[string]string{
 	"I6":  "There are no watermarks yet.",
 	"P22": "`Transform` comes with the rest of the vocabulary.",
-	"P23": "Not built: an executor that does not see the directory is refused",
 	"P29": "Comes with windows.",
 	"P31": "Comes with windows.",
 }

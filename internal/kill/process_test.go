@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,7 +51,7 @@ func (w *world) start(t testing.TB, flags ...string) *process {
 	}
 	p := &process{w: w, began: time.Now(), done: make(chan struct{}), changed: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0], append(append(args, w.flags...), flags...)...)
-	p.cmd.Env = append(os.Environ(), envJob+"="+w.job, envSink+"="+w.sink, envWorld+"="+w.dir, envTopic+"="+w.topic)
+	p.cmd.Env = append(slices.DeleteFunc(os.Environ(), ofTest), envJob+"="+w.job, envSink+"="+w.sink, envWorld+"="+w.dir, envTopic+"="+w.topic)
 	p.cmd.Env = append(p.cmd.Env, w.env...)
 	p.cmd.Stdout, p.cmd.Stderr = write, write
 	if err := p.cmd.Start(); err != nil {
@@ -60,6 +61,13 @@ func (w *world) start(t testing.TB, flags ...string) *process {
 	go p.follow(read) // ends with the last process that holds the pipe; world.end sees to that
 	go func() { p.err = p.cmd.Wait(); close(p.done) }()
 	return p
+}
+
+// ofTest tells whether a variable is for the test and not for the job, which refuses names that look like misspelled settings.
+func ofTest(kv string) bool {
+	name, _, _ := strings.Cut(kv, "=")
+	rest, ours := strings.CutPrefix(name, "MILLRACE_")
+	return ours && !strings.HasPrefix(rest, "KILL_") && rest != "FAULT" && !strings.HasPrefix(rest, "CRASH")
 }
 
 // follow reads standard error, which also tells of progress.
