@@ -68,7 +68,7 @@ func (c *cells) setMap(name string, dt *arrow.MapType) (err error) {
 func (c *cells) encode(dst *bytesColumn, arr arrow.Array) error {
 	switch a := arr.(type) {
 	case *array.Boolean:
-		c.bools(dst, a)
+		c.each(dst, a, func(i int) { dst.Data = strconv.AppendBool(dst.Data, a.Value(i)) })
 	case *array.Int8:
 		signed(c, dst, a, a.Int8Values())
 	case *array.Int16:
@@ -161,13 +161,14 @@ func floats[T ~float32 | ~float64](c *cells, dst *bytesColumn, arr arrow.Array, 
 	}
 }
 
-func (c *cells) bools(dst *bytesColumn, a *array.Boolean) {
+// each appends a cell for each row: null, or what add appends. Numbers, times and strings, of which there are many, have loops without a call a row.
+func (c *cells) each(dst *bytesColumn, a arrow.Array, add func(i int)) {
 	for i := range a.Len() {
 		if a.IsNull(i) {
 			c.null(dst)
 			continue
 		}
-		dst.Data = strconv.AppendBool(dst.Data, a.Value(i))
+		add(i)
 		dst.end()
 	}
 }
@@ -201,160 +202,13 @@ func (c *cells) strings(dst *bytesColumn, a *array.String) {
 }
 
 func (c *cells) binaries(dst *bytesColumn, a arrow.Array, value func(int) []byte) {
-	for i := range a.Len() {
-		switch {
-		case a.IsNull(i):
-			c.null(dst)
-			continue
-		case c.text:
+	c.each(dst, a, func(i int) {
+		if c.text {
 			dst.Data = append(dst.Data, value(i)...)
-		default:
-			dst.Data = append(dst.Data, '"')
-			dst.Data = base64.StdEncoding.AppendEncode(dst.Data, value(i))
-			dst.Data = append(dst.Data, '"')
+			return
 		}
-		dst.end()
-	}
-}
-
-func (c *cells) structs(dst *bytesColumn, a *array.Struct) error {
-	cols := make([]arrow.Array, a.NumField())
-	for i := range cols {
-		cols[i] = a.Field(i)
-	}
-	if a.NullN() == 0 {
-		return c.object.encode(dst, cols, a.Len())
-	}
-	c.scratch.reset()
-	if err := c.object.encode(&c.scratch, cols, a.Len()); err != nil {
-		return err
-	}
-	for i := range a.Len() {
-		if a.IsNull(i) {
-			c.null(dst)
-			continue
-		}
-		dst.Data = append(dst.Data, c.scratch.Value(i)...)
-		dst.end()
-	}
-	return nil
-}
-
-func (c *cells) lists(dst *bytesColumn, a array.ListLike) error {
-	n := a.Len()
-	if n == 0 {
-		return nil
-	}
-	first, _ := a.ValueOffsets(0)
-	_, last := a.ValueOffsets(n - 1)
-	c.scratch.reset()
-	if err := c.elem.encode(&c.scratch, array.NewSlice(a.ListValues(), first, last)); err != nil {
-		return err
-	}
-	for i := range n {
-		if a.IsNull(i) {
-			c.null(dst)
-			continue
-		}
-		dst.Data = append(dst.Data, '[')
-		from, until := a.ValueOffsets(i)
-		for j := from; j < until; j++ {
-			if j > from {
-				dst.Data = append(dst.Data, ',')
-			}
-			dst.Data = append(dst.Data, c.scratch.Value(int(j-first))...)
-		}
-		dst.Data = append(dst.Data, ']')
-		dst.end()
-	}
-	return nil
-}
-
-func (c *cells) maps(dst *bytesColumn, a *array.Map) error {
-	n := a.Len()
-	if n == 0 {
-		return nil
-	}
-	first, _ := a.ValueOffsets(0)
-	_, last := a.ValueOffsets(n - 1)
-	c.keys.reset()
-	c.scratch.reset()
-	if err := c.mapKey.encode(&c.keys, array.NewSlice(a.Keys(), first, last)); err != nil {
-		return err
-	}
-	if err := c.elem.encode(&c.scratch, array.NewSlice(a.Items(), first, last)); err != nil {
-		return err
-	}
-	for i := range n {
-		if a.IsNull(i) {
-			c.null(dst)
-			continue
-		}
-		dst.Data = append(dst.Data, '{')
-		from, until := a.ValueOffsets(i)
-		for j := from; j < until; j++ {
-			if j > from {
-				dst.Data = append(dst.Data, ',')
-			}
-			dst.Data = appendString(dst.Data, c.keys.Value(int(j-first)))
-			dst.Data = append(dst.Data, ':')
-			dst.Data = append(dst.Data, c.scratch.Value(int(j-first))...)
-		}
-		dst.Data = append(dst.Data, '}')
-		dst.end()
-	}
-	return nil
-}
-
-// objects encodes several columns as one JSON object a row. Columns are encoded one after the other, then put
-// together row by row: two passes over bytes in place of a type switch per cell.
-type objects struct {
-	before [][]byte // what stands before each column's cell: {"a": and ,"b":
-	after  string   // what ends a row: } or, in files, } and a line feed
-	cols   []*cells
-	cells  []bytesColumn
-}
-
-func newObjects(fields []arrow.Field) (*objects, error) {
-	o := &objects{after: "}", cells: make([]bytesColumn, len(fields))}
-	for i, f := range fields {
-		c, err := newCells(f.Name, f.Type, false)
-		if err != nil {
-			return nil, err
-		}
-		before := []byte{','}
-		if i == 0 {
-			before[0] = '{'
-		}
-		o.before = append(o.before, append(appendString(before, f.Name), ':'))
-		o.cols = append(o.cols, c)
-	}
-	return o, nil
-}
-
-// encode appends n objects to dst.
-func (o *objects) encode(dst *bytesColumn, cols []arrow.Array, n int) error {
-	size := 2 * n
-	for i, c := range o.cols {
-		o.cells[i].reset()
-		if err := c.encode(&o.cells[i], cols[i]); err != nil {
-			return err
-		}
-		size += len(o.cells[i].Data) + n*len(o.before[i])
-	}
-	if len(dst.Data)+size > maxEncoded {
-		return fmt.Errorf("%d rows take over 4 GiB encoded: make batches smaller (--max-rate)", n)
-	}
-	for i := range n {
-		if len(cols) == 0 {
-			dst.Data = append(dst.Data, '{')
-		}
-		for j := range o.cells {
-			dst.Data = append(dst.Data, o.before[j]...)
-			dst.Data = append(dst.Data, o.cells[j].Value(i)...)
-		}
-		dst.Data = append(dst.Data, o.after...)
-		dst.end()
-	}
-	return nil
+		dst.Data = append(dst.Data, '"')
+		dst.Data = base64.StdEncoding.AppendEncode(dst.Data, value(i))
+		dst.Data = append(dst.Data, '"')
+	})
 }
