@@ -144,6 +144,11 @@ func TestGates(t *testing.T) {
 			a, b, c := g.source("a"), g.source("b"), g.source("c")
 			g.join(a, g.table("t", c, b))
 		}, map[string][]string{"a": {"b", "c"}}},
+		"an input that is first": {func(g *graph) {
+			a, b, c := g.source("a"), g.source("b"), g.source("c")
+			first := g.narrow(b, c)
+			g.wide(a, first).Wide.First = []*rdd.Node{first}
+		}, map[string][]string{"a": {"b", "c"}}},
 		"itself": {func(g *graph) { a := g.source("a"); g.join(a, g.table("t", a)) }, map[string][]string{}},
 		"each other": {func(g *graph) {
 			a, b, c := g.source("a"), g.source("b"), g.source("c")

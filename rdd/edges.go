@@ -80,10 +80,7 @@ func below(root *Node) []*Node {
 func (p *Plan) findGates() map[string][]string {
 	waits := map[string]map[string]bool{}
 	for _, reader := range p.Wides {
-		for _, table := range reader.Wide.Tables {
-			if !table.Wide.Bootstrap {
-				continue
-			}
+		for _, table := range loadedFirst(reader) {
 			for _, in := range reader.In {
 				for _, s := range sourcesOf(in) {
 					for _, t := range sourcesOf(table) {
@@ -111,6 +108,18 @@ func (p *Plan) findGates() map[string][]string {
 		}
 	}
 	return gates
+}
+
+// loadedFirst are the nodes whose sources are read up to their targets before the other sources of a wide node (P32): tables that it
+// reads, and inputs that say so.
+func loadedFirst(wide *Node) []*Node {
+	list := slices.Clone(wide.Wide.First)
+	for _, table := range wide.Wide.Tables {
+		if table.Wide.Bootstrap {
+			list = append(list, table)
+		}
+	}
+	return list
 }
 
 // sourcesOf are the sources upstream of n over any number of shuffles, tables that are read on the way left out.

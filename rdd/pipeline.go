@@ -252,8 +252,8 @@ func (t *Pipeline) Finish() ([]Block, error) {
 	return blocks, nil
 }
 
-// release lets the chunks that wait at unions go on, input by input. Stages are ordered by node, so what one
-// releases reaches the next before that one's turn.
+// release lets the chunks that wait at unions go on, input by input, and then what a stage holds back itself. Stages are
+// ordered by node, so what one releases reaches the next before that one's turn.
 func (t *Pipeline) release() error {
 	for _, s := range t.stages {
 		for i, chunks := range s.held {
@@ -267,6 +267,9 @@ func (t *Pipeline) release() error {
 					return err
 				}
 			}
+		}
+		if err := t.finish(s); err != nil {
+			return err
 		}
 	}
 	return nil
