@@ -1,0 +1,135 @@
+package dstream
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
+
+// SortBy puts the rows of each batch in order: all in one partition, ascending by compare, which says how a and b lie to each other as
+// cmp.Compare does. Rows that are equal to compare stay in (upstream partition, row) order, which behind a shuffle depends on the
+// layout (P27). Tasks sort what they have; one merges. A sink keeps the order if it has one lane.
+func (s Stream[T]) SortBy(compare func(a, b T) int) Stream[T] {
+	at := caller()
+	need(s.job, at, "SortBy", compare == nil)
+	return sorted(s, at, "sortBy", "", &sorting[T]{val: s.node.Val, compare: compare})
+}
+
+// TopK gives the k greatest rows of each batch by compare, greatest first, in one partition. Of rows that are equal to compare the
+// first in (upstream partition, row) order go first, which behind a shuffle depends on the layout (P27). Tasks send k rows at most.
+func (s Stream[T]) TopK(k int, compare func(a, b T) int) Stream[T] {
+	at := caller()
+	need(s.job, at, "TopK", compare == nil)
+	if k < 1 {
+		s.job.mistakef(at, "TopK(%d): at least 1", k)
+	}
+	return sorted(s, at, "topK", fmt.Sprintf("k %d", k), &sorting[T]{
+		val: s.node.Val, limit: max(k, 1), compare: func(a, b T) int { return compare(b, a) },
+	})
+}
+
+func sorted[T any](s Stream[T], at site, op, facts string, o *sorting[T]) Stream[T] {
+	return Stream[T]{s.job, s.job.add(at, &rdd.Node{
+		Kind: rdd.Wide, Op: op, In: []*rdd.Node{s.node}, Val: o.val,
+		Wide: &rdd.WideSpec{
+			Inputs: []rdd.Input{{Schema: valSchema(o.val), New: func() rdd.Writer { return &sortWriter[T]{sorting: o} }}},
+			New:    func() rdd.Reducer { return o },
+			Facts:  facts,
+		},
+	})}
+}
+
+// sorting is an order, and how many of the first rows in it are wanted.
+type sorting[T any] struct {
+	val     *row.Codec
+	compare func(a, b T) int
+	limit   int // 0: all
+}
+
+// sort sorts rows in place and gives those that are wanted.
+func (o *sorting[T]) sort(rows []T) []T {
+	if fault.Planted("I7-unstable") {
+		slices.SortFunc(rows, o.compare)
+	} else {
+		slices.SortStableFunc(rows, o.compare)
+	}
+	return o.first(rows)
+}
+
+func (o *sorting[T]) first(rows []T) []T {
+	if o.limit > 0 && len(rows) > o.limit {
+		clear(rows[o.limit:])
+		return rows[:o.limit]
+	}
+	return rows
+}
+
+// merge makes one of two sorted runs. Of equal rows those of a go first.
+func (o *sorting[T]) merge(a, b []T) []T {
+	out, bound := make([]T, 0, len(a)+len(b)), 0
+	if fault.Planted("I7-merge") {
+		bound = 1
+	}
+	for len(a) > 0 && len(b) > 0 {
+		if o.compare(b[0], a[0]) < bound {
+			out, b = append(out, b[0]), b[1:]
+		} else {
+			out, a = append(out, a[0]), a[1:]
+		}
+	}
+	return o.first(append(append(out, a...), b...))
+}
+
+// Reduce merges the tasks' runs, neighbours first, so that each row is moved log(tasks) times.
+func (o *sorting[T]) Reduce(_ *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
+	var runs [][]T
+	for _, rec := range in[0] {
+		rows, err := rowsOf[T](o.val, rec.Columns())
+		if err != nil {
+			return err
+		}
+		runs = append(runs, rows)
+	}
+	for len(runs) > 1 {
+		merged := runs[:0]
+		for i := 0; i < len(runs); i += 2 {
+			if i+1 < len(runs) {
+				merged = append(merged, o.merge(runs[i], runs[i+1]))
+			} else {
+				merged = append(merged, runs[i])
+			}
+		}
+		runs = merged
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	return emitValues(emit, runs[0])
+}
+
+// sortWriter sorts a task's rows before they are sent.
+type sortWriter[T any] struct {
+	*sorting[T]
+	rows []T
+}
+
+// Add keeps the chunk's rows: with a limit, at most so many and a few chunks more.
+func (w *sortWriter[T]) Add(_ *rdd.Context, in rdd.Chunk) error {
+	w.rows = append(w.rows, in.Vals.([]T)...)
+	if w.limit > 0 && len(w.rows) >= 2*w.limit+2*rdd.ChunkRows {
+		w.rows = w.sort(w.rows)
+	}
+	return nil
+}
+
+// Flush makes the one block.
+func (w *sortWriter[T]) Flush(ctx *rdd.Context) ([]arrow.Record, error) {
+	rows := w.sort(w.rows)
+	w.rows = nil
+	return toFirst(ctx, w.val, rows), nil
+}
