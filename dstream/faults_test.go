@@ -12,14 +12,20 @@ import (
 func TestPlantedFaultsAreCaught(t *testing.T) {
 	for fault, test := range map[string]string{
 		"I2-clock":             "TestRunningCountExpires",
+		"I2-sample-clock":      "TestSample",
 		"I7-maporder":          "TestRowOrder",
+		"I7-merge":             "TestSortBy",
 		"I7-union-order":       "TestUnionOrder",
+		"I7-unstable":          "TestTopK",
 		"P13-dropped":          "TestDeadLetters",
 		"P21-value-everywhere": "TestValueOnExecutor",
+		"P24-shared-zero":      "TestAggregateByKey",
 		"P24-user-times":       "TestTimesAreNormalised",
 		"P25-any-key":          "TestMistakesAreReportedTogether",
 		"P26-reuse":            "TestMemoryIsNotReused",
 		"P28-timers-wait":      "TestStatefulTimers",
+		"P28-update-waits":     "TestUpdateStateByKey",
+		"P32-initial-late":     "TestInitialStateIsLoadedFirst",
 		"P32-no-gates":         "TestExplain",
 	} {
 		t.Run(fault, func(t *testing.T) {

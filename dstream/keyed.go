@@ -28,6 +28,25 @@ func (s Keyed[K, V]) MapValues[U any](f func(V) U) Keyed[K, U] {
 	})}
 }
 
+// FlatMapValues gives the elements of f(value), in order, under the same key for each row.
+func (s Keyed[K, V]) FlatMapValues[U any](f func(V) []U) Keyed[K, U] {
+	at := caller()
+	need(s.job, at, "FlatMapValues", f == nil)
+	val := codec[U](s.job, at)
+	return Keyed[K, U]{s.job, s.job.narrow(at, "flatMapValues", []*rdd.Node{s.node}, s.node.Key, val, func() rdd.Kernel {
+		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
+			keys, vals := in.Keys.([]K), in.Vals.([]V)
+			outKeys, out := make([]K, 0, len(vals)), make([]U, 0, len(vals))
+			for i := range vals {
+				for _, u := range f(vals[i]) {
+					outKeys, out = append(outKeys, keys[i]), append(out, u)
+				}
+			}
+			return rdd.Chunk{N: len(out), Keys: outKeys, Vals: normal(val, out)}, nil
+		})
+	})}
+}
+
 // Map gives f(key, value) for each row, without a key.
 func (s Keyed[K, V]) Map[U any](f func(K, V) U) Stream[U] {
 	at := caller()

@@ -29,12 +29,12 @@ func (s Keyed[K, V]) ReduceByKey(f func(a, b V) V) Keyed[K, V] {
 
 // normalised is f with its result brought to what columns carry, so that it does not matter where a shuffle lies
 // between two calls (P24). For types that columns carry as they are, it is f.
-func normalised[V any](c *row.Codec, f func(a, b V) V) func(a, b V) V {
+func normalised[C, V any](c *row.Codec, f func(C, V) C) func(C, V) C {
 	if c == nil || f == nil || !changes(c.Type()) || fault.Planted("P24-user-times") {
 		return f
 	}
-	return func(a, b V) V {
-		out := []V{f(a, b)}
+	return func(a C, b V) C {
+		out := []C{f(a, b)}
 		c.Normalize(out)
 		return out[0]
 	}

@@ -12,10 +12,14 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// RunningOption is a setting of RunningCount and RunningReduce.
+// RunningOption is a setting of an operator that keeps state: Expire for RunningCount and RunningReduce, InitialState for these, Stateful and
+// UpdateStateByKey.
 type RunningOption func(*runningOptions)
 
-type runningOptions struct{ expire time.Duration }
+type runningOptions struct {
+	expire  time.Duration
+	initial *rdd.Node // states to begin with, nil: none
+}
 
 // Expire removes a key that had no rows for d of batch time, silently: in the first batch whose time is d or more after that of
 // the key's last rows. If that batch has rows of the key, they begin anew.
@@ -37,6 +41,13 @@ func runningSettings(j *Job, at site, name string, list []RunningOption) (o runn
 		facts = fmt.Sprintf("expire %v", o.expire)
 	}
 	return o, facts
+}
+
+// noExpire refuses Expire for an operator that has its own way of forgetting.
+func (o runningOptions) noExpire(j *Job, at site, instead string) {
+	if o.expire != 0 {
+		j.mistakef(at, "Expire belongs to RunningCount and RunningReduce; %s", instead)
+	}
 }
 
 // expireRows removes the keys that are due, and renew sets the due times of the keys that had rows.
@@ -69,26 +80,28 @@ func (s Keyed[K, V]) RunningCount(name string, opts ...RunningOption) Keyed[K, i
 	at := caller()
 	o, facts := runningSettings(s.job, at, name, opts)
 	c := &counting[K]{key: s.node.Key, val: codec[int64](s.job, at)}
-	return Keyed[K, int64]{s.job, s.job.add(at, &rdd.Node{
+	start := initialOf[K, int64](s.job, at, o, c.key, c.val)
+	return Keyed[K, int64]{s.job, s.job.add(at, start.extend(&rdd.Node{
 		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node}, Key: c.key, Val: c.val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{c.input()},
-			New:    func() rdd.Reducer { return &runningCounter[K]{c, o} },
+			New:    func() rdd.Reducer { return &runningCounter[K]{c, o, start} },
 			State:  true, StateKey: c.key, StateVal: c.val, Facts: facts,
 		},
-	})}
+	}))}
 }
 
 type runningCounter[K any] struct {
 	*counting[K]
-	o runningOptions
+	o     runningOptions
+	start *initial[K, int64]
 }
 
 // Reduce adds the batch's counts to the state and emits the new ones.
 func (r *runningCounter[K]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
 	r.o.expireRows(ctx)
-	if len(in[0]) == 0 {
-		return nil
+	if err := r.start.load(ctx, in, r.o.renew); err != nil || len(in[0]) == 0 {
+		return err
 	}
 	return withScratch(func(s *scratch) error { return r.count(ctx, in[0], s, emit) })
 }
@@ -124,26 +137,28 @@ func (s Keyed[K, V]) RunningReduce(name string, f func(a, b V) V, opts ...Runnin
 	need(s.job, at, "RunningReduce", f == nil)
 	o, facts := runningSettings(s.job, at, name, opts)
 	r := &reduction[K, V]{key: s.node.Key, val: s.node.Val, f: normalised(s.node.Val, f)}
-	return Keyed[K, V]{s.job, s.job.add(at, &rdd.Node{
+	start := initialOf[K, V](s.job, at, o, r.key, r.val)
+	return Keyed[K, V]{s.job, s.job.add(at, start.extend(&rdd.Node{
 		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node}, Key: r.key, Val: r.val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{r.input()},
-			New:    func() rdd.Reducer { return &runningReducer[K, V]{batchReducer[K, V]{reduction: r}, o} },
+			New:    func() rdd.Reducer { return &runningReducer[K, V]{batchReducer[K, V]{reduction: r}, o, start} },
 			State:  true, StateKey: r.key, StateVal: r.val, Facts: facts,
 		},
-	})}
+	}))}
 }
 
 type runningReducer[K, V any] struct {
 	batchReducer[K, V]
-	o runningOptions
+	o     runningOptions
+	start *initial[K, V]
 }
 
 // Reduce combines the batch's values with the state and emits the new ones.
 func (r *runningReducer[K, V]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
 	r.o.expireRows(ctx)
-	if len(in[0]) == 0 {
-		return nil
+	if err := r.start.load(ctx, in, r.o.renew); err != nil || len(in[0]) == 0 {
+		return err
 	}
 	return withScratch(func(s *scratch) error { return r.update(ctx, in[0], s, emit) })
 }

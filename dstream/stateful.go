@@ -73,25 +73,28 @@ func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 // A timer (State.ExpireAfter, State.ExpireAt) fires exactly once, in the first batch whose time is at or after its due time, with or
 // without rows: f is called with no values and Expired true, and the state is removed afterwards unless f calls Set.
 // Calls of timers come before the batch's rows, in order of due time and then key; calls with values come in order of
-// the keys' first appearance.
-func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, st *State[S]) []U) Keyed[K, U] {
+// the keys' first appearance. Options: InitialState.
+func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, st *State[S]) []U, opts ...RunningOption) Keyed[K, U] {
 	at := caller()
 	need(s.job, at, "Stateful", f == nil)
-	runningSettings(s.job, at, name, nil)
+	settings, _ := runningSettings(s.job, at, name, opts)
+	settings.noExpire(s.job, at, "use State.ExpireAfter")
 	o := &stateful[K, V, S, U]{key: s.node.Key, val: s.node.Val, state: codec[S](s.job, at), out: codec[U](s.job, at), f: f}
-	return Keyed[K, U]{s.job, s.job.add(at, &rdd.Node{
+	o.start = initialOf[K, S](s.job, at, settings, o.key, o.state)
+	return Keyed[K, U]{s.job, s.job.add(at, o.start.extend(&rdd.Node{
 		Kind: rdd.Wide, Op: "stateful", Name: name, In: []*rdd.Node{s.node}, Key: o.key, Val: o.out,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{rowInput[K, V](o.key, o.val)},
 			New:    func() rdd.Reducer { return &statefulReducer[K, V, S, U]{stateful: o} },
 			State:  true, StateKey: o.key, StateVal: o.state,
 		},
-	})}
+	}))}
 }
 
 type stateful[K, V, S, U any] struct {
 	key, val, state, out *row.Codec
 	f                    func(K, []V, *State[S]) []U
+	start                *initial[K, S]
 }
 
 type statefulReducer[K, V, S, U any] struct {
@@ -105,6 +108,9 @@ type statefulReducer[K, V, S, U any] struct {
 func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
 	if len(in[0]) > 0 || !fault.Planted("P28-timers-wait") {
 		r.expire(ctx)
+	}
+	if err := r.start.load(ctx, in, nil); err != nil {
+		return err
 	}
 	err := withScratch(func(s *scratch) error {
 		g, err := group[K, V](r.key, r.val, in[0], s)
@@ -223,8 +229,11 @@ type groups[K, V any] struct {
 	ends []int32
 }
 
-// values are the values of key i. The user may keep them.
+// values are the values of key i, none for a key that came later than the groups. The user may keep them.
 func (g *groups[K, V]) values(i int) []V {
+	if i >= len(g.ends) {
+		return nil
+	}
 	lo := int32(0)
 	if i > 0 {
 		lo = g.ends[i-1]
@@ -234,18 +243,30 @@ func (g *groups[K, V]) values(i int) []V {
 
 // group gathers blocks by key: keys in order of first appearance, values in order of (block, row). It uses s up.
 func group[K, V any](key, val *row.Codec, in []arrow.Record, s *scratch) (*groups[K, V], error) {
+	g := &groups[K, V]{}
+	if err := g.gather(key, val, in, s); err != nil {
+		return nil, err
+	}
+	g.k = s.dict.Keys()
+	var err error
+	g.keys, err = keyRows[K](key, g.k, nil)
+	return g, err
+}
+
+// gather fills vals and ends; keys that s knows already keep their numbers.
+func (g *groups[K, V]) gather(key, val *row.Codec, in []arrow.Record, s *scratch) error {
 	var numbers []int32 // of each row's key
 	var all []V
 	for _, rec := range in {
 		if err := s.read(key, rec); err != nil {
-			return nil, err
+			return err
 		}
 		idx := s.numbers(s.keys.Len())
 		s.dict.Add(&s.keys, idx)
 		numbers = append(numbers, idx...)
 		vals, err := rowsOf[V](val, valColumns(key, rec, 0))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if all == nil {
 			all = vals
@@ -253,7 +274,7 @@ func group[K, V any](key, val *row.Codec, in []arrow.Record, s *scratch) (*group
 		}
 		all = append(all, vals...)
 	}
-	g := &groups[K, V]{k: s.dict.Keys(), vals: make([]V, len(all)), ends: make([]int32, s.dict.Len())}
+	g.vals, g.ends = make([]V, len(all)), make([]int32, s.dict.Len())
 	for _, n := range numbers {
 		g.ends[n]++
 	}
@@ -266,9 +287,7 @@ func group[K, V any](key, val *row.Codec, in []arrow.Record, s *scratch) (*group
 		g.vals[g.ends[n]] = all[i]
 		g.ends[n]++
 	}
-	var err error
-	g.keys, err = keyRows[K](key, g.k, nil)
-	return g, err
+	return nil
 }
 
 // subset are keys idx of k.

@@ -30,6 +30,7 @@ type Runner struct {
 	layout rdd.Layout
 	tables map[int][]*state.Table // by stateful node and reduce partition
 	deltas []delta                // of all batches, in order
+	wrote  map[string]int64       // rows of state that the last batch changed, by operator
 	next   map[string]map[int]int64
 	outs   map[int]sink.Lane
 	batch  int64
@@ -121,16 +122,23 @@ func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
 	}
 	r.batch = b.Number
 	r.advance(t.in)
+	r.wrote = map[string]int64{}
 	for _, n := range r.Plan.Wides {
 		for _, table := range r.tables[n.ID] {
-			if rec := table.Delta(r.batch); rec != nil && !r.opts.Forget {
-				r.deltas = append(r.deltas, delta{n.ID, rec})
+			if rec := table.Delta(r.batch); rec != nil {
+				r.wrote[n.Name] += rec.NumRows()
+				if !r.opts.Forget {
+					r.deltas = append(r.deltas, delta{n.ID, rec})
+				}
 			}
 			table.Forget(r.batch)
 		}
 	}
 	return b, nil
 }
+
+// Changed is how many keys' states the last batch changed in the operator of that name: what a checkpoint would write.
+func (r *Runner) Changed(operator string) int64 { return r.wrote[operator] }
 
 // NextDue is the earliest timer of all state, the zero time if there is none.
 func (r *Runner) NextDue() time.Time {

@@ -84,13 +84,29 @@ func (t *tasks) wide(n *rdd.Node, part int) error {
 		}
 	}
 	p := rdd.NewPipeline(t.Plan, n, ctx, t.routers())
-	if err := p.Reduce(in); err != nil {
-		return err
+	if !passes(ctx, n, in) {
+		if err := p.Reduce(in); err != nil {
+			return err
+		}
 	}
 	if n.Wide.State {
 		ctx.State.Seal()
 	}
 	return t.finish(p)
+}
+
+// passes tells whether a wide task has nothing to do, as executors do: no rows, no timer that is due, no duty on empty batches (P28).
+func passes(ctx *rdd.Context, n *rdd.Node, in [][]rdd.Record) bool {
+	for _, blocks := range in {
+		if len(blocks) > 0 {
+			return false
+		}
+	}
+	if n.Wide.OnEmpty || ctx.State == nil {
+		return !n.Wide.OnEmpty
+	}
+	due := ctx.State.NextDue()
+	return due == 0 || due > ctx.Time
 }
 
 func (t *tasks) finish(p *rdd.Pipeline) error {
