@@ -21,6 +21,9 @@ func TestForeignMarkers(t *testing.T) {
 			w.collect(t)
 			older := w.path("older")
 			copyDir(t, w.checkpt(), older)
+			for range 2 { // more drivers than the copy knows of: the sink has seen higher epochs
+				w.start(t, "--batches", "1").finish(t)
+			}
 			w.start(t).finish(t)
 			w.start(t).finish(t) // the older copy will not reach this one's epoch
 			before := w.verify(t)
