@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/internal/assert"
@@ -196,24 +197,17 @@ func (l *kafkaLane) takeOver(ctx context.Context) error {
 // readMarker waits for transactions that are being ended: the marker counts only once its transaction is decided.
 func (l *kafkaLane) readMarker(ctx context.Context) error {
 	l.found, l.marker = false, Marker{}
-	adm := kadm.NewClient(l.out.cl)
 	for wait := time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
-		resp, err := adm.FetchOffsets(kadm.RequireStable(ctx), l.group)
+		metadata, found, err := l.fetchMarker(ctx)
+		if err == nil && !found {
+			return nil
+		}
 		if err == nil {
-			o, ok := resp.Lookup(l.out.topic, l.n)
-			if !ok {
-				return nil
+			if err := json.Unmarshal([]byte(metadata), &l.marker); err != nil {
+				return fmt.Errorf("kafka: marker of lane %d in group %s: %w; the group is reserved to millrace: choose another --name", l.n, l.group, err)
 			}
-			if err = o.Err; err == nil {
-				if o.At < 0 {
-					return nil
-				}
-				if err := json.Unmarshal([]byte(o.Metadata), &l.marker); err != nil {
-					return fmt.Errorf("kafka: marker of lane %d in group %s: %w; the group is reserved to millrace: choose another --name", l.n, l.group, err)
-				}
-				l.found = true
-				return nil
-			}
+			l.found = true
+			return nil
 		}
 		if !kerr.IsRetriable(err) && !errors.Is(err, kerr.UnstableOffsetCommit) {
 			return fmt.Errorf("kafka: read the marker of lane %d from group %s: %w", l.n, l.group, err)
@@ -224,4 +218,36 @@ func (l *kafkaLane) readMarker(ctx context.Context) error {
 		case <-l.out.env.Clock.After(wait):
 		}
 	}
+}
+
+// fetchMarker asks for the lane's partition by name. Asked for all partitions of a group, as kadm does, a broker leaves out one whose first offset
+// belongs to a transaction that is not decided yet, and the lane would look as if it had no marker.
+func (l *kafkaLane) fetchMarker(ctx context.Context) (metadata string, found bool, err error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.RequireStable = true
+	t := kmsg.NewOffsetFetchRequestGroupTopic()
+	t.Topic, t.Partitions = l.out.topic, []int32{l.n}
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group, g.Topics = l.group, append(g.Topics, t)
+	req.Groups = append(req.Groups, g)
+	resp, err := req.RequestWith(ctx, l.out.cl)
+	if err != nil {
+		return "", false, err
+	}
+	for _, g := range resp.Groups {
+		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+			return "", false, err
+		}
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return "", false, err
+				}
+				if p.Offset >= 0 && p.Metadata != nil {
+					return *p.Metadata, true, nil
+				}
+			}
+		}
+	}
+	return "", false, nil
 }
