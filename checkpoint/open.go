@@ -26,6 +26,9 @@ func Open(dir string, o Options) (*Store, *Recovered, error) {
 	}
 	o.fill()
 	s, r, err := open(dir, o)
+	if errors.Is(err, ErrDamaged) && !strings.Contains(err.Error(), "restore") {
+		err = fmt.Errorf("%w; nothing was changed: restore the directory from a copy (millrace checkpoint verify %s shows all of the damage), or start anew with an empty one and another output", err, dir)
+	}
 	if err != nil {
 		return nil, nil, explain(dir, err)
 	}

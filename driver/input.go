@@ -107,7 +107,7 @@ func (m *machine) onHeld(from string, h *executor.Held) {
 			continue
 		}
 		if x.Err != "" {
-			m.fail("source %s partition %s: %s", x.Source, p.Key, x.Err)
+			m.fail("%s", x.Err)
 			return
 		}
 		p.held = x.Until

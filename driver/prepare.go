@@ -267,6 +267,10 @@ func (e *engine) checkSources() error {
 
 // writeNonce makes the file by which an executor proves that it sees the same directory (P23).
 func (e *engine) writeNonce() error {
+	old, _ := filepath.Glob(filepath.Join(e.dir, "nonce-*")) // of drivers that were killed
+	for _, path := range old {
+		_ = os.Remove(path)
+	}
 	var id [8]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return err

@@ -154,7 +154,7 @@ func (r *reader) run(ctx context.Context, e *core) {
 		case errors.Is(err, io.EOF):
 			r.note(func() { r.complete, r.end = true, r.hi })
 			return
-		case errors.Is(err, source.ErrOffsetGone), errors.Is(err, source.ErrBeyondEnd):
+		case errors.Is(err, source.ErrOffsetGone), errors.Is(err, source.ErrBeyondEnd), errors.Is(err, source.ErrFileChanged), errors.Is(err, source.ErrLasting):
 			r.note(func() { r.err = r.told(err) })
 			return
 		}

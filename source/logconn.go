@@ -158,6 +158,8 @@ func logError(err error) error {
 		return fmt.Errorf("%w: %w: retention removed records that were not read; start with --on-offset-gone reset to go on at the earliest", ErrOffsetGone, err)
 	case errors.Is(err, commitlog.ErrBeyondEnd):
 		return fmt.Errorf("%w: %w; restore it, or start with a new --checkpoint", ErrBeyondEnd, err)
+	case errors.Is(err, commitlog.ErrDamaged):
+		return lasting{err}
 	}
 	return err
 }

@@ -67,6 +67,17 @@ var ErrOffsetGone = errors.New("offset is gone")
 // ErrBeyondEnd is returned when a planned offset is beyond the log's end: the log was replaced or truncated (P11).
 var ErrBeyondEnd = errors.New("offset is beyond the end")
 
+// ErrLasting is what errors of Next are when another try would end in the same: the input is damaged.
+var ErrLasting = errors.New("another try ends in the same")
+
+// lasting is err, and ErrLasting.
+type lasting struct{ error }
+
+func (e lasting) Unwrap() error { return e.error }
+
+// Is makes it ErrLasting, without a word more in its text.
+func (e lasting) Is(target error) bool { return target == ErrLasting }
+
 // Partition is one ordered, replayable piece of a source.
 type Partition struct {
 	Key      string // stable identity: "3" for a topic's partition 3, path and size and mtime for a file
