@@ -43,6 +43,8 @@ type core struct {
 	gate    gate          // bounds blocks that arrive early
 	shared  atomic.Pointer[rdd.Plan]
 
+	driverHost string // where this executor dials its driver; "" if it does not
+
 	driver  *link
 	epoch   int64
 	name    string

@@ -106,6 +106,39 @@ func TestElsewhereDamage(t *testing.T) {
 	}
 }
 
+// TestElsewhereNewDriver lets a driver vanish while it has pieces of a state file that it has not answered: the next one takes over.
+func TestElsewhereNewDriver(t *testing.T) {
+	want := undisturbed(t, pushed, 10, 20, 30)
+	w := newWorld(t)
+	pushed(w)
+	f := newFleet(w)
+	a := f.elsewhere("far1")
+	sock := strings.TrimPrefix(a.addr, "unix:")
+	f.assign(true, nil)
+	f.batch(10)
+	a.mute.Store(true)
+	p := f.cut(20)
+	f.launch(p)
+	<-a.asked
+	f.epoch = 2
+	n := &node{name: "far2", stats: a.stats, in: make(chan ToDriver, 1024), conn: f.dial(sock), kill: a.kill}
+	f.away["far2"] = f.away["far1"]
+	f.pump(n)
+	delete(f.nodes, "far1")
+	f.welcome(n)
+	f.gen, f.flight = 0, nil
+	f.assign(true, nil)
+	f.launch(p)
+	f.staged(p.Batch)
+	f.publish(p.Batch)
+	f.commit(p.Batch)
+	f.lose("far2")
+	f.elsewhere("far3")
+	f.assign(false, nil)
+	f.batch(30)
+	sameText(t, w.store.text(), want)
+}
+
 // kept is a courier whose driver answers at once, through a Keeper.
 func kept(t *testing.T) (*courier, *Keeper, *checkpoint.StateDir) {
 	dir, err := checkpoint.OpenState(t.TempDir())
@@ -252,5 +285,19 @@ func TestKeeper(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(place, "*", "*")); err != nil || len(files) > 0 {
 		t.Errorf("left: %v, %v", files, err)
+	}
+}
+
+// TestReachable: a driver's own lanes are where its executors reach the driver, if it listens on every address.
+func TestReachable(t *testing.T) {
+	e := newCore(Config{})
+	e.driverHost = "10.0.0.7"
+	for addr, want := range map[string]string{
+		"tcp:0.0.0.0:81": "tcp:10.0.0.7:81", "tcp::81": "tcp:10.0.0.7:81", "tcp:[::]:81": "tcp:10.0.0.7:81",
+		"tcp:10.0.0.9:81": "tcp:10.0.0.9:81", "tcp:node:81": "tcp:node:81", "unix:/x": "unix:/x", "": "",
+	} {
+		if got := e.reachable(addr); got != want {
+			t.Errorf("%s is reached at %s, want %s", addr, got, want)
+		}
 	}
 }

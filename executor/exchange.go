@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"fmt"
+	"net"
+	"strings"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -195,7 +197,7 @@ func bytesOf(blocks []rdd.Block) int64 {
 // meetPeers follows the assignment's list: connections to those that are gone end, new ones are dialed when there is something to send.
 func (e *core) meetPeers(ctx context.Context, a *Assign) {
 	for name, p := range e.peers {
-		if a.Peers[name] != p.addr {
+		if e.reachable(a.Peers[name]) != p.addr {
 			p.close()
 			delete(e.peers, name)
 		}
@@ -204,13 +206,27 @@ func (e *core) meetPeers(ctx context.Context, a *Assign) {
 		if name == e.name || addr == "" || e.peers[name] != nil || e.cfg.Listen == nil {
 			continue
 		}
-		p := newPeer(name, addr)
+		p := newPeer(name, e.reachable(addr))
 		e.peers[name] = p
 		e.group.Go(func() error {
 			p.run(ctx, e)
 			return nil
 		})
 	}
+}
+
+// reachable fills in what an address leaves open: a driver that listens on all of its machine's addresses says of its own lanes
+// 0.0.0.0:port, and is reached where this executor reached it.
+func (e *core) reachable(addr string) string {
+	network, place, _ := strings.Cut(addr, ":")
+	host, port, err := net.SplitHostPort(place)
+	if network != "tcp" || err != nil || e.driverHost == "" {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return network + ":" + net.JoinHostPort(e.driverHost, port)
+	}
+	return addr
 }
 
 // schemaOf is the schema of an edge's blocks, nil for an edge that the plan has not.

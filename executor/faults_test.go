@@ -18,6 +18,7 @@ func TestPlantedFaults(t *testing.T) {
 		"P18-journal":  "TestJournalOfMutableSource",
 		"I8-bound":     "TestPrefetchBound",
 		"I9-executor":  "TestAdoption",
+		"P23-shared":   "TestElsewhere",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()

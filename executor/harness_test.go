@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,8 +111,10 @@ type node struct {
 	in    chan ToDriver // what it reported; closed at its end
 	kill  context.CancelFunc
 	ended chan error
-	seen  []ToDriver // what waits for another expect
-	keeps *Keeper    // for one on another machine
+	seen  []ToDriver    // what waits for another expect
+	keeps *Keeper       // for one on another machine
+	mute  atomic.Bool   // its driver does not answer
+	asked chan struct{} // it wanted an answer then
 	until [feedParts]int64
 }
 
@@ -197,7 +200,7 @@ func (f *fleet) pump(n *node) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		n.keeps = NewKeeper(dir, n.name, f.epoch)
+		n.keeps, n.asked = NewKeeper(dir, n.name, f.epoch), make(chan struct{}, 1024)
 	}
 	go func() {
 		defer close(in)
@@ -210,6 +213,10 @@ func (f *fleet) pump(n *node) {
 			case *Heartbeat:
 				continue
 			case *Deposit, *Fetch:
+				if n.mute.Load() {
+					n.asked <- struct{}{}
+					continue
+				}
 				if n.keeps == nil || conn.Send(n.keeps.Handle(m)) != nil {
 					return
 				}

@@ -175,6 +175,9 @@ func (e *core) onTaskDone(ev taskDone) {
 
 // fail reports a failed task. Errors that another attempt cannot mend are fatal.
 func (e *core) fail(batch int64, id rdd.TaskID, attempt int, err error, fatal bool) {
+	if errors.Is(err, errNoDriver) {
+		return // it is nobody's fault; a driver that comes now launches the batch again
+	}
 	var user *rdd.UserError
 	var bad *rdd.BadRecordError
 	isBad := errors.As(err, &bad)

@@ -200,6 +200,9 @@ func joinDriver(ctx context.Context, addr string, sec transport.Security, cfg Co
 		cfg.Listen = &Listen{Network: "tcp", Addr: net.JoinHostPort(host, "0"), Security: sec}
 	}
 	e := newCore(cfg)
+	if e.driverHost, _, err = net.SplitHostPort(addr); err != nil {
+		return errors.Join(err, first.Close())
+	}
 	l, err := e.listen(ctx)
 	if err != nil {
 		return errors.Join(err, first.Close())
