@@ -91,21 +91,21 @@ func (m *machine) regroup() {
 	for _, f := range m.flights {
 		f.restart(m.execs)
 	}
-	if !m.hosting(alive) || m.replaying {
-		m.reassign = true
-		return // assignReady goes on once one has joined
-	}
-	m.assignState(alive)
-}
-
-// hosting tells whether one of the executors takes ordinary parts.
-func (m *machine) hosting(names []string) bool {
-	for _, name := range names {
-		if x := m.execs[name]; x != nil && x.hosts {
-			return true
+	switch {
+	case !m.hosting(alive):
+		m.reassign = true // assignReady goes on once one has joined
+		c := m.crewOf(alive)
+		if why := m.stranded(&c); why != "" {
+			m.note("warn", "waiting for an executor on the driver's machine", "why", why)
 		}
+	case m.replaying:
+		m.reassign = true
+	default:
+		m.assignState(alive)
 	}
-	return false
+	if m.reassign || m.replaying {
+		m.generation++ // nobody has the lost parts yet: what survivors report of batches in flight says nothing about them
+	}
 }
 
 // assignReady makes the first assignment, or another one that had to wait until nothing was in flight.
@@ -129,7 +129,12 @@ func (m *machine) assignReady() {
 	case len(m.flights) > 0 && m.hosting(m.members):
 		return
 	}
-	if names := sortedKeys(m.execs); m.hosting(names) {
+	names := sortedKeys(m.execs)
+	if c := m.crewOf(names); !m.opened && m.stranded(&c) != "" {
+		m.fail("%s", m.stranded(&c)) // refused (P23)
+		return
+	}
+	if m.hosting(names) {
 		m.assignState(names)
 	}
 }
@@ -253,52 +258,10 @@ func (m *machine) readFrom(p *part) int64 {
 
 // place computes owners: what an owner that is still there has stays with it as long as it has no more than its share.
 func (m *machine) place() {
-	var hosts, locals []string
-	for _, name := range m.members {
-		if m.execs[name].hosts {
-			hosts = append(hosts, name)
-		}
-		if m.execs[name].local {
-			locals = append(locals, name)
-		}
-	}
-	var parts []*part
-	var owners []string
-	m.eachPart(func(_ *input, p *part) {
-		if !m.wanted(p) {
-			p.owner = ""
-			return
-		}
-		parts, owners = append(parts, p), append(owners, p.owner)
-	})
-	for i, owner := range m.share(owners, hosts) {
-		if parts[i].owner != owner {
-			parts[i].owner, parts[i].held, parts[i].rows = owner, parts[i].next, 0
-		}
-	}
-	m.reduce = m.share(resize(m.reduce, m.active.Reduce), hosts)
-	m.placeLanes(hosts, locals)
-}
-
-// placeLanes shares the lanes of ordinary sinks among hosts, and gives those of callbacks to the driver's own executor.
-func (m *machine) placeLanes(hosts, locals []string) {
-	var owners []string
-	for _, s := range m.shape.sinks {
-		if !s.onDriver || len(locals) == 0 {
-			owners = append(owners, resize(m.lanes[s.name], m.active.Lanes[s.name])...)
-		}
-	}
-	owners = m.share(owners, hosts)
-	lanes := map[string][]string{}
-	for _, s := range m.shape.sinks {
-		n := m.active.Lanes[s.name]
-		if s.onDriver && len(locals) > 0 {
-			lanes[s.name] = m.share(make([]string, n), locals[:1])
-			continue
-		}
-		lanes[s.name], owners = owners[:n:n], owners[n:]
-	}
-	m.lanes = lanes
+	c := m.crewOf(m.members)
+	m.placeSources(&c)
+	m.reduce = m.share(resize(m.reduce, m.active.Reduce), c.hosts)
+	m.placeLanes(&c)
 }
 
 func resize(s []string, n int) []string {

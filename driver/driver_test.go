@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if os.Getenv(envExecutor) != "" {
-		driver.Main(logWords)
+	if job := os.Getenv(envExecutor); job != "" {
+		driver.Main(jobs[job])
 	}
 	if dir := os.Getenv(envDriver); dir != "" {
 		os.Exit(runDriver(dir))
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 // jobs are those that child processes can run, by name.
-var jobs = map[string]func(*dstream.Job){"logwords": logWords, "empty": emptyJob}
+var jobs = map[string]func(*dstream.Job){"logwords": logWords, "ticks": ticks, "tally": tally, "empty": emptyJob}
 
 // logWords counts words of topic lines into topic counts.
 func logWords(job *dstream.Job) {

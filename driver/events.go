@@ -15,6 +15,7 @@ type joined struct {
 	slots int
 	addr  string
 	hosts bool // takes source and reduce partitions and lanes
+	far   bool // does not see the checkpoint's directory: on another machine (P23)
 	local bool // lives in the driver's process: takes the lanes that run there (console, callbacks)
 }
 

@@ -12,7 +12,7 @@ import (
 // Names of executors in the driver's process.
 const (
 	localName  = "local"  // the only one of --master local
-	driverName = "driver" // the host of console and callback lanes where the others are processes
+	driverName = "driver" // the host of lanes that run on the driver's machine only, where the others are processes
 )
 
 // fleet brings executors up, one way for each master.
@@ -43,8 +43,8 @@ func (e *engine) startFleet(ctx context.Context, workers *errgroup.Group) error 
 		}
 		e.fleet = l
 	}
-	if e.onDriver() {
-		e.local(ctx, driverName, 0) // the host of console and callback lanes
+	if e.onDriver() || e.master.kind == masterListen && len(nearOf(e.plan).sinks) > 0 {
+		e.local(ctx, driverName, 0) // the host of console and callback lanes, and of those that write files where no other executor can
 	}
 	return nil
 }

@@ -2,11 +2,13 @@ package driver_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +17,27 @@ import (
 	"github.com/millrace/millrace/driver"
 )
 
-// envExecutor makes this binary an executor through Main, for the driver at the address that it names.
+// envExecutor makes this binary an executor of the job that it names, through Main.
 const envExecutor = "DRIVER_TEST_EXECUTOR"
+
+// countJoins counts executors that join after the first assignment.
+func (f *fixture) countJoins() *atomic.Int64 {
+	c := joinCount{f.cfg.Log.Handler(), new(atomic.Int64)}
+	f.cfg.Log = slog.New(c)
+	return c.n
+}
+
+type joinCount struct {
+	slog.Handler
+	n *atomic.Int64
+}
+
+func (c joinCount) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "executor joined" {
+		c.n.Add(1)
+	}
+	return c.Handler.Handle(ctx, r)
+}
 
 // TestListen runs a job on executors that are started elsewhere, loses one and gets another.
 func TestListen(t *testing.T) {
@@ -36,13 +57,14 @@ func TestListen(t *testing.T) {
 	lines, want := text(3000)
 	f.write(lines[:1000]...)
 	f.cfg.Master, f.cfg.TokenFile, f.cfg.Executors, f.cfg.UntilCaughtUp = "listen:"+addr, token, 2, false
+	joined := f.countJoins()
 	ctx, drain := context.WithTimeout(context.Background(), 60*time.Second)
 	defer drain()
 	done := make(chan error, 1)
 	go func() { done <- driver.Run(ctx, logWords, f.cfg) }()
 	start := func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0], "--executor", addr, "--token-file", token, "--slots", "1")
-		cmd.Env = append(os.Environ(), envExecutor+"=1")
+		cmd.Env = append(os.Environ(), envExecutor+"=logwords")
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -56,6 +78,7 @@ func TestListen(t *testing.T) {
 	f.write(lines[1000:2000]...)
 	until(t, "counts of one executor", nil, func() bool { return f.total() == 2000*3 })
 	c := start()
+	until(t, "third executor", nil, func() bool { return joined.Load() == 1 })
 	f.write(lines[2000:]...)
 	until(t, "last counts", nil, func() bool { return f.total() == 3000*3 })
 	drain()

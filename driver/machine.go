@@ -13,6 +13,7 @@ import (
 // setup is what the machine is told once, before its first event.
 type setup struct {
 	shape     shape
+	near      near
 	recovered checkpoint.Recovered
 	baseHash  []byte     // plan hash of recovered.Committed
 	layout    rdd.Layout // of batches that are planned from now on

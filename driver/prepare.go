@@ -343,7 +343,7 @@ func (e *engine) sinkEnv() sink.Env {
 // setup is what the machine is told.
 func (e *engine) setup(layout rdd.Layout) setup {
 	s := setup{
-		shape: shapeOf(e.plan), recovered: *e.rec, layout: layout, program: programHash(e.exe, e.plan),
+		shape: shapeOf(e.plan), near: nearOf(e.plan), recovered: *e.rec, layout: layout, program: programHash(e.exe, e.plan),
 		interval: e.cfg.Interval.Microseconds(), depth: e.cfg.Depth, maxRate: e.cfg.MaxRate, retries: e.cfg.Retries, batches: e.cfg.Batches,
 		caughtUp: e.cfg.UntilCaughtUp, finish: e.cfg.Finish, finishPlanned: e.cfg.FinishPlanned, acceptMixed: e.cfg.AcceptMixed,
 		adopt: e.cfg.SinkAdopt, executors: e.master.executors, respawn: e.master.kind == masterProcs, every: e.cfg.CheckpointEvery,

@@ -360,12 +360,22 @@ func (e *engine) serve(ctx context.Context, name string, conn executor.Conn) {
 		}
 		return
 	}
+	clerk, err := e.clerk(j, conn)
+	if err != nil {
+		_ = conn.Close()
+		e.post(ctx, abort{err.Error()})
+		return
+	}
+	defer clerk.stop()
 	e.post(ctx, connected{j, conn})
 	for {
 		m, err := conn.Recv()
 		if err != nil {
 			e.post(ctx, lost{name, err.Error()})
 			return
+		}
+		if clerk.takes(m) {
+			m = &executor.Heartbeat{} // all that the machine is to know
 		}
 		e.post(ctx, message{name, m})
 	}

@@ -3,6 +3,7 @@ package driver
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -133,7 +134,7 @@ func (s *script) event(name string, o map[string]string, w []string, line string
 	case "drain":
 		return drain{}
 	case "joined":
-		return joined{name: w[0], slots: max(1, int(num(o["slots"]))), addr: "at-" + w[0], hosts: o["hosts"] != "no", local: o["local"] == "yes"}
+		return joined{name: w[0], slots: max(1, int(num(o["slots"]))), addr: "at-" + w[0], hosts: o["hosts"] != "no", local: o["local"] == "yes", far: o["far"] == "yes"}
 	case "lost":
 		return lost{w[0], strings.Join(w[1:], " ")}
 	case "discover":
@@ -238,6 +239,13 @@ func scriptSetup(o map[string]string) setup {
 		for i, v := range strings.Split(c, ",") {
 			u.cuts[int64(i+1)] = Cut{Until: map[string]map[string]int64{"a": {"0": num(v)}}}
 		}
+	}
+	u.near = near{map[string]bool{}, map[string]bool{}}
+	for _, name := range strings.Split(o["files"], ",") { // on the driver's machine
+		u.near.sources[name], u.near.sinks[name] = name == "a" || name == "b", name == "out"
+	}
+	for _, set := range []map[string]bool{u.near.sources, u.near.sinks} {
+		maps.DeleteFunc(set, func(_ string, in bool) bool { return !in })
 	}
 	u.recovered = scriptRecovered(o, u.layout)
 	u.baseHash = []byte("base")

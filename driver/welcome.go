@@ -38,13 +38,12 @@ func (e *engine) welcome(name string, conn executor.Conn, every int) (joined, er
 	case j.Refusal != "":
 		return joined{}, fmt.Errorf("it does not join: %s", j.Refusal)
 	case e.dir != "" && !j.Shared:
-		_ = conn.Send(&executor.Stop{Reason: "the checkpoint directory is not shared"})
-		if e.shared == "" {
-			return joined{}, fmt.Errorf("executor %s runs on another machine: set --checkpoint to a directory that both see (executors write state files into it)", name)
-		}
-		return joined{}, fmt.Errorf("executor %s does not see the checkpoint directory %s: mount it there under the same path (executors write state files into it)", name, e.dir)
+		e.log.Info("executor is on another machine, its state comes here", "executor", name)
 	}
-	return joined{name: name, slots: j.Slots, addr: j.Addr, hosts: j.Slots > 0, local: e.master.kind == masterLocal || j.Slots == 0}, nil
+	return joined{
+		name: name, slots: j.Slots, addr: j.Addr, hosts: j.Slots > 0, far: e.dir != "" && !j.Shared,
+		local: e.master.kind == masterLocal || j.Slots == 0,
+	}, nil
 }
 
 // settingsEnv are the MILLRACE_* settings that executors get (P21). Files with secrets are named by flags; their content is not in here.
