@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,35 +12,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected text in testdata")
 
 // TestScripts runs testdata/*.txt: a command with arguments, a line of dashes, what it prints, an empty line.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	ok(t, err)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			s := &script{t: t, dir: filepath.Join(t.TempDir(), "ck"), stores: map[string]*crashable{}, refs: map[int64][]DeltaRef{}}
-			var got strings.Builder
-			text := string(readFile(t, file))
-			for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-				command, _, _ := strings.Cut(block, "\n----")
-				fmt.Fprintf(&got, "%s\n----\n%s\n", command, s.run(command))
-			}
-			out := strings.ReplaceAll(got.String(), s.dir, "DIR")
-			out = strings.TrimSpace(out) + "\n"
-			if *update {
-				ok(t, os.WriteFile(file, []byte(out), 0o644))
-			} else if diff := cmp.Diff(text, out); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
+	goldentest.Scripts(t, func(t *testing.T) func(string) string {
+		s := &script{t: t, dir: filepath.Join(t.TempDir(), "ck"), stores: map[string]*crashable{}, refs: map[int64][]DeltaRef{}}
+		return func(command string) string { return strings.ReplaceAll(s.run(command), s.dir, "DIR") }
+	})
 }
 
 // crashable is a store whose process can be ended: what it had not synced is lost.

@@ -2,10 +2,7 @@ package dstream_test
 
 import (
 	_ "embed"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,27 +35,7 @@ func lineIn(t *testing.T, source, mark string) int {
 	return 0
 }
 
-var update = flag.Bool("update", false, "rewrite golden files")
-
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// golden compares text with testdata/name.
-func golden(t *testing.T, name, text string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(text, "\n")); diff != "" {
-		t.Error(diff)
-	}
-}
 
 // Profile is a row of a table.
 type Profile struct {

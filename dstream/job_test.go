@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/internal/goldentest"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 )
@@ -93,7 +94,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "explain.txt", plan.Text)
+	goldentest.Check(t, "explain.txt", plan.Text)
 	for _, l := range strings.Split(strings.TrimSpace(plan.Explain()), "\n") {
 		if strings.HasPrefix(strings.TrimSpace(l), "#") && !strings.Contains(l, "_test.go:") {
 			t.Errorf("no site in %q", l)
