@@ -87,8 +87,8 @@ func TestReplay(t *testing.T) {
 	f := newFixture(t, "local[2]")
 	lines, _ := text(3000)
 	s := &spy{sums: map[string]uint64{}}
-	for i, partitions := range []int{1, 2, 5} {
-		f.write(lines[i*1000 : (i+1)*1000]...)
+	for i, partitions := range []int{1, 1, 2, 2, 5, 5} { // a batch each at least, however slow the machine is
+		f.write(lines[i*500 : (i+1)*500]...)
 		f.cfg.Partitions, f.cfg.MaxRate = partitions, 60_000
 		if err := driver.Run(context.Background(), spied(s), f.cfg); err != nil {
 			t.Fatal(err)
