@@ -59,9 +59,25 @@ java_kafka() {
 }
 alive() { [ -e "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null; }
 
+# One at a time: packages' tests run in parallel, and each asks for the broker. Whoever comes second finds it running.
+lock() {
+  for _ in $(seq 1 1200); do
+    if mkdir "$run/lock" 2>/dev/null; then
+      echo $$ > "$run/lock/pid"
+      trap 'rm -rf "$run/lock"' EXIT
+      return
+    fi
+    owner=$(cat "$run/lock/pid" 2>/dev/null || true)
+    if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then rm -rf "$run/lock"; fi
+    sleep 0.2
+  done
+  echo "kafka.sh: $run/lock has been held for minutes by process ${owner:-unknown}; remove it if that is gone" >&2; exit 1
+}
+
 case "${1:-}" in
-jars) jars ;;
+jars) lock; jars ;;
 start)
+  lock
   jars
   if alive; then echo "already running, pid $(cat "$pidfile"), 127.0.0.1:$port"; exit 0; fi
   cat > "$run/server.properties" <<P
@@ -110,6 +126,7 @@ P
   done
   echo "kafka.sh: no answer on port $port within 60 s; see $run/broker.log" >&2; exit 1 ;;
 stop)
+  lock
   if alive; then
     kill "$(cat "$pidfile")"
     for _ in $(seq 1 120); do alive || break; sleep 0.25; done
