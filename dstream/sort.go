@@ -116,13 +116,23 @@ func (o *sorting[T]) Reduce(_ *rdd.Context, in [][]arrow.Record, emit func(rdd.C
 type sortWriter[T any] struct {
 	*sorting[T]
 	rows []T
+	full bool // the first rows, as many as are wanted, are sorted: what does not go before the last of them cannot come in
 }
 
 // Add keeps the chunk's rows: with a limit, at most so many and a few chunks more.
 func (w *sortWriter[T]) Add(_ *rdd.Context, in rdd.Chunk) error {
-	w.rows = append(w.rows, in.Vals.([]T)...)
-	if w.limit > 0 && len(w.rows) >= 2*w.limit+2*rdd.ChunkRows {
-		w.rows = w.sort(w.rows)
+	rows := in.Vals.([]T)
+	if !w.full {
+		w.rows = append(w.rows, rows...)
+	} else {
+		for last, i := w.rows[w.limit-1], 0; i < len(rows); i++ {
+			if w.compare(rows[i], last) < 0 {
+				w.rows = append(w.rows, rows[i])
+			}
+		}
+	}
+	if w.limit > 0 && len(w.rows) >= 2*w.limit+rdd.ChunkRows {
+		w.rows, w.full = w.sort(w.rows), true
 	}
 	return nil
 }
@@ -130,6 +140,6 @@ func (w *sortWriter[T]) Add(_ *rdd.Context, in rdd.Chunk) error {
 // Flush makes the one block.
 func (w *sortWriter[T]) Flush(ctx *rdd.Context) ([]arrow.Record, error) {
 	rows := w.sort(w.rows)
-	w.rows = nil
+	w.rows, w.full = nil, false
 	return toFirst(ctx, w.val, rows), nil
 }
