@@ -87,6 +87,10 @@ func (m *machine) onDiscovered(e discovered) {
 				m.reassign = true
 				m.note("info", "partition found", "source", e.source, "partition", p.Partition.Partition, "key", d.Key)
 			}
+		} else if p.recorded && !p.listed && d.End < p.next {
+			m.fail("source %s partition %d (%s): it ends at %d, and batches up to offset %d were planned: it was made anew or cut; restore it, or start with a new --checkpoint",
+				e.source, p.Partition.Partition, p.Key, d.End, p.next)
+			return
 		} else if m.opened && !p.listed {
 			m.reassign = true
 		}

@@ -172,13 +172,15 @@ func (r *kafkaReader) outOfRange(ctx context.Context) error {
 	if r.next > end {
 		return fmt.Errorf("kafka topic %s partition %d: offset %d: %w (it ends at %d): the topic was made anew or truncated; restore it, or start with a new --checkpoint", r.c.topic, r.part, r.next, ErrBeyondEnd, end)
 	}
-	if !r.c.env.Reset {
+	if r.next < first && !r.c.env.Reset {
 		return fmt.Errorf("kafka topic %s partition %d: offset %d: %w (the earliest is %d): retention removed records that were not read; start with --on-offset-gone reset to go on at %d", r.c.topic, r.part, r.next, ErrOffsetGone, first, first)
 	}
-	r.c.env.Log.Warn("offsets skipped: retention removed them before they were read", "topic", r.c.topic, "partition", r.part, "from", r.next, "until", first, "records", first-r.next)
-	r.err, r.next = nil, first
+	if r.next < first { // or it is a late answer to an earlier fetch
+		r.c.env.Log.Warn("offsets skipped: retention removed them before they were read", "topic", r.c.topic, "partition", r.part, "from", r.next, "until", first, "records", first-r.next)
+	}
+	r.err, r.next = nil, max(first, r.next)
 	r.f.cl.RemoveConsumePartitions(map[string][]int32{r.c.topic: {r.part}}) // it has given the partition up
-	r.f.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{r.c.topic: {r.part: kgo.NewOffset().At(first)}})
+	r.f.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{r.c.topic: {r.part: kgo.NewOffset().At(r.next)}})
 	return nil
 }
 

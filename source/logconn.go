@@ -155,11 +155,11 @@ func (r *logReader) reset() error {
 func logError(err error) error {
 	switch {
 	case errors.Is(err, commitlog.ErrOffsetGone):
-		return fmt.Errorf("%w: %w: retention removed records that were not read; start with --on-offset-gone reset to go on at the earliest", ErrOffsetGone, err)
+		return asKind{fmt.Errorf("%w: retention removed records that were not read; start with --on-offset-gone reset to go on at the earliest", err), ErrOffsetGone}
 	case errors.Is(err, commitlog.ErrBeyondEnd):
-		return fmt.Errorf("%w: %w; restore it, or start with a new --checkpoint", ErrBeyondEnd, err)
+		return asKind{fmt.Errorf("%w; restore it, or start with a new --checkpoint", err), ErrBeyondEnd}
 	case errors.Is(err, commitlog.ErrDamaged):
-		return lasting{err}
+		return asKind{err, ErrLasting}
 	}
 	return err
 }

@@ -70,13 +70,17 @@ var ErrBeyondEnd = errors.New("offset is beyond the end")
 // ErrLasting is what errors of Next are when another try would end in the same: the input is damaged.
 var ErrLasting = errors.New("another try ends in the same")
 
-// lasting is err, and ErrLasting.
-type lasting struct{ error }
+// asKind is an error that is a kind of this package's, too, without a word more in its text.
+type asKind struct {
+	error
+	kind error
+}
 
-func (e lasting) Unwrap() error { return e.error }
+// Unwrap is the error itself.
+func (e asKind) Unwrap() error { return e.error }
 
-// Is makes it ErrLasting, without a word more in its text.
-func (e lasting) Is(target error) bool { return target == ErrLasting }
+// Is tells whether target is the kind.
+func (e asKind) Is(target error) bool { return target == e.kind }
 
 // Partition is one ordered, replayable piece of a source.
 type Partition struct {

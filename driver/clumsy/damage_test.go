@@ -88,3 +88,16 @@ func TestDamagedInput(t *testing.T) {
 		t.Errorf("rows came out: %q", rows)
 	}
 }
+
+// TestInputMadeAnew: a log that was deleted and made again has other records under the offsets that were read: the job does not go on with it.
+func TestInputMadeAnew(t *testing.T) {
+	p := newPlace(t)
+	p.produce("lines", "a", "b", "a")
+	args := []string{"--checkpoint", "ck", "--to", "files:out", "--until-caught-up"}
+	p.ok("words", args...)
+	if err := os.RemoveAll(filepath.Join(p.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	p.produce("lines", "x")
+	p.run("words", args...).refused(t, 1, "it ends at 1, and batches up to offset 3 were planned", "start with a new --checkpoint")
+}
