@@ -62,7 +62,8 @@ func (e *engine) newProcs(ctx context.Context) (*procs, error) {
 	if len(base) > socketLimit-40 {
 		base = "/tmp"
 	}
-	dir, err := os.MkdirTemp(base, "millrace-") // made with mode 0700
+	sweep(base, e.clock.Now())
+	dir, err := os.MkdirTemp(base, procsPrefix) // made with mode 0700
 	if err != nil {
 		return nil, fmt.Errorf("folder for executors' sockets: %w", err)
 	}
@@ -315,13 +316,16 @@ func killOwner(sock string) {
 	}
 }
 
-// ownersOf finds the processes whose environment names the socket (where the system shows it).
-func ownersOf(sock string) []int {
+// ownersOf finds the processes that were started for a socket.
+func ownersOf(sock string) []int { return childrenNaming(`"` + sock + `"`) }
+
+// childrenNaming finds the children, of any driver, whose environment holds text (where the system shows it).
+func childrenNaming(text string) []int {
 	envs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	var pids []int
 	for _, path := range envs {
 		env, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(env), envSocket+"=") || !strings.Contains(string(env), `"`+sock+`"`) {
+		if err != nil || !strings.Contains(string(env), envSocket+"=") || !strings.Contains(string(env), text) {
 			continue
 		}
 		pid := 0
