@@ -1,69 +1,37 @@
 package driver
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/goldentest"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected text of scripts")
-
 // TestScripts runs the machine through testdata/*.txt: events, a line of dashes, the actions that they must cause.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runScript(t, string(text))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if d := cmp.Diff(string(text), got); d != "" {
-				t.Errorf("%s differs (-want +got; go test ./driver -update rewrites it):\n%s", file, d)
-			}
-		})
-	}
-}
-
-func runScript(t *testing.T, text string) string {
-	s := &script{t: t}
-	var out strings.Builder
-	for _, block := range strings.Split(strings.TrimRight(text, "\n"), "\n\n") {
-		input, _, _ := strings.Cut(block, "\n----")
-		if out.Len() > 0 {
-			out.WriteString("\n")
-		}
-		out.WriteString(input + "\n----\n")
-		for _, line := range strings.Split(input, "\n") {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				for _, a := range s.run(line) {
-					out.WriteString(a + "\n")
+	goldentest.Scripts(t, func(t *testing.T) func(string) string {
+		s := &script{t: t}
+		return func(events string) string {
+			var out strings.Builder
+			for line := range strings.Lines(events) {
+				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+					for _, a := range s.run(line) {
+						out.WriteString(a + "\n")
+					}
 				}
 			}
+			return out.String()
 		}
-	}
-	return out.String()
+	})
 }
 
 // script is a machine under test and the clock of its events.
