@@ -36,9 +36,7 @@ func TestAdoption(t *testing.T) {
 	f.gen, f.flight = 0, nil
 	f.assign(true, nil)
 	f.launch(p)
-	f.staged(p.Batch)
-	f.publish(p.Batch)
-	f.commit(p.Batch)
+	f.finish(p)
 	f.batch(30)
 	sameText(t, w.store.text(), want)
 	if r := a.stats.Restored(); len(r) != 0 {

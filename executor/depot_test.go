@@ -129,9 +129,7 @@ func TestElsewhereNewDriver(t *testing.T) {
 	f.gen, f.flight = 0, nil
 	f.assign(true, nil)
 	f.launch(p)
-	f.staged(p.Batch)
-	f.publish(p.Batch)
-	f.commit(p.Batch)
+	f.finish(p)
 	f.lose("far2")
 	f.elsewhere("far3")
 	f.assign(false, nil)

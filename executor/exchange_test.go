@@ -127,9 +127,7 @@ func TestBlockBound(t *testing.T) {
 		}
 	}
 	f.commit(p.Batch)
-	f.staged(q.Batch)
-	f.publish(q.Batch)
-	f.commit(q.Batch)
+	f.finish(q)
 	sameText(t, w.store.text(), want)
 }
 
@@ -209,8 +207,6 @@ func TestEarlyBlocks(t *testing.T) {
 		expect[*Flushed](f, f.nodes["a"])
 	}
 	f.send(f.nodes["b"], &Launch{Plan: *p})
-	f.staged(p.Batch)
-	f.publish(p.Batch)
-	f.commit(p.Batch)
+	f.finish(p)
 	sameText(t, w.store.text(), want)
 }

@@ -51,9 +51,7 @@ func TestTakeover(t *testing.T) {
 				}
 				return old
 			})
-			f.staged(p.Batch)
-			f.publish(p.Batch)
-			f.commit(p.Batch)
+			f.finish(p)
 			checkOnlyLost(t, f, a, after, before, p)
 			for _, n := range sizes[3:] {
 				f.batch(n)
@@ -106,9 +104,7 @@ func TestTakeoverOfAll(t *testing.T) {
 	f.lose("a")
 	f.process("b")
 	f.assign(false, nil)
-	f.staged(p.Batch)
-	f.publish(p.Batch)
-	f.commit(p.Batch)
+	f.finish(p)
 	f.batch(30)
 	sameText(t, w.store.text(), want)
 }
@@ -241,9 +237,7 @@ func TestRetryOfState(t *testing.T) {
 	}
 	fail.Store(false)
 	f.send(n, &Retry{Batch: p.Batch, Attempt: 2, Tasks: []rdd.TaskID{failed.Task}})
-	f.staged(p.Batch)
-	f.publish(p.Batch)
-	f.commit(p.Batch)
+	f.finish(p)
 	f.batch(30)
 	text := w.store.text()
 	for line := range strings.Lines(text) { // the two counts are of the same words

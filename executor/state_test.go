@@ -62,9 +62,7 @@ func TestOrderOfState(t *testing.T) {
 	close(release)
 	f.staged(p.Batch)
 	f.publish(p.Batch)
-	f.staged(q.Batch)
-	f.publish(q.Batch)
-	f.commit(q.Batch)
+	f.finish(q)
 	f.batch(5)
 	sameText(t, w.store.text(), want)
 }
@@ -98,9 +96,7 @@ func TestTables(t *testing.T) {
 	f.launch(p)
 	f.lose("b")
 	f.assign(false, nil)
-	f.staged(p.Batch)
-	f.publish(p.Batch)
-	f.commit(p.Batch)
+	f.finish(p)
 	f.batch(1)
 	sameText(t, w.store.text(), want)
 }
