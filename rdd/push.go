@@ -3,11 +3,10 @@ package rdd
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"strings"
 
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/userstack"
 )
 
 // PushRecords decodes a block in chunks and pushes the rows through (source roots). Bad records go to the dead-letter node;
@@ -60,7 +59,7 @@ func (t *Pipeline) guard(reducer Reducer, f func() error) (err error) {
 		if cause == nil {
 			return
 		}
-		stack, user := userStack()
+		stack, user := userstack.Of()
 		if !user {
 			panic(cause)
 		}
@@ -104,44 +103,4 @@ func (t *Pipeline) located(err error, in extent) error {
 	e.Cause += fmt.Sprintf(" (at one of source %s partition %d offsets %d to %d; it did not happen again one record at a time)",
 		t.root.Name, t.ctx.Partition, in.block.Offset(in.lo), in.block.Offset(in.hi-1))
 	return err
-}
-
-// enginePackages are the prefixes of functions that stand between the runtime and user code.
-var enginePackages = []string{
-	"github.com/millrace/millrace/rdd.", "github.com/millrace/millrace/dstream.", "github.com/millrace/millrace/internal/",
-	"github.com/apache/arrow/",
-}
-
-// userStack is the panicking goroutine's stack from the panic down to the engine's first frame. It must be called in the deferred
-// function that recovers. user is false if the engine itself panicked.
-func userStack() (stack string, user bool) {
-	pcs := make([]uintptr, 64)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	var b strings.Builder
-	panicking, shown := false, 0
-	for {
-		f, more := frames.Next()
-		switch {
-		case f.Function == "runtime.gopanic":
-			panicking = true
-		case !panicking || strings.HasPrefix(f.Function, "runtime."):
-		case isEngine(f.Function):
-			return b.String(), shown > 0
-		default:
-			shown++
-			fmt.Fprintf(&b, "\t%s\n\t\t%s:%d\n", f.Function, f.File, f.Line)
-		}
-		if !more {
-			return b.String(), shown > 0
-		}
-	}
-}
-
-func isEngine(function string) bool {
-	for _, p := range enginePackages {
-		if strings.HasPrefix(function, p) {
-			return true
-		}
-	}
-	return false
 }

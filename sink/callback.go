@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/userstack"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -100,7 +101,11 @@ func (c *caller) call(ctx context.Context, b Batch, rows []arrow.Record) error {
 func (c *caller) protect(ctx context.Context, b Batch, rows []arrow.Record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = c.fail(b, fmt.Sprintf("panic: %v", p), string(debug.Stack()))
+			stack, user := userstack.Of()
+			if !user {
+				stack = string(debug.Stack())
+			}
+			err = c.fail(b, fmt.Sprintf("panic: %v", p), stack)
 		}
 	}()
 	if err := c.f(ctx, b, rows); err != nil {

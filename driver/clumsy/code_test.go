@@ -69,3 +69,30 @@ func TestSecondSignal(t *testing.T) {
 		})
 	}
 }
+
+// TestPanicsElsewhere: panics of state functions name the key, those of callbacks the batch; both show the user's code only.
+func TestPanicsElsewhere(t *testing.T) {
+	for job, want := range map[string][]string{
+		"stateful": {"batch 1", "partition 0", "key BOOM", "the key is BOOM", "clumsy.stateful.func1"},
+		"callback": {"batch 1", `callback "callback-1" (jobs_test.go:`, "the row is BOOM", "clumsy.callback.func1"},
+	} {
+		t.Run(job, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.produce("lines", "a BOOM")
+			args := []string{"--checkpoint", "ck", "--until-caught-up", "--retries", "1", "--master", "local[1]"}
+			p.env = []string{"CLUMSY_BUG=BOOM"}
+			r := p.run(job, args...)
+			for _, w := range append(want, "2 attempts", "jobs_test.go:") {
+				if !strings.Contains(r.err, w) {
+					t.Errorf("no %q in\n%s", w, r.err)
+				}
+			}
+			if r.code != 1 || strings.Contains(r.err, "goroutine ") || strings.Contains(r.err, "debug.Stack") {
+				t.Errorf("status %d:\n%s", r.code, r.err)
+			}
+			p.env = nil
+			p.ok(job, args...)
+		})
+	}
+}

@@ -1,10 +1,13 @@
 package clumsy
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -37,7 +40,7 @@ var (
 
 // jobs are the jobs that this binary can be.
 var jobs = map[string]func(*dstream.Job){
-	"words": words, "events": events, "csv": csvRows, "mistakes": mistakes,
+	"words": words, "events": events, "csv": csvRows, "mistakes": mistakes, "types": types, "stateful": stateful, "callback": callback,
 }
 
 // words counts words, and panics or hangs at one if the environment says so.
@@ -73,6 +76,61 @@ func csvRows(job *dstream.Job) {
 		return
 	}
 	dstream.From(job, source.FilesCSV[event](at, source.Header())).To(sinkTo(*flagTo))
+}
+
+// wide is a row with a column of every form.
+type wide struct {
+	B     bool                 `json:"b"`
+	I8    int8                 `json:"i8"`
+	U16   uint16               `json:"u16"`
+	I32   int32                `json:"i32"`
+	I64   int64                `json:"i64"`
+	U64   uint64               `json:"u64"`
+	F32   float32              `json:"f32"`
+	F64   float64              `json:"f64"`
+	S     string               `json:"s"`
+	Bytes []byte               `json:"bytes"`
+	T     time.Time            `json:"t"`
+	P     *string              `json:"p"`
+	PI    *int64               `json:"pi"`
+	L     []int64              `json:"l"`
+	LS    []string             `json:"ls"`
+	M     map[string]int64     `json:"m"`
+	N     struct{ X, Y int64 } `json:"n"`
+	NL    []struct{ A string } `json:"nl"`
+}
+
+func types(job *dstream.Job) {
+	dstream.From(job, jsonFrom[wide](*flagFrom)).To(sinkTo(*flagTo))
+}
+
+// stateful counts words in code of the user's own, and panics at one if the environment says so.
+func stateful(job *dstream.Job) {
+	dstream.From(job, textFrom(*flagFrom)).FlatMap(strings.Fields).KeyBy(dstream.Self).
+		Stateful("words", func(key string, values []string, st *dstream.State[int64]) []int64 {
+			if key == os.Getenv("CLUMSY_BUG") {
+				panic("the key is " + key)
+			}
+			st.Set(st.Get() + int64(len(values)))
+			return []int64{st.Get()}
+		}).To(sinkTo(*flagTo))
+}
+
+// callback prints words from the driver's process; one of them is an error, and one a panic.
+func callback(job *dstream.Job) {
+	dstream.From(job, textFrom(*flagFrom)).FlatMap(strings.Fields).
+		ForeachBatch(func(_ context.Context, b dstream.Batch, rows []string) error {
+			for _, w := range rows {
+				switch w {
+				case os.Getenv("CLUMSY_BUG"):
+					panic("the row is " + w)
+				case os.Getenv("CLUMSY_ERROR"):
+					return errors.New("no room for " + w)
+				}
+				fmt.Println("row", b.Number, w)
+			}
+			return nil
+		})
 }
 
 // mistakes has one of each kind.
