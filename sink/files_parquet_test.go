@@ -31,20 +31,14 @@ func readTable(path string) (arrow.Table, error) {
 	return fr.ReadTable(context.Background())
 }
 
+// readParquet reads the rows of a directory of Parquet files.
 func readParquet(dir string) ([]sinktest.Row, error) {
-	if err := sink.VerifyFiles(dir); err != nil {
-		return nil, err
-	}
-	files, err := sink.ReadManifest(dir)
-	if err != nil {
-		return nil, err
-	}
-	var rows []sinktest.Row
-	for _, f := range files {
-		t, err := readTable(f.Path)
+	return readFiles(dir, func(path string) ([]sinktest.Row, error) {
+		t, err := readTable(path)
 		if err != nil {
 			return nil, err
 		}
+		var rows []sinktest.Row
 		tr := array.NewTableReader(t, 0)
 		for tr.Next() {
 			keys, vals := tr.Record().Column(0).(*array.String), tr.Record().Column(1).(*array.Int64)
@@ -52,18 +46,12 @@ func readParquet(dir string) ([]sinktest.Row, error) {
 				rows = append(rows, sinktest.Row{Key: strings.Clone(keys.Value(i)), Value: vals.Value(i)})
 			}
 		}
-	}
-	return rows, nil
+		return rows, nil
+	})
 }
 
 func parquetSubject(opts ...sink.FileOption) sinktest.Make {
-	return func(t testing.TB, dir string) sinktest.Subject {
-		return sinktest.Subject{
-			Spec:          sink.FilesParquet(dir, opts...).Spec(),
-			Read:          func() ([]sinktest.Row, error) { return readParquet(dir) },
-			EpochsRefused: true,
-		}
-	}
+	return filesSubject(sink.FilesParquet, readParquet, opts)
 }
 
 func TestFilesParquet(t *testing.T) { sinktest.Run(t, parquetSubject()) }

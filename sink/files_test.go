@@ -24,8 +24,8 @@ import (
 	"github.com/millrace/millrace/sink/sinktest"
 )
 
-// readLines reads the rows that the manifest of dir names, and checks the directory.
-func readLines(dir string) ([]sinktest.Row, error) {
+// readFiles reads the rows of the files that the manifest of dir names, and checks the directory.
+func readFiles(dir string, read func(path string) ([]sinktest.Row, error)) ([]sinktest.Row, error) {
 	if err := sink.VerifyFiles(dir); err != nil {
 		return nil, err
 	}
@@ -35,10 +35,23 @@ func readLines(dir string) ([]sinktest.Row, error) {
 	}
 	var rows []sinktest.Row
 	for _, f := range files {
-		data, err := os.ReadFile(f.Path)
+		more, err := read(f.Path)
 		if err != nil {
 			return nil, err
 		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+// readLines reads the rows of a directory of JSON lines.
+func readLines(dir string) ([]sinktest.Row, error) {
+	return readFiles(dir, func(path string) ([]sinktest.Row, error) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		var rows []sinktest.Row
 		lines := bufio.NewScanner(bytes.NewReader(data))
 		for lines.Scan() {
 			var r sinktest.Row
@@ -47,18 +60,23 @@ func readLines(dir string) ([]sinktest.Row, error) {
 			}
 			rows = append(rows, r)
 		}
-	}
-	return rows, nil
+		return rows, nil
+	})
 }
 
-func jsonSubject(opts ...sink.FileOption) sinktest.Make {
+// filesSubject is a file sink under test.
+func filesSubject(to func(dir string, opts ...sink.FileOption) sink.Sink, read func(dir string) ([]sinktest.Row, error), opts []sink.FileOption) sinktest.Make {
 	return func(t testing.TB, dir string) sinktest.Subject {
 		return sinktest.Subject{
-			Spec:          sink.FilesJSON(dir, opts...).Spec(),
-			Read:          func() ([]sinktest.Row, error) { return readLines(dir) },
+			Spec:          to(dir, opts...).Spec(),
+			Read:          func() ([]sinktest.Row, error) { return read(dir) },
 			EpochsRefused: true,
 		}
 	}
+}
+
+func jsonSubject(opts ...sink.FileOption) sinktest.Make {
+	return filesSubject(sink.FilesJSON, readLines, opts)
 }
 
 func TestFilesJSON(t *testing.T) { sinktest.Run(t, jsonSubject()) }
