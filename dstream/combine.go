@@ -2,6 +2,7 @@ package dstream
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -99,18 +100,20 @@ func copies[A any](c *row.Codec, v A) func() A {
 }
 
 // refers tells whether two values of type t can share memory that one of them changes.
-func refers(t reflect.Type) bool {
+func refers(t reflect.Type) bool { return holds(t, reflect.Pointer, reflect.Slice, reflect.Map) }
+
+// holds tells whether values of type t are of one of the kinds, or have a part that is. A time counts as one value.
+func holds(t reflect.Type, kinds ...reflect.Kind) bool {
 	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		return true
 	case reflect.Array:
-		return refers(t.Elem())
+		return holds(t.Elem(), kinds...)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if t != reflect.TypeFor[time.Time]() && refers(t.Field(i).Type) {
+			if t != reflect.TypeFor[time.Time]() && holds(t.Field(i).Type, kinds...) {
 				return true
 			}
 		}
+		return false
 	}
-	return false
+	return slices.Contains(kinds, t.Kind())
 }

@@ -2,7 +2,6 @@ package dstream
 
 import (
 	"reflect"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -146,24 +145,8 @@ func sameness[S any](c *row.Codec) func(a, b S) bool {
 	if c == nil || refers(c.Type()) || !c.Type().Comparable() {
 		return func(a, b S) bool { return false }
 	}
-	if floats(c.Type()) {
+	if holds(c.Type(), reflect.Float32, reflect.Float64) {
 		return func(a, b S) bool { return false } // 0 == -0, and they are two states
 	}
 	return func(a, b S) bool { return any(a) == any(b) }
-}
-
-func floats(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Float32, reflect.Float64:
-		return true
-	case reflect.Array:
-		return floats(t.Elem())
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if t != reflect.TypeFor[time.Time]() && floats(t.Field(i).Type) {
-				return true
-			}
-		}
-	}
-	return false
 }
