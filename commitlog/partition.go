@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // partition is what readers and the writer of a partition share in this process.
@@ -91,8 +92,13 @@ func (p *partition) bounds() (Bounds, error) {
 }
 
 func (p *partition) wrap(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("topic %s partition %d: %w; free some space on that disk and start again: what was acknowledged is not lost", p.topic, p.num, err)
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("topic %s partition %d: %w; make the log's folder writable for this user, or use another log", p.topic, p.num, err)
 	}
 	return fmt.Errorf("topic %s partition %d: %w", p.topic, p.num, err)
 }

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,6 +19,9 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
 )
+
+// oneSignal is how soon behind the first a second signal counts as the same.
+const oneSignal = 250 * time.Millisecond
 
 // Main is the main function of a job's binary: it reads flags, runs the job and ends the process. Exit status 0: the job
 // ended or drained; 1: it failed; 2: mistakes in flags or job, all of them printed; 130: a second
@@ -33,7 +37,10 @@ func Main(job func(*dstream.Job)) {
 	go func() { // owned by the process itself
 		<-signals
 		drain()
-		<-signals
+		now := clock.System{}.Now
+		began := now()
+		for <-signals; now().Sub(began) < oneSignal; <-signals { // timeout(1) and service managers may send it twice
+		}
 		fmt.Fprintf(os.Stderr, "%s: stopped at once; what was not published is done by the next start\n", filepath.Base(os.Args[0]))
 		os.Exit(128 + int(syscall.SIGINT))
 	}()

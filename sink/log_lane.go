@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/fxamacker/cbor/v2"
@@ -184,14 +183,10 @@ func (l *logLane) Close() error {
 	return logError(err)
 }
 
-// logError gives a log's error this package's sentinel, and says what to do about a full disk. Nothing is lost by it: the batch is
-// still staged or will be computed again.
+// logError gives a log's error this package's sentinel.
 func logError(err error) error {
-	switch {
-	case errors.Is(err, commitlog.ErrFenced):
+	if errors.Is(err, commitlog.ErrFenced) {
 		return fmt.Errorf("%w: %w", ErrFenced, err)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("the disk is full: free some space, then start the job again, nothing is lost: %w", err)
 	}
 	return err
 }

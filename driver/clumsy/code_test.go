@@ -55,7 +55,11 @@ func TestSecondSignal(t *testing.T) {
 			eventually(t, func() bool { return strings.Contains(get(t, addr, "/status"), `"in_flight": 1`) }, r.log.String)
 			r.signal(syscall.SIGTERM)
 			r.says("draining")
-			r.signal(syscall.SIGINT)
+			r.signal(syscall.SIGTERM) // as timeout(1) does: it counts as one
+			eventually(t, func() bool {
+				_ = r.cmd.Process.Signal(syscall.SIGINT)
+				return strings.Contains(r.log.String(), "stopped at once")
+			}, r.log.String)
 			if end := r.wait(); end.code != 130 || !strings.Contains(end.err, "stopped at once") {
 				t.Errorf("status %d:\n%s", end.code, end.err)
 			}

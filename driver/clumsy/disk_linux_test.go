@@ -35,16 +35,20 @@ func (p *place) small(name string, mib int) (grow func(mib int)) {
 func TestFullDisk(t *testing.T) {
 	const words = 60_000
 	for name, c := range map[string]struct {
+		log  string
+		mib  int
 		args []string
 		want string
 	}{
-		"checkpoint": {[]string{"--checkpoint", "small/ck", "--to", "log:counts"}, "free some space"},
-		"files":      {[]string{"--checkpoint", "ck", "--to", "files:small/out"}, "free some space"},
+		"checkpoint": {"log", 2, []string{"--checkpoint", "small/ck", "--to", "log:counts"}, "free some space"},
+		"files":      {"log", 2, []string{"--checkpoint", "ck", "--to", "files:small/out"}, "free some space"},
+		"log":        {"small/log", 1, []string{"--checkpoint", "ck", "--to", "log:counts"}, "free some space"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
-			grow := p.small("small", 2)
+			p.log = c.log
+			grow := p.small("small", c.mib)
 			var lines []string
 			for i := range words / 10 {
 				line := make([]string, 10)

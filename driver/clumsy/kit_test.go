@@ -28,11 +28,12 @@ type place struct {
 	t   *testing.T
 	dir string
 	env []string // of jobs, beside the test's own
+	log string   // folder of the embedded log, from dir
 }
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	return &place{t: t, dir: t.TempDir()}
+	return &place{t: t, dir: t.TempDir(), log: "log"}
 }
 
 // result is how a run ended.
@@ -58,7 +59,7 @@ func (p *place) run(job string, args ...string) result {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := p.command(ctx, job, append([]string{"--log", "log", "--interval", "10ms"}, args...)...)
+	cmd := p.command(ctx, job, append([]string{"--log", p.log, "--interval", "10ms"}, args...)...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
@@ -133,7 +134,7 @@ func (p *place) settled(name, text string) string {
 // produce appends values to a topic of one partition.
 func (p *place) produce(topic string, values ...string) {
 	p.t.Helper()
-	log, err := commitlog.Create(filepath.Join(p.dir, "log"), commitlog.Options{})
+	log, err := commitlog.Create(filepath.Join(p.dir, p.log), commitlog.Options{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func (p *place) produce(topic string, values ...string) {
 // topic is what a topic holds: "key value" of each record, partition by partition.
 func (p *place) topic(name string) (rows []string) {
 	p.t.Helper()
-	log, err := commitlog.Open(filepath.Join(p.dir, "log"), commitlog.Options{})
+	log, err := commitlog.Open(filepath.Join(p.dir, p.log), commitlog.Options{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ type running struct {
 func (p *place) start(job string, args ...string) *running {
 	p.t.Helper()
 	r := &running{t: p.t, log: &lockedBuffer{}, done: make(chan struct{})}
-	r.cmd = p.command(context.Background(), job, append([]string{"--log", "log", "--interval", "10ms"}, args...)...)
+	r.cmd = p.command(context.Background(), job, append([]string{"--log", p.log, "--interval", "10ms"}, args...)...)
 	r.cmd.Stderr, r.cmd.Stdout = r.log, r.log
 	if err := r.cmd.Start(); err != nil {
 		p.t.Fatal(err)

@@ -60,7 +60,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &place{t: t, dir: base.dir}
+			p := &place{t: t, dir: base.dir, log: base.log}
 			if c.env != "" {
 				p.env = []string{c.env}
 			}
