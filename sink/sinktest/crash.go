@@ -16,8 +16,9 @@ import (
 	"github.com/millrace/millrace/internal/fault"
 )
 
-// crashBatches is how many batches a killed writer has to get out.
-const crashBatches = 12
+// crashBatches is how many batches a killed writer has to get out. It flushes behind every second one: a lane that works in the
+// background may otherwise take so many batches in one go that it passes a crash point too rarely.
+const crashBatches = 16
 
 // Crash kills a writing process at each of the named points (fault.Crash), again and again, and checks that each restart finds what was
 // acknowledged, and that in the end every row is there once. Call it from a test of its own, with a subject that is the same in
@@ -44,7 +45,7 @@ func crashAt(t *testing.T, mk Make, point string) {
 		cmd := exec.Command(os.Args[0], "-test.run", "^"+test+"$", "-test.count=1")
 		cmd.Env = append(os.Environ(), "SINKTEST_DIR="+dir, fmt.Sprintf("SINKTEST_EPOCH=%d", epoch))
 		if epoch <= 2*crashBatches {
-			cmd.Env = append(cmd.Env, fmt.Sprintf("MILLRACE_CRASH=%s:%d", point, epoch%3+1))
+			cmd.Env = append(cmd.Env, fmt.Sprintf("MILLRACE_CRASH=%s:%d", point, (epoch-1)%3+1))
 		}
 		out, err := cmd.CombinedOutput()
 		if err == nil {
@@ -102,6 +103,9 @@ func crashWriter(t *testing.T, mk Make, dir string) {
 		}
 		if err := os.Rename(acks+".tmp", acks); err != nil { // whole, though we may be killed here
 			t.Fatal(err)
+		}
+		if n%2 == 0 {
+			h.flush(l)
 		}
 	}
 	h.flush(l)
