@@ -22,6 +22,7 @@ type result struct {
 	Master      string  `json:"master"`
 	Interval    string  `json:"interval"`
 	Records     int     `json:"records"`
+	Keys        int     `json:"keys,omitempty"`    // state: keys that have one
 	EventsPerS  float64 `json:"events_per_s"`      // from the first plan to the last output
 	CPU         float64 `json:"cpu_s_per_million"` // user + system of all of the job's processes, start included
 	PeakMB      float64 `json:"peak_rss_mb"`       // of the job's largest process
@@ -80,7 +81,7 @@ func (s *settings) load(ctx context.Context, st store) error {
 		n := s.n
 		if data == "profiles" {
 			n = s.profiles
-		} else if s.rate > 0 || s.work == "empty" {
+		} else if s.rate > 0 || s.work == "empty" || s.work == "state" {
 			continue
 		}
 		mk, err := gen.New(data, seed)
@@ -122,6 +123,9 @@ func (s *settings) finish(cmd *exec.Cmd, began time.Time, records int) (*result,
 		return nil, fmt.Errorf("the job's summary: %w", err)
 	}
 	cpu := cmd.ProcessState.UserTime().Seconds() + cmd.ProcessState.SystemTime().Seconds()
+	if s.work == "closures" {
+		records = int(m.Rows) // how many there were is known at the end only
+	}
 	r := &result{
 		Work: s.work, Source: s.source, Master: s.master, Interval: s.interval, Records: records,
 		CPU: cpu / float64(max(records, 1)) * 1e6, PeakMB: float64(usage.Maxrss) / 1024,

@@ -88,8 +88,12 @@ func (s *settings) measure(ctx context.Context, st store) (*result, error) {
 	switch {
 	case s.work == "empty":
 		return s.empty(ctx, st)
+	case s.work == "state":
+		return s.touched(ctx, st)
+	case s.work == "closures":
+		return s.typed(ctx, st)
 	case s.work != "w1" && s.work != "w4" && s.work != "w5":
-		return nil, fmt.Errorf("--work %q: want w1, w4, w5 or empty", s.work)
+		return nil, fmt.Errorf("--work %q: want w1, w4, w5, state, closures or empty", s.work)
 	case s.rate > 0:
 		return s.paced(ctx, st)
 	}
@@ -103,6 +107,10 @@ func (s *settings) inputs() []string {
 		return []string{"lines"}
 	case "w5":
 		return []string{"profiles", "pageviews"}
+	case "state":
+		return []string{"touches"}
+	case "closures":
+		return nil
 	}
 	return []string{"ads"}
 }
@@ -119,7 +127,7 @@ func (s *settings) outputs() []string {
 func (s *settings) jobArgs(extra ...string) []string {
 	args := []string{"--work", s.work, "--source", s.source, "--name", "bench-" + s.work, "--brokers", s.brokers,
 		"--log", filepath.Join(s.lab, "log"), "--checkpoint", s.checkpoint(), "--summary", s.summary(),
-		"--window", fmt.Sprint(s.window)}
+		"--window", fmt.Sprint(s.window), "--keys", fmt.Sprint(*jobKeys)}
 	if s.interval != "" {
 		args = append(args, "--interval", s.interval)
 	}
