@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
@@ -20,7 +21,7 @@ func InitialState[K, S any](from Keyed[K, S]) RunningOption {
 // initial is the loading of states to begin with; nil where there are none.
 type initial[K, S any] struct {
 	node *rdd.Node
-	r    *reduction[K, S]
+	r    *ops.Reduction[K, S]
 }
 
 func initialOf[K, S any](j *Job, at site, o runningOptions, key, state *row.Codec) *initial[K, S] {
@@ -33,14 +34,14 @@ func initialOf[K, S any](j *Job, at site, o runningOptions, key, state *row.Code
 			n.Key.Type(), n.Val.Type(), reflect.TypeFor[K](), state.Type())
 		return nil
 	}
-	return &initial[K, S]{node: n, r: &reduction[K, S]{key: key, val: state, f: func(first, _ S) S { return first }}}
+	return &initial[K, S]{node: n, r: ops.NewReduction[K](key, state, func(first, _ S) S { return first })}
 }
 
 // extend adds the second input to a node, and returns it.
 func (i *initial[K, S]) extend(n *rdd.Node) *rdd.Node {
 	if i != nil {
 		n.In = append(n.In, i.node)
-		n.Wide.Inputs = append(n.Wide.Inputs, i.r.input())
+		n.Wide.Inputs = append(n.Wide.Inputs, i.r.Input())
 		if !fault.Planted("P32-initial-late") {
 			n.Wide.First = []*rdd.Node{i.node}
 		}
@@ -53,9 +54,9 @@ func (i *initial[K, S]) load(ctx *rdd.Context, in [][]arrow.Record, set func(ctx
 	if i == nil || len(in[1]) == 0 {
 		return nil
 	}
-	return withScratch(func(s *scratch) error {
-		r := batchReducer[K, S]{reduction: i.r}
-		k, _, vals, err := r.combine(in[1], s)
+	return ops.WithScratch(func(s *ops.Scratch) error {
+		r := ops.BatchReducer[K, S]{Reduction: i.r}
+		k, _, vals, err := r.Combine(in[1], s)
 		if err != nil {
 			return err
 		}
@@ -71,8 +72,8 @@ func (i *initial[K, S]) load(ctx *rdd.Context, in [][]arrow.Record, set func(ctx
 			return nil
 		}
 		rows = rows[:len(missing)]
-		ctx.State.Upsert(subset(k, missing), rows)
-		ctx.State.Set(rows, take(vals, missing))
+		ctx.State.Upsert(ops.Subset(k, missing), rows)
+		ctx.State.Set(rows, ops.Take(vals, missing))
 		if set != nil {
 			set(ctx, rows)
 		}

@@ -3,6 +3,7 @@ package dstream
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
@@ -27,7 +28,7 @@ func joinTable[K, V, W, U any](job *Job, at site, op string, in, table *rdd.Node
 	return Keyed[K, U]{job, job.add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: op, In: []*rdd.Node{in}, Key: j.key, Val: j.out,
 		Wide: &rdd.WideSpec{
-			Inputs: []rdd.Input{rowInput[K, V](j.key, j.val)},
+			Inputs: []rdd.Input{ops.RowInput[K, V](j.key, j.val)},
 			New:    func() rdd.Reducer { return &tableJoiner[K, V, W, U]{tableJoin: j} },
 			Tables: []*rdd.Node{table},
 		},
@@ -43,12 +44,12 @@ type tableJoin[K, V, W, U any] struct {
 
 type tableJoiner[K, V, W, U any] struct {
 	*tableJoin[K, V, W, U]
-	locator[K]
+	ops.Locator[K]
 }
 
 // Reduce joins the blocks chunk by chunk, in order.
 func (r *tableJoiner[K, V, W, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
-	return withScratch(func(s *scratch) error {
+	return ops.WithScratch(func(s *ops.Scratch) error {
 		for _, rec := range in[0] {
 			for lo := int64(0); lo < rec.NumRows(); lo += rdd.ChunkRows {
 				out, err := r.join(ctx, rec.NewSlice(lo, min(lo+rdd.ChunkRows, rec.NumRows())), s)
@@ -64,39 +65,39 @@ func (r *tableJoiner[K, V, W, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, 
 	})
 }
 
-func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *scratch) (out rdd.Chunk, err error) {
-	if err := s.read(r.key, rec); err != nil {
+func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *ops.Scratch) (out rdd.Chunk, err error) {
+	if err := s.Read(r.key, rec); err != nil {
 		return out, err
 	}
-	keys, err := rowsOf[K](r.key, keyColumns(r.key, rec))
+	keys, err := ops.RowsOf[K](r.key, ops.KeyColumns(r.key, rec))
 	if err != nil {
 		return out, err
 	}
-	vals, err := rowsOf[V](r.val, valColumns(r.key, rec, 0))
+	vals, err := ops.RowsOf[V](r.val, ops.ValColumns(r.key, rec, 0))
 	if err != nil {
 		return out, err
 	}
-	rows := s.numbers(len(keys))
-	ctx.Tables[0].Find(&s.keys, rows)
-	known, places := present(rows)
+	rows := s.Numbers(len(keys))
+	ctx.Tables[0].Find(&s.Keys, rows)
+	known, places := ops.Present(rows)
 	found := ctx.Tables[0].Get(known, nil).([]W)
-	r.at(r.key, &s.keys)
+	r.Through(r.key, &s.Keys)
 	if r.left != nil {
-		return rdd.Chunk{N: len(keys), Keys: keys, Vals: normal(r.out, r.leftRows(vals, rows, found))}, nil
+		return rdd.Chunk{N: len(keys), Keys: keys, Vals: ops.Normal(r.out, r.leftRows(vals, rows, found))}, nil
 	}
 	us := make([]U, len(places))
 	for i, place := range places {
-		r.now = int(place)
+		r.Now = int(place)
 		us[i] = r.inner(vals[place], found[i])
 	}
-	return rdd.Chunk{N: len(us), Keys: take(keys, places), Vals: normal(r.out, us)}, nil
+	return rdd.Chunk{N: len(us), Keys: ops.Take(keys, places), Vals: ops.Normal(r.out, us)}, nil
 }
 
 func (r *tableJoiner[K, V, W, U]) leftRows(vals []V, rows []int32, found []W) []U {
 	us := make([]U, len(vals))
 	next := 0
 	for i := range vals {
-		r.now = i
+		r.Now = i
 		var w *W
 		if rows[i] >= 0 {
 			w = &found[next]

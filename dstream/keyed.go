@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -21,11 +22,7 @@ func (s Keyed[K, V]) MapValues[U any](f func(V) U) Keyed[K, U] {
 	at := caller()
 	need(s.job, at, "MapValues", f == nil)
 	val := codec[U](s.job, at)
-	return Keyed[K, U]{s.job, s.job.narrow(at, "mapValues", []*rdd.Node{s.node}, s.node.Key, val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Keys: in.Keys, Vals: normal(val, mapRows(in.Vals.([]V), f))}, nil
-		})
-	})}
+	return Keyed[K, U]{s.job, s.job.narrow(at, "mapValues", []*rdd.Node{s.node}, s.node.Key, val, ops.MapValues(val, f))}
 }
 
 // FlatMapValues gives the elements of f(value), in order, under the same key for each row.
@@ -33,18 +30,7 @@ func (s Keyed[K, V]) FlatMapValues[U any](f func(V) []U) Keyed[K, U] {
 	at := caller()
 	need(s.job, at, "FlatMapValues", f == nil)
 	val := codec[U](s.job, at)
-	return Keyed[K, U]{s.job, s.job.narrow(at, "flatMapValues", []*rdd.Node{s.node}, s.node.Key, val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			keys, vals := in.Keys.([]K), in.Vals.([]V)
-			outKeys, out := make([]K, 0, len(vals)), make([]U, 0, len(vals))
-			for i := range vals {
-				for _, u := range f(vals[i]) {
-					outKeys, out = append(outKeys, keys[i]), append(out, u)
-				}
-			}
-			return rdd.Chunk{N: len(out), Keys: outKeys, Vals: normal(val, out)}, nil
-		})
-	})}
+	return Keyed[K, U]{s.job, s.job.narrow(at, "flatMapValues", []*rdd.Node{s.node}, s.node.Key, val, ops.FlatMapValues[K](val, f))}
 }
 
 // Map gives f(key, value) for each row, without a key.
@@ -52,54 +38,31 @@ func (s Keyed[K, V]) Map[U any](f func(K, V) U) Stream[U] {
 	at := caller()
 	need(s.job, at, "Map", f == nil)
 	val := codec[U](s.job, at)
-	return Stream[U]{s.job, s.job.narrow(at, "map", []*rdd.Node{s.node}, nil, val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Vals: normal(val, mapPairs(in.Keys.([]K), in.Vals.([]V), f))}, nil
-		})
-	})}
+	return Stream[U]{s.job, s.job.narrow(at, "map", []*rdd.Node{s.node}, nil, val, ops.MapPairs(val, f))}
 }
 
 // Filter keeps the rows for whose value keep is true.
 func (s Keyed[K, V]) Filter(keep func(V) bool) Keyed[K, V] {
 	at := caller()
 	need(s.job, at, "Filter", keep == nil)
-	return Keyed[K, V]{s.job, s.job.narrow(at, "filter", []*rdd.Node{s.node}, s.node.Key, s.node.Val, func() rdd.Kernel {
-		var idx []int32
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			vals := in.Vals.([]V)
-			idx = choose(vals, keep, idx[:0])
-			return rdd.Chunk{N: len(idx), Keys: take(in.Keys.([]K), idx), Vals: take(vals, idx)}, nil
-		})
-	})}
+	return Keyed[K, V]{s.job, s.job.narrow(at, "filter", []*rdd.Node{s.node}, s.node.Key, s.node.Val, ops.FilterValues[K](keep))}
 }
 
 // Values are the values without their keys.
 func (s Keyed[K, V]) Values() Stream[V] {
-	return Stream[V]{s.job, s.job.narrow(caller(), "values", []*rdd.Node{s.node}, nil, s.node.Val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Vals: in.Vals}, nil
-		})
-	})}
+	return Stream[V]{s.job, s.job.narrow(caller(), "values", []*rdd.Node{s.node}, nil, s.node.Val, ops.Values)}
 }
 
 // Keys are the keys without their values, one a row.
 func (s Keyed[K, V]) Keys() Stream[K] {
-	return Stream[K]{s.job, s.job.narrow(caller(), "keys", []*rdd.Node{s.node}, nil, s.node.Key, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Vals: in.Keys}, nil
-		})
-	})}
+	return Stream[K]{s.job, s.job.narrow(caller(), "keys", []*rdd.Node{s.node}, nil, s.node.Key, ops.Keys)}
 }
 
 // Pairs are keys and values as rows of Pair[K, V]; P follows from the call.
 func (s Keyed[K, V]) Pairs[P Pair[K, V]]() Stream[P] {
 	at := caller()
 	val := codec[P](s.job, at)
-	return Stream[P]{s.job, s.job.narrow(at, "pairs", []*rdd.Node{s.node}, nil, val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Vals: mapPairs(in.Keys.([]K), in.Vals.([]V), func(k K, v V) P { return P(Pair[K, V]{k, v}) })}, nil
-		})
-	})}
+	return Stream[P]{s.job, s.job.narrow(at, "pairs", []*rdd.Node{s.node}, nil, val, ops.Pairs(func(k K, v V) P { return P(Pair[K, V]{k, v}) }))}
 }
 
 // Union has the rows of s and of all others. Within a partition, rows of s come first.
@@ -119,13 +82,4 @@ func (s Keyed[K, V]) Name(name string) Keyed[K, V] {
 	}
 	rename(s.node, name)
 	return s
-}
-
-// mapPairs is f of each key and value, in a new slice.
-func mapPairs[K, V, U any](keys []K, vals []V, f func(K, V) U) []U {
-	out := make([]U, len(vals))
-	for i := range vals {
-		out[i] = f(keys[i], vals[i])
-	}
-	return out
 }

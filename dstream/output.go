@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
@@ -112,7 +113,7 @@ func (j *Job) numbered(kind string) string {
 func allRows[T any](c *row.Codec, recs []arrow.Record, first int) ([]T, error) {
 	var rows []T
 	for _, rec := range recs {
-		part, err := rowsOf[T](c, rec.Columns()[first:first+c.Schema().NumFields()])
+		part, err := ops.RowsOf[T](c, rec.Columns()[first:first+c.Schema().NumFields()])
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
@@ -79,20 +80,20 @@ func (o runningOptions) renew(ctx *rdd.Context, rows []int32) {
 func (s Keyed[K, V]) RunningCount(name string, opts ...RunningOption) Keyed[K, int64] {
 	at := caller()
 	o, facts := runningSettings(s.job, at, name, opts)
-	c := &counting[K]{key: s.node.Key, val: codec[int64](s.job, at)}
-	start := initialOf[K, int64](s.job, at, o, c.key, c.val)
+	c := ops.NewCounting[K](s.node.Key, codec[int64](s.job, at))
+	start := initialOf[K, int64](s.job, at, o, c.Key, c.Val)
 	return Keyed[K, int64]{s.job, s.job.add(at, start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node}, Key: c.key, Val: c.val,
+		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node}, Key: c.Key, Val: c.Val,
 		Wide: &rdd.WideSpec{
-			Inputs: []rdd.Input{c.input()},
+			Inputs: []rdd.Input{c.Input()},
 			New:    func() rdd.Reducer { return &runningCounter[K]{c, o, start} },
-			State:  true, StateKey: c.key, StateVal: c.val, Facts: facts,
+			State:  true, StateKey: c.Key, StateVal: c.Val, Facts: facts,
 		},
 	}))}
 }
 
 type runningCounter[K any] struct {
-	*counting[K]
+	*ops.Counting[K]
 	o     runningOptions
 	start *initial[K, int64]
 }
@@ -103,31 +104,31 @@ func (r *runningCounter[K]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit f
 	if err := r.start.load(ctx, in, r.o.renew); err != nil || len(in[0]) == 0 {
 		return err
 	}
-	return withScratch(func(s *scratch) error { return r.count(ctx, in[0], s, emit) })
+	return ops.WithScratch(func(s *ops.Scratch) error { return r.count(ctx, in[0], s, emit) })
 }
 
-func (r *runningCounter[K]) count(ctx *rdd.Context, in []arrow.Record, s *scratch, emit func(rdd.Chunk) error) error {
-	k, counts, err := r.sum(in, s)
+func (r *runningCounter[K]) count(ctx *rdd.Context, in []arrow.Record, s *ops.Scratch, emit func(rdd.Chunk) error) error {
+	k, counts, err := r.Sum(in, s)
 	if err != nil {
 		return err
 	}
-	s.rows = sized(s.rows, k.Len())
-	ctx.State.Upsert(k, s.rows)
-	ctx.State.AddInt64(s.rows, counts)
-	r.o.renew(ctx, s.rows)
+	s.Rows = ops.Sized(s.Rows, k.Len())
+	ctx.State.Upsert(k, s.Rows)
+	ctx.State.AddInt64(s.Rows, counts)
+	r.o.renew(ctx, s.Rows)
 	keys, err := r.emitKeys(in, k)
 	if err != nil {
 		return err
 	}
-	return emitRows(emit, keys, ctx.State.Int64(s.rows, make([]int64, 0, len(keys))))
+	return ops.EmitRows(emit, keys, ctx.State.Int64(s.Rows, make([]int64, 0, len(keys))))
 }
 
 // emitKeys are the keys as rows: strings of a single block alias it, others are copied.
 func (r *runningCounter[K]) emitKeys(in []arrow.Record, k *row.Keys) ([]K, error) {
 	if len(in) == 1 {
-		return rowsOf[K](r.key, keyColumns(r.key, in[0]))
+		return ops.RowsOf[K](r.Key, ops.KeyColumns(r.Key, in[0]))
 	}
-	return keyRows[K](r.key, k, nil)
+	return ops.KeyRows[K](r.Key, k, nil)
 }
 
 // RunningReduce combines all values of each key since the job began by f, which must be associative, in state under name. Each batch
@@ -136,20 +137,20 @@ func (s Keyed[K, V]) RunningReduce(name string, f func(a, b V) V, opts ...Runnin
 	at := caller()
 	need(s.job, at, "RunningReduce", f == nil)
 	o, facts := runningSettings(s.job, at, name, opts)
-	r := &reduction[K, V]{key: s.node.Key, val: s.node.Val, f: normalised(s.node.Val, f)}
-	start := initialOf[K, V](s.job, at, o, r.key, r.val)
+	r := ops.NewReduction[K](s.node.Key, s.node.Val, f)
+	start := initialOf[K, V](s.job, at, o, r.Key, r.Val)
 	return Keyed[K, V]{s.job, s.job.add(at, start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node}, Key: r.key, Val: r.val,
+		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node}, Key: r.Key, Val: r.Val,
 		Wide: &rdd.WideSpec{
-			Inputs: []rdd.Input{r.input()},
-			New:    func() rdd.Reducer { return &runningReducer[K, V]{batchReducer[K, V]{reduction: r}, o, start} },
-			State:  true, StateKey: r.key, StateVal: r.val, Facts: facts,
+			Inputs: []rdd.Input{r.Input()},
+			New:    func() rdd.Reducer { return &runningReducer[K, V]{ops.BatchReducer[K, V]{Reduction: r}, o, start} },
+			State:  true, StateKey: r.Key, StateVal: r.Val, Facts: facts,
 		},
 	}))}
 }
 
 type runningReducer[K, V any] struct {
-	batchReducer[K, V]
+	ops.BatchReducer[K, V]
 	o     runningOptions
 	start *initial[K, V]
 }
@@ -160,36 +161,25 @@ func (r *runningReducer[K, V]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emi
 	if err := r.start.load(ctx, in, r.o.renew); err != nil || len(in[0]) == 0 {
 		return err
 	}
-	return withScratch(func(s *scratch) error { return r.update(ctx, in[0], s, emit) })
+	return ops.WithScratch(func(s *ops.Scratch) error { return r.update(ctx, in[0], s, emit) })
 }
 
-func (r *runningReducer[K, V]) update(ctx *rdd.Context, in []arrow.Record, s *scratch, emit func(rdd.Chunk) error) error {
-	k, keys, sums, err := r.combine(in, s)
+func (r *runningReducer[K, V]) update(ctx *rdd.Context, in []arrow.Record, s *ops.Scratch, emit func(rdd.Chunk) error) error {
+	k, keys, sums, err := r.Combine(in, s)
 	if err != nil {
 		return err
 	}
 	rows := make([]int32, len(keys))
 	ctx.State.Find(k, rows)
-	known, places := present(rows)
+	known, places := ops.Present(rows)
 	old := ctx.State.Get(known, nil).([]V)
-	r.at(r.key, k)
+	r.Through(r.Key, k)
 	for i, place := range places {
-		r.now = int(place)
-		sums[place] = r.f(old[i], sums[place])
+		r.Now = int(place)
+		sums[place] = r.F(old[i], sums[place])
 	}
 	ctx.State.Upsert(k, rows)
 	ctx.State.Set(rows, sums)
 	r.o.renew(ctx, rows)
-	return emitRows(emit, keys, sums)
-}
-
-// present are the row numbers that are not -1, and where they stand.
-func present(rows []int32) (known, places []int32) {
-	for i, n := range rows {
-		if n >= 0 {
-			known = append(known, n)
-			places = append(places, int32(i))
-		}
-	}
-	return known, places
+	return ops.EmitRows(emit, keys, sums)
 }

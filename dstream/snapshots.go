@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -29,7 +30,7 @@ func snapshots[K, S any](j *Job, at site, of *rdd.Node) Keyed[K, S] {
 	return Keyed[K, S]{j, j.add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "snapshots", In: []*rdd.Node{of}, Key: of.Key, Val: val,
 		Wide: &rdd.WideSpec{
-			Inputs:  []rdd.Input{{Schema: valSchema(of.Key), New: func() rdd.Writer { return dropper{} }}},
+			Inputs:  []rdd.Input{{Schema: ops.ValSchema(of.Key), New: func() rdd.Writer { return dropper{} }}},
 			New:     func() rdd.Reducer { return snapshooter{} },
 			Tables:  []*rdd.Node{of},
 			OnEmpty: true,

@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
@@ -84,7 +85,7 @@ func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, s
 	return Keyed[K, U]{s.job, s.job.add(at, o.start.extend(&rdd.Node{
 		Kind: rdd.Wide, Op: "stateful", Name: name, In: []*rdd.Node{s.node}, Key: o.key, Val: o.out,
 		Wide: &rdd.WideSpec{
-			Inputs: []rdd.Input{rowInput[K, V](o.key, o.val)},
+			Inputs: []rdd.Input{ops.RowInput[K, V](o.key, o.val)},
 			New:    func() rdd.Reducer { return &statefulReducer[K, V, S, U]{stateful: o} },
 			State:  true, StateKey: o.key, StateVal: o.state,
 		},
@@ -99,7 +100,7 @@ type stateful[K, V, S, U any] struct {
 
 type statefulReducer[K, V, S, U any] struct {
 	*stateful[K, V, S, U]
-	locator[K]
+	ops.Locator[K]
 	keys []K // of the rows that go out
 	rows []U
 }
@@ -112,9 +113,9 @@ func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Reco
 	if err := r.start.load(ctx, in, nil); err != nil {
 		return err
 	}
-	err := withScratch(func(s *scratch) error {
-		g, err := group[K, V](r.key, r.val, in[0], s)
-		if err == nil && len(g.keys) > 0 {
+	err := ops.WithScratch(func(s *ops.Scratch) error {
+		g, err := ops.Group[K, V](r.key, r.val, in[0], s)
+		if err == nil && len(g.Keys) > 0 {
 			r.update(ctx, g)
 		}
 		return err
@@ -122,7 +123,7 @@ func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Reco
 	if err != nil {
 		return err
 	}
-	return emitRows(emit, r.keys, normal(r.out, r.rows))
+	return ops.EmitRows(emit, r.keys, ops.Normal(r.out, r.rows))
 }
 
 // call runs the function for one key.
@@ -141,7 +142,7 @@ func (r *statefulReducer[K, V, S, U]) expire(ctx *rdd.Context) {
 	vals := ctx.State.Get(due, nil).([]S)
 	var w writes[S]
 	for i, key := range keys {
-		r.only = &keys[i]
+		r.Only = &keys[i]
 		st := &State[S]{value: vals[i], exists: true, expired: true, now: ctx.Time}
 		r.call(key, nil, st)
 		if st.change == kept {
@@ -149,33 +150,33 @@ func (r *statefulReducer[K, V, S, U]) expire(ctx *rdd.Context) {
 		}
 		w.add(due[i], st)
 	}
-	r.only = nil
+	r.Only = nil
 	w.apply(ctx, r.state)
 }
 
-func (r *statefulReducer[K, V, S, U]) update(ctx *rdd.Context, g *groups[K, V]) {
-	n := len(g.keys)
+func (r *statefulReducer[K, V, S, U]) update(ctx *rdd.Context, g *ops.Groups[K, V]) {
+	n := len(g.Keys)
 	rows := make([]int32, n)
-	ctx.State.Find(g.k, rows)
-	known, places := present(rows)
+	ctx.State.Find(g.Encoded, rows)
+	known, places := ops.Present(rows)
 	old := ctx.State.Get(known, nil).([]S)
 	states := make([]State[S], n)
 	for i, place := range places {
 		states[place].value, states[place].exists = old[i], true
 	}
-	r.at(r.key, g.k)
+	r.Through(r.key, g.Encoded)
 	var missing []int32 // keys that get a state now
 	for i := range states {
 		st := &states[i]
-		st.now, r.now = ctx.Time, i
-		r.call(g.keys[i], g.values(i), st)
+		st.now, r.Now = ctx.Time, i
+		r.call(g.Keys[i], g.Values(i), st)
 		if rows[i] < 0 && st.change == written {
 			missing = append(missing, int32(i))
 		}
 	}
 	if len(missing) > 0 {
 		added := make([]int32, len(missing))
-		ctx.State.Upsert(subset(g.k, missing), added)
+		ctx.State.Upsert(ops.Subset(g.Encoded, missing), added)
 		for i, place := range missing {
 			rows[place] = added[i]
 		}
@@ -211,7 +212,7 @@ func (w *writes[S]) add(n int32, st *State[S]) {
 
 func (w *writes[S]) apply(ctx *rdd.Context, c *row.Codec) {
 	if len(w.set) > 0 {
-		ctx.State.Set(w.set, normal(c, w.vals))
+		ctx.State.Set(w.set, ops.Normal(c, w.vals))
 	}
 	if len(w.timed) > 0 {
 		ctx.State.SetDue(w.timed, w.due)
@@ -219,87 +220,4 @@ func (w *writes[S]) apply(ctx *rdd.Context, c *row.Codec) {
 	if len(w.gone) > 0 {
 		ctx.State.Delete(w.gone)
 	}
-}
-
-// groups are rows gathered by key: the values of key i are vals[ends[i-1]:ends[i]].
-type groups[K, V any] struct {
-	k    *row.Keys
-	keys []K
-	vals []V
-	ends []int32
-}
-
-// values are the values of key i, none for a key that came later than the groups. The user may keep them.
-func (g *groups[K, V]) values(i int) []V {
-	if i >= len(g.ends) {
-		return nil
-	}
-	lo := int32(0)
-	if i > 0 {
-		lo = g.ends[i-1]
-	}
-	return g.vals[lo:g.ends[i]:g.ends[i]]
-}
-
-// group gathers blocks by key: keys in order of first appearance, values in order of (block, row). It uses s up.
-func group[K, V any](key, val *row.Codec, in []arrow.Record, s *scratch) (*groups[K, V], error) {
-	g := &groups[K, V]{}
-	if err := g.gather(key, val, in, s); err != nil {
-		return nil, err
-	}
-	g.k = s.dict.Keys()
-	var err error
-	g.keys, err = keyRows[K](key, g.k, nil)
-	return g, err
-}
-
-// gather fills vals and ends; keys that s knows already keep their numbers.
-func (g *groups[K, V]) gather(key, val *row.Codec, in []arrow.Record, s *scratch) error {
-	var numbers []int32 // of each row's key
-	var all []V
-	for _, rec := range in {
-		if err := s.read(key, rec); err != nil {
-			return err
-		}
-		idx := s.numbers(s.keys.Len())
-		s.dict.Add(&s.keys, idx)
-		numbers = append(numbers, idx...)
-		vals, err := rowsOf[V](val, valColumns(key, rec, 0))
-		if err != nil {
-			return err
-		}
-		if all == nil {
-			all = vals
-			continue
-		}
-		all = append(all, vals...)
-	}
-	g.vals, g.ends = make([]V, len(all)), make([]int32, s.dict.Len())
-	for _, n := range numbers {
-		g.ends[n]++
-	}
-	sum := int32(0)
-	for i, n := range g.ends {
-		g.ends[i] = sum // for now: where the key's next value goes
-		sum += n
-	}
-	for i, n := range numbers {
-		g.vals[g.ends[n]] = all[i]
-		g.ends[n]++
-	}
-	return nil
-}
-
-// subset are keys idx of k.
-func subset(k *row.Keys, idx []int32) *row.Keys {
-	if len(idx) == k.Len() {
-		return k
-	}
-	out := &row.Keys{}
-	for _, i := range idx {
-		out.Data = append(out.Data, k.Key(int(i))...)
-		out.Ends = append(out.Ends, uint32(len(out.Data)))
-		out.Hash = append(out.Hash, k.Hash[i])
-	}
-	return out
 }

@@ -1,7 +1,7 @@
 package dstream
 
 import (
-	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
@@ -22,25 +22,14 @@ func (s Stream[T]) Map[U any](f func(T) U) Stream[U] {
 	at := caller()
 	need(s.job, at, "Map", f == nil)
 	val := codec[U](s.job, at)
-	return Stream[U]{s.job, s.job.narrow(at, "map", []*rdd.Node{s.node}, nil, val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Vals: normal(val, mapRows(in.Vals.([]T), f))}, nil
-		})
-	})}
+	return Stream[U]{s.job, s.job.narrow(at, "map", []*rdd.Node{s.node}, nil, val, ops.Map(val, f))}
 }
 
 // Filter keeps the rows for which keep is true.
 func (s Stream[T]) Filter(keep func(T) bool) Stream[T] {
 	at := caller()
 	need(s.job, at, "Filter", keep == nil)
-	return Stream[T]{s.job, s.job.narrow(at, "filter", []*rdd.Node{s.node}, nil, s.node.Val, func() rdd.Kernel {
-		var idx []int32
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			rows := in.Vals.([]T)
-			idx = choose(rows, keep, idx[:0])
-			return rdd.Chunk{N: len(idx), Vals: take(rows, idx)}, nil
-		})
-	})}
+	return Stream[T]{s.job, s.job.narrow(at, "filter", []*rdd.Node{s.node}, nil, s.node.Val, ops.Filter(keep))}
 }
 
 // FlatMap gives the elements of f(row) for each row, in order.
@@ -48,25 +37,7 @@ func (s Stream[T]) FlatMap[U any](f func(T) []U) Stream[U] {
 	at := caller()
 	need(s.job, at, "FlatMap", f == nil)
 	val := codec[U](s.job, at)
-	return Stream[U]{s.job, s.job.narrow(at, "flatMap", []*rdd.Node{s.node}, nil, val, func() rdd.Kernel {
-		var reused []U
-		perRow := 1.0 // results a row so far, to allocate the next chunk's result at its size
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			rows := in.Vals.([]T)
-			out := make([]U, 0, int(perRow*float64(len(rows))*1.1)+16)
-			if fault.Planted("P26-reuse") {
-				if out = reused[:0]; out == nil {
-					out = make([]U, 0, 1024)
-				}
-				reused = out
-			}
-			for i := range rows {
-				out = append(out, f(rows[i])...)
-			}
-			perRow = float64(len(out)) / float64(max(len(rows), 1))
-			return rdd.Chunk{N: len(out), Vals: normal(val, out)}, nil
-		})
-	})}
+	return Stream[U]{s.job, s.job.narrow(at, "flatMap", []*rdd.Node{s.node}, nil, val, ops.FlatMap(val, f))}
 }
 
 // KeyBy gives each row the key f(row). Keys are scalars or structs of scalars; pointers, interfaces and floats are
@@ -75,23 +46,7 @@ func (s Stream[T]) KeyBy[K comparable](f func(T) K) Keyed[K, T] {
 	at := caller()
 	need(s.job, at, "KeyBy", f == nil)
 	key := keyCodec[K](s.job, at)
-	return Keyed[K, T]{s.job, s.job.narrow(at, "keyBy", []*rdd.Node{s.node}, key, s.node.Val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Keys: normal(key, mapRows(in.Vals.([]T), f)), Vals: in.Vals}, nil
-		})
-	})}
-}
-
-// CountByValue counts equal rows of this batch.
-func (s Stream[T]) CountByValue() Keyed[T, int64] {
-	at := caller()
-	key := keyCodec[T](s.job, at)
-	n := s.job.narrow(at, "keyBySelf", []*rdd.Node{s.node}, key, s.node.Val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) {
-			return rdd.Chunk{N: in.N, Keys: in.Vals, Vals: in.Vals}, nil
-		})
-	})
-	return Keyed[T, int64]{s.job, countByKey[T](s.job, at, n)}
+	return Keyed[K, T]{s.job, s.job.narrow(at, "keyBy", []*rdd.Node{s.node}, key, s.node.Val, ops.KeyBy(key, f))}
 }
 
 // Union has the rows of s and of all others. Within a partition, rows of s come first.
@@ -147,7 +102,5 @@ func (j *Job) narrow(at site, op string, in []*rdd.Node, key, val *row.Codec, k 
 }
 
 func (j *Job) union(at site, in []*rdd.Node) *rdd.Node {
-	return j.narrow(at, "union", in, in[0].Key, in[0].Val, func() rdd.Kernel {
-		return kernel(func(_ *rdd.Context, in rdd.Chunk) (rdd.Chunk, error) { return in, nil })
-	})
+	return j.narrow(at, "union", in, in[0].Key, in[0].Val, ops.Pass)
 }

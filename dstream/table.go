@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
@@ -43,7 +44,7 @@ func (s Stream[T]) LatestBy[K comparable, V any](name string, change func(T) (ke
 			keys[i], vals[i], exists = change(rows[i])
 			gone[i] = !exists
 		}
-		return normal(key, keys), normal(val, vals), gone
+		return ops.Normal(key, keys), ops.Normal(val, vals), gone
 	})
 }
 
@@ -98,7 +99,7 @@ type latestBy[K, V any] struct {
 type latestWriter[K, V any] struct {
 	*latestBy[K, V]
 	last lastChanges[V]
-	s    *scratch
+	s    *ops.Scratch
 }
 
 // lastChanges are the last changes by the keys' numbers.
@@ -120,10 +121,10 @@ func (l *lastChanges[V]) put(idx []int32, vals []V, gone func(i int) bool) {
 // Add keeps the chunk's last change of each key.
 func (w *latestWriter[K, V]) Add(_ *rdd.Context, in rdd.Chunk) error {
 	if w.s == nil {
-		w.s = newScratch()
+		w.s = ops.NewScratch()
 	}
 	keys, vals, gone := w.read(in)
-	idx, _ := w.s.add(w.key, keys)
+	idx, _ := w.s.Add(w.key, keys)
 	w.last.put(idx, vals, func(i int) bool { return gone != nil && gone[i] })
 	return nil
 }
@@ -134,10 +135,10 @@ func (w *latestWriter[K, V]) Flush(ctx *rdd.Context) ([]arrow.Record, error) {
 		return make([]arrow.Record, ctx.Layout.Reduce), nil
 	}
 	flags := boolCodec()
-	out, err := blocks(ctx, w.schema, w.key, w.s.dict, func(idx []int32) []arrow.Array {
+	out, err := ops.Blocks(ctx, w.schema, w.key, w.s.Dict, func(idx []int32) []arrow.Array {
 		return append(flags.Columns(w.last.gone, idx), w.val.Columns(w.last.vals, idx)...)
 	})
-	w.s.free()
+	w.s.Free()
 	w.last, w.s = lastChanges[V]{}, nil
 	return out, err
 }
@@ -157,10 +158,10 @@ func (r *latestReducer[K, V]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit
 	if len(in[0]) == 0 {
 		return nil
 	}
-	return withScratch(func(s *scratch) error { return r.apply(ctx, in[0], s, emit) })
+	return ops.WithScratch(func(s *ops.Scratch) error { return r.apply(ctx, in[0], s, emit) })
 }
 
-func (r *latestReducer[K, V]) apply(ctx *rdd.Context, in []arrow.Record, s *scratch, emit func(rdd.Chunk) error) error {
+func (r *latestReducer[K, V]) apply(ctx *rdd.Context, in []arrow.Record, s *ops.Scratch, emit func(rdd.Chunk) error) error {
 	k, last, err := r.merge(in, s)
 	if err != nil {
 		return err
@@ -173,32 +174,32 @@ func (r *latestReducer[K, V]) apply(ctx *rdd.Context, in []arrow.Record, s *scra
 	if len(r.node.Out) == 0 {
 		return nil
 	}
-	keys, err := keyRows[K](r.key, k, nil)
+	keys, err := ops.KeyRows[K](r.key, k, nil)
 	if err != nil {
 		return err
 	}
-	return emitRows(emit, keys, vals)
+	return ops.EmitRows(emit, keys, vals)
 }
 
 // merge is the last change of each key of the blocks. The keys are valid until s is used again.
-func (r *latestReducer[K, V]) merge(in []arrow.Record, s *scratch) (k *row.Keys, last lastChanges[V], err error) {
+func (r *latestReducer[K, V]) merge(in []arrow.Record, s *ops.Scratch) (k *row.Keys, last lastChanges[V], err error) {
 	for _, rec := range in {
-		if err := s.read(r.key, rec); err != nil {
+		if err := s.Read(r.key, rec); err != nil {
 			return nil, last, err
 		}
-		gone, ok := valColumns(r.key, rec, 0)[0].(*array.Boolean)
+		gone, ok := ops.ValColumns(r.key, rec, 0)[0].(*array.Boolean)
 		if !ok {
 			return nil, last, fmt.Errorf("the removals of a table are not bool")
 		}
-		vals, err := rowsOf[V](r.val, valColumns(r.key, rec, 1))
+		vals, err := ops.RowsOf[V](r.val, ops.ValColumns(r.key, rec, 1))
 		if err != nil {
 			return nil, last, err
 		}
-		idx := s.numbers(s.keys.Len())
-		s.dict.Add(&s.keys, idx)
+		idx := s.Numbers(s.Keys.Len())
+		s.Dict.Add(&s.Keys, idx)
 		last.put(idx, vals, gone.Value)
 	}
-	return s.dict.Keys(), last, nil
+	return s.Dict.Keys(), last, nil
 }
 
 func (r *latestReducer[K, V]) remove(ctx *rdd.Context, k *row.Keys, gone []bool) {
@@ -211,10 +212,10 @@ func (r *latestReducer[K, V]) remove(ctx *rdd.Context, k *row.Keys, gone []bool)
 	if len(idx) == 0 {
 		return
 	}
-	k = subset(k, idx)
+	k = ops.Subset(k, idx)
 	rows := make([]int32, k.Len())
 	ctx.State.Find(k, rows)
-	if known, _ := present(rows); len(known) > 0 {
+	if known, _ := ops.Present(rows); len(known) > 0 {
 		ctx.State.Delete(known)
 	}
 }
@@ -227,7 +228,7 @@ func (r *latestReducer[K, V]) remaining(k *row.Keys, last lastChanges[V]) (*row.
 			idx = append(idx, int32(i))
 		}
 	}
-	return subset(k, idx), take(last.vals, idx)
+	return ops.Subset(k, idx), ops.Take(last.vals, idx)
 }
 
 // Changes are the keys that got a value in this batch, with that value, each key once. Removals are not among them.

@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
@@ -28,7 +29,7 @@ func (s Keyed[K, V]) UpdateStateByKey[S any](name string, f func(key K, values [
 	return Keyed[K, S]{s.job, s.job.add(at, u.initial.extend(&rdd.Node{
 		Kind: rdd.Wide, Op: "updateStateByKey", Name: name, In: []*rdd.Node{s.node}, Key: u.key, Val: u.state,
 		Wide: &rdd.WideSpec{
-			Inputs: []rdd.Input{rowInput[K, V](u.key, u.val)},
+			Inputs: []rdd.Input{ops.RowInput[K, V](u.key, u.val)},
 			New:    func() rdd.Reducer { return &updater[K, V, S]{updating: u} },
 			State:  true, StateKey: u.key, StateVal: u.state, OnEmpty: !fault.Planted("P28-update-waits"),
 		},
@@ -44,7 +45,7 @@ type updating[K, V, S any] struct {
 
 type updater[K, V, S any] struct {
 	*updating[K, V, S]
-	locator[K]
+	ops.Locator[K]
 	keys []K // of the states that go out
 	rows []S
 }
@@ -54,8 +55,8 @@ func (r *updater[K, V, S]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit fu
 	if err := r.initial.load(ctx, in, nil); err != nil {
 		return err
 	}
-	err := withScratch(func(s *scratch) error {
-		g, err := group[K, V](r.key, r.val, in[0], s)
+	err := ops.WithScratch(func(s *ops.Scratch) error {
+		g, err := ops.Group[K, V](r.key, r.val, in[0], s)
 		if err == nil {
 			r.update(ctx, g)
 		}
@@ -64,13 +65,13 @@ func (r *updater[K, V, S]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit fu
 	if err != nil {
 		return err
 	}
-	return emitRows(emit, r.keys, r.rows)
+	return ops.EmitRows(emit, r.keys, r.rows)
 }
 
-func (r *updater[K, V, S]) update(ctx *rdd.Context, g *groups[K, V]) {
+func (r *updater[K, V, S]) update(ctx *rdd.Context, g *ops.Groups[K, V]) {
 	known := ctx.State.All()
-	rows := make([]int32, len(g.keys))
-	ctx.State.Find(g.k, rows)
+	rows := make([]int32, len(g.Keys))
+	ctx.State.Find(g.Encoded, rows)
 	place := map[int32]int{} // of a row of the state in g; never ranged over
 	var fresh []int
 	for i, n := range rows {
@@ -82,7 +83,7 @@ func (r *updater[K, V, S]) update(ctx *rdd.Context, g *groups[K, V]) {
 	}
 	r.visit(ctx, known, func(n int32) []V {
 		if i, ok := place[n]; ok {
-			return g.values(i)
+			return g.Values(i)
 		}
 		return nil
 	})
@@ -97,7 +98,7 @@ func (r *updater[K, V, S]) visit(ctx *rdd.Context, known []int32, values func(ro
 	var gone, changed []int32
 	var vals []S
 	for i, n := range known {
-		r.only = &keys[i]
+		r.Only = &keys[i]
 		s := r.f(keys[i], values(n), &states[i])
 		if s == nil {
 			gone = append(gone, n)
@@ -117,35 +118,35 @@ func (r *updater[K, V, S]) visit(ctx *rdd.Context, known []int32, values func(ro
 }
 
 // welcome calls the function for keys that have none.
-func (r *updater[K, V, S]) welcome(ctx *rdd.Context, g *groups[K, V], fresh []int) {
+func (r *updater[K, V, S]) welcome(ctx *rdd.Context, g *ops.Groups[K, V], fresh []int) {
 	var kept []int32
 	first := len(r.rows)
 	for _, i := range fresh {
-		r.only = &g.keys[i]
-		if s := r.f(g.keys[i], g.values(i), nil); s != nil {
-			r.add(g.keys[i], *s)
+		r.Only = &g.Keys[i]
+		if s := r.f(g.Keys[i], g.Values(i), nil); s != nil {
+			r.add(g.Keys[i], *s)
 			kept = append(kept, int32(i))
 		}
 	}
 	if len(kept) > 0 {
 		rows := make([]int32, len(kept))
-		ctx.State.Upsert(subset(g.k, kept), rows)
+		ctx.State.Upsert(ops.Subset(g.Encoded, kept), rows)
 		ctx.State.Set(rows, r.rows[first:])
 	}
 }
 
 func (r *updater[K, V, S]) add(key K, s S) {
 	r.keys, r.rows = append(r.keys, key), append(r.rows, s)
-	normal(r.state, r.rows[len(r.rows)-1:])
+	ops.Normal(r.state, r.rows[len(r.rows)-1:])
 }
 
 // sameness tells whether a state is what it was, so that it need not be written: only for types whose values == compares whole,
 // others count as changed.
 func sameness[S any](c *row.Codec) func(a, b S) bool {
-	if c == nil || refers(c.Type()) || !c.Type().Comparable() {
+	if c == nil || ops.Refers(c.Type()) || !c.Type().Comparable() {
 		return func(a, b S) bool { return false }
 	}
-	if holds(c.Type(), reflect.Float32, reflect.Float64) {
+	if ops.Holds(c.Type(), reflect.Float32, reflect.Float64) {
 		return func(a, b S) bool { return false } // 0 == -0, and they are two states
 	}
 	return func(a, b S) bool { return any(a) == any(b) }

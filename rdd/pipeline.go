@@ -8,22 +8,12 @@ import (
 	"github.com/millrace/millrace/internal/records"
 )
 
-// ChunkRows is how many source records go through the fused operators at a time: enough to spread the cost of a call,
-// few enough that a chunk stays in the cache (512 to 4,096 measure the same). What is computed does not depend on it.
-const ChunkRows = 2048
-
 // Router places rows of a sink's input on lanes; every sink.Output is one. Safe for concurrent use.
 type Router interface {
 	// Route writes the lane (0 <= lane < lanes) of each row of rec to lane. task numbers the upstream tasks (their root's place among
 	// the sink's feeders plus their partition; two tasks may share a number), first is the number of rows that this task
 	// routed before in this batch.
 	Route(task int, first int64, rec Record, lanes int, lane []int32)
-}
-
-// Locator is implemented by reducers that can say which key they are at, for the message when user code panics.
-type Locator interface {
-	// At is the key in hand, "" if there is none.
-	At() string
 }
 
 // Pipeline is one task's fused operators: from a root down to shuffle writers and sinks. It is made for one task of one batch attempt.

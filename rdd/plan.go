@@ -3,10 +3,8 @@ package rdd
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
-	"github.com/millrace/millrace/internal/state"
 )
 
 // Kind is what a node is to the scheduler.
@@ -106,61 +104,6 @@ type Outlet interface {
 	PlanText() string
 }
 
-// Chunk is a run of rows between fused operators of one task: Go slices of the node's types. Operators must not
-// change a chunk that they were given: other consumers see it too.
-type Chunk struct {
-	N    int
-	Keys any // []K with N elements; nil where the stream has no keys
-	Vals any // []V with N elements
-}
-
-// Kernel is a narrow operator in one task. A panic in user code passes through; the runtime turns it into a task error with its stack and
-// finds the source record by running the chunk's records one by one.
-type Kernel interface {
-	// Process computes the output rows of a chunk. The result may share memory with in.
-	Process(ctx *Context, in Chunk) (Chunk, error)
-}
-
-// Context is what a kernel may depend on besides its input and its state (I2). Time is the batch time in µs since 1970 UTC.
-type Context struct {
-	Batch     int64
-	Time      int64
-	Layout    *Layout
-	Partition int            // the task's index: source partition, or reduce partition
-	State     *state.Table   // Wide with State: this partition's table, batch begun; otherwise nil
-	Tables    []*state.Table // Wide with Tables: theirs, at this batch's version, read only
-	Final     bool           // the last batch of a finished job (P30)
-	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
-	Counters  *Counters
-}
-
-// Counters count what a task did; they ride in the accepted result only (P17).
-type Counters struct {
-	RowsIn, RowsOut, Bad, Late int64
-}
-
-// Layout is the part of a plan record that fixes who computes what, apart from placement (P1, P27).
-type Layout struct {
-	Reduce int            `cbor:"1,keyasint"` // reduce partitions; key group g belongs to partition g*Reduce/row.Groups
-	Lanes  map[string]int `cbor:"2,keyasint"` // sink name -> number of lanes
-}
-
-// PartitionOf is the reduce partition of a key hash.
-func (l *Layout) PartitionOf(hash uint64) int {
-	if fault.Planted("P27-groups") {
-		return int(hash % uint64(l.Reduce))
-	}
-	if fault.Planted("I2-seed") {
-		hash ^= fault.Noise()
-	}
-	return row.Group(hash) * l.Reduce / row.Groups
-}
-
-// GroupsOf is the range [from, until) of key groups that reduce partition p owns.
-func (l *Layout) GroupsOf(p int) (from, until int) {
-	return (p*row.Groups + l.Reduce - 1) / l.Reduce, ((p+1)*row.Groups + l.Reduce - 1) / l.Reduce
-}
-
 // WideSpec is an operator that gathers rows by key: each input is written by the tasks above into blocks, one a reduce partition.
 type WideSpec struct {
 	Inputs             []Input        // as Node.In
@@ -172,27 +115,6 @@ type WideSpec struct {
 	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
 	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)
 	First              []*Node // inputs that are loaded before the others: states to begin with (P32)
-}
-
-// Input is one shuffled input of a wide node.
-type Input struct {
-	Schema *arrow.Schema // of its blocks
-	New    func() Writer // one a task
-}
-
-// Writer is the map side of a shuffle, in one task: it may aggregate before anything is sent.
-type Writer interface {
-	// Add takes a chunk of the input's rows.
-	Add(ctx *Context, in Chunk) error
-	// Flush gives one block a reduce partition of ctx.Layout, nil where there are no rows, and resets the writer.
-	Flush(ctx *Context) ([]arrow.Record, error)
-}
-
-// Reducer is the reduce side, in one task.
-type Reducer interface {
-	// Reduce computes partition ctx.Partition of the batch. in[i] are input i's blocks in order of upstream task (I7), without empty ones. Rows
-	// go out by emit. ctx.State is begun and will be sealed by the caller.
-	Reduce(ctx *Context, in [][]arrow.Record, emit func(Chunk) error) error
 }
 
 // TaskID names a task within a batch: a root node and one of its partitions, or a sink node and one of its lanes.

@@ -1,47 +1,23 @@
-package dstream
+package ops
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/row"
-	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/internal/task"
 )
 
-// SortBy puts the rows of each batch in order: all in one partition, ascending by compare, which says how a and b lie to each other as
-// cmp.Compare does. Rows that are equal to compare stay in (upstream partition, row) order, which behind a shuffle depends on the
-// layout (P27). Tasks sort what they have; one merges. A sink keeps the order if it has one lane.
-func (s Stream[T]) SortBy(compare func(a, b T) int) Stream[T] {
-	at := caller()
-	need(s.job, at, "SortBy", compare == nil)
-	return sorted(s, at, "sortBy", "", &sorting[T]{val: s.node.Val, compare: compare})
-}
-
-// TopK gives the k greatest rows of each batch by compare, greatest first, in one partition. Of rows that are equal to compare the
-// first in (upstream partition, row) order go first, which behind a shuffle depends on the layout (P27). Tasks send k rows at most.
-func (s Stream[T]) TopK(k int, compare func(a, b T) int) Stream[T] {
-	at := caller()
-	need(s.job, at, "TopK", compare == nil)
-	if k < 1 {
-		s.job.mistakef(at, "TopK(%d): at least 1", k)
+// Sort puts all rows in order in the first reduce partition, and gives the first limit of them (0: all). Equal rows stay in (block, row) order.
+// Tasks sort what they have and send limit rows at most; one merges.
+func Sort[T any](val *row.Codec, limit int, compare func(a, b T) int) Shuffle {
+	o := &sorting[T]{val: val, compare: compare, limit: limit}
+	return Shuffle{
+		Inputs: []task.Input{{Schema: ValSchema(val), New: func() task.Writer { return &sortWriter[T]{sorting: o} }}},
+		New:    func() task.Reducer { return o },
 	}
-	return sorted(s, at, "topK", fmt.Sprintf("k %d", k), &sorting[T]{
-		val: s.node.Val, limit: max(k, 1), compare: func(a, b T) int { return compare(b, a) },
-	})
-}
-
-func sorted[T any](s Stream[T], at site, op, facts string, o *sorting[T]) Stream[T] {
-	return Stream[T]{s.job, s.job.add(at, &rdd.Node{
-		Kind: rdd.Wide, Op: op, In: []*rdd.Node{s.node}, Val: o.val,
-		Wide: &rdd.WideSpec{
-			Inputs: []rdd.Input{{Schema: valSchema(o.val), New: func() rdd.Writer { return &sortWriter[T]{sorting: o} }}},
-			New:    func() rdd.Reducer { return o },
-			Facts:  facts,
-		},
-	})}
 }
 
 // sorting is an order, and how many of the first rows in it are wanted.
@@ -86,10 +62,10 @@ func (o *sorting[T]) merge(a, b []T) []T {
 }
 
 // Reduce merges the tasks' runs, neighbours first, so that each row is moved log(tasks) times.
-func (o *sorting[T]) Reduce(_ *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
+func (o *sorting[T]) Reduce(_ *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
 	var runs [][]T
 	for _, rec := range in[0] {
-		rows, err := rowsOf[T](o.val, rec.Columns())
+		rows, err := RowsOf[T](o.val, rec.Columns())
 		if err != nil {
 			return err
 		}
@@ -109,7 +85,7 @@ func (o *sorting[T]) Reduce(_ *rdd.Context, in [][]arrow.Record, emit func(rdd.C
 	if len(runs) == 0 {
 		return nil
 	}
-	return emitValues(emit, runs[0])
+	return EmitValues(emit, runs[0])
 }
 
 // sortWriter sorts a task's rows before they are sent.
@@ -120,7 +96,7 @@ type sortWriter[T any] struct {
 }
 
 // Add keeps the chunk's rows: with a limit, at most so many and a few chunks more.
-func (w *sortWriter[T]) Add(_ *rdd.Context, in rdd.Chunk) error {
+func (w *sortWriter[T]) Add(_ *task.Context, in task.Chunk) error {
 	rows := in.Vals.([]T)
 	if !w.full {
 		w.rows = append(w.rows, rows...)
@@ -131,15 +107,15 @@ func (w *sortWriter[T]) Add(_ *rdd.Context, in rdd.Chunk) error {
 			}
 		}
 	}
-	if w.limit > 0 && len(w.rows) >= 2*w.limit+rdd.ChunkRows {
+	if w.limit > 0 && len(w.rows) >= 2*w.limit+task.ChunkRows {
 		w.rows, w.full = w.sort(w.rows), true
 	}
 	return nil
 }
 
 // Flush makes the one block.
-func (w *sortWriter[T]) Flush(ctx *rdd.Context) ([]arrow.Record, error) {
+func (w *sortWriter[T]) Flush(ctx *task.Context) ([]arrow.Record, error) {
 	rows := w.sort(w.rows)
 	w.rows, w.full = nil, false
-	return toFirst(ctx, w.val, rows), nil
+	return ToFirst(ctx, w.val, rows), nil
 }

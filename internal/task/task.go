@@ -1,0 +1,47 @@
+package task
+
+import "github.com/millrace/millrace/internal/state"
+
+// ChunkRows is how many source records go through the fused operators at a time: enough to spread the cost of a call,
+// few enough that a chunk stays in the cache (512 to 4,096 measure the same). What is computed does not depend on it.
+const ChunkRows = 2048
+
+// Chunk is a run of rows between fused operators of one task: Go slices of the node's types. Operators must not
+// change a chunk that they were given: other consumers see it too.
+type Chunk struct {
+	N    int
+	Keys any // []K with N elements; nil where the stream has no keys
+	Vals any // []V with N elements
+}
+
+// Kernel is a narrow operator in one task. A panic in user code passes through; the runtime turns it into a task error with its stack and
+// finds the source record by running the chunk's records one by one.
+type Kernel interface {
+	// Process computes the output rows of a chunk. The result may share memory with in.
+	Process(ctx *Context, in Chunk) (Chunk, error)
+}
+
+// Finisher is a kernel that holds rows back until all rows of its task have come: what it gives depends on the whole partition.
+type Finisher interface {
+	Kernel
+	// Finish gives the rows that were held back, after the last call of Process, and leaves the kernel as new.
+	Finish(ctx *Context) (Chunk, error)
+}
+
+// Context is what a kernel may depend on besides its input and its state (I2). Time is the batch time in µs since 1970 UTC.
+type Context struct {
+	Batch     int64
+	Time      int64
+	Layout    *Layout
+	Partition int            // the task's index: source partition, or reduce partition
+	State     *state.Table   // Wide with State: this partition's table, batch begun; otherwise nil
+	Tables    []*state.Table // Wide with Tables: theirs, at this batch's version, read only
+	Final     bool           // the last batch of a finished job (P30)
+	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
+	Counters  *Counters
+}
+
+// Counters count what a task did; they ride in the accepted result only (P17).
+type Counters struct {
+	RowsIn, RowsOut, Bad, Late int64
+}
