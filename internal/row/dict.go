@@ -29,6 +29,7 @@ func (d *Dict) Len() int { return len(d.keys.Ends) }
 func (d *Dict) Add(k *Keys, idx []int32) (before int) {
 	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
 	before = d.Len()
+	d.keys.Grouped = k.Grouped
 	lo := uint32(0)
 	for i, hi := range k.Ends {
 		key, h := k.Data[lo:hi], k.Hash[i]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"time"
 	"unsafe"
 
@@ -19,12 +20,20 @@ import (
 // Keys are canonical encodings of keys: key i is Data[Ends[i-1]:Ends[i]] (Ends[-1] = 0). Two keys are equal exactly if
 // their encodings are equal bytes (P25). A single string or []byte column is its bytes as they are; a fixed-width
 // column is its little-endian bytes; several columns are concatenated, with strings prefixed by their uvarint length.
-// Hash[i] is xxh3 of the encoding with seed 0, the same in every process and version (state layout depends on it).
+// Hash[i] is xxh3 of the encoding with seed 0, the same in every process and version (state layout depends on it). Keys whose type begins with
+// a GroupID say their key group themselves: it replaces the 7 highest bits.
 type Keys struct {
-	Data []byte
-	Ends []uint32
-	Hash []uint64
+	Data    []byte
+	Ends    []uint32
+	Hash    []uint64
+	Grouped bool // the keys begin with a GroupID
 }
+
+// GroupID is a key group, below Groups. A key that is a struct whose first field has this type belongs to that key group, whatever else is in
+// it: an operator that keeps one row for each (group, something) keeps it where the group's keys are, under every layout.
+type GroupID uint8
+
+var groupType = reflect.TypeFor[GroupID]()
 
 // Len is the number of keys.
 func (k *Keys) Len() int { return len(k.Ends) }
@@ -39,10 +48,22 @@ func (k *Keys) Key(i int) []byte {
 }
 
 // Reset empties k and keeps its memory.
-func (k *Keys) Reset() { k.Data, k.Ends, k.Hash = k.Data[:0], k.Ends[:0], k.Hash[:0] }
+func (k *Keys) Reset() { k.Data, k.Ends, k.Hash, k.Grouped = k.Data[:0], k.Ends[:0], k.Hash[:0], false }
 
 // Append adds one encoded key.
 func (k *Keys) Append(key []byte) { k.add(append(k.Data, key...), len(k.Data)) }
+
+// AppendFrom adds keys idx of other, which are of the same type, with their hashes.
+func (k *Keys) AppendFrom(other *Keys, idx []int32) {
+	assert.True(k.Grouped == other.Grouped || k.Len() == 0, "keys with and without a group in one set")
+	k.Grouped = other.Grouped
+	k.grow(len(idx))
+	for _, i := range idx {
+		k.Data = append(k.Data, other.Key(int(i))...)
+		k.Ends = append(k.Ends, uint32(len(k.Data)))
+		k.Hash = append(k.Hash, other.Hash[i])
+	}
+}
 
 // add ends the key that was appended to data behind start.
 func (k *Keys) add(data []byte, start int) {
@@ -51,7 +72,19 @@ func (k *Keys) add(data []byte, start int) {
 	}
 	k.Data = data
 	k.Ends = append(k.Ends, uint32(len(data)))
-	k.Hash = append(k.Hash, xxh3.Hash(data[start:]))
+	h := xxh3.Hash(data[start:])
+	if k.Grouped {
+		h = grouped(h, data[start:])
+	}
+	k.Hash = append(k.Hash, h)
+}
+
+// grouped is a hash with the key group that the key begins with in place of its own.
+func grouped(h uint64, key []byte) uint64 {
+	if len(key) == 0 || fault.Planted("P27-group-id") {
+		return h
+	}
+	return h&(1<<57-1) | uint64(key[0])<<57
 }
 
 // Groups is the fixed number of key groups of every job; it never changes.
@@ -76,6 +109,7 @@ func (c *Codec) compileKey() {
 	if c.keyErr = errors.Join(errs...); c.keyErr != nil {
 		return
 	}
+	c.grouped = c.typ.Kind() == reflect.Struct && len(c.cols) > 0 && c.cols[0].typ == groupType
 	for _, p := range c.keys {
 		if p.size == 0 {
 			c.keyWidth = 0
@@ -117,6 +151,22 @@ func (c *Codec) CheckKey() error { return c.keyErr }
 // KeyWidth is the size of every encoded key of this type, 0 if they vary.
 func (c *Codec) KeyWidth() int { return c.keyWidth }
 
+// KeyHash is the hash of an encoded key, as Keys.Hash has it.
+func (c *Codec) KeyHash(key []byte) uint64 {
+	h := xxh3.Hash(key)
+	if c.grouped {
+		h = grouped(h, key)
+	}
+	return h
+}
+
+// begin makes k one of keys of this type.
+func (c *Codec) begin(k *Keys, n int) {
+	assert.True(k.Grouped == c.grouped || k.Len() == 0, "keys with and without a group in one set")
+	k.Grouped = c.grouped
+	k.grow(n)
+}
+
 // textKey tells whether a key is the bytes of one string or []byte.
 func (c *Codec) textKey() bool { return len(c.keys) == 1 && c.keys[0].size == 0 }
 
@@ -127,7 +177,7 @@ func (c *Codec) AppendKeys(rows any, k *Keys) {
 	if n == 0 {
 		return
 	}
-	k.grow(n)
+	c.begin(k, n)
 	first := unsafe.Add(base, c.keys[0].off)
 	switch p := c.keys[0]; {
 	case c.textKey() && p.kind == stringKind:
@@ -201,7 +251,7 @@ func (c *Codec) AppendKeyColumns(cols []arrow.Array, k *Keys) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	k.grow(n)
+	c.begin(k, n)
 	in := whole(cols[0].Data())
 	if c.textKey() {
 		offs, b := in.offsets(), in.buf(2)

@@ -47,7 +47,7 @@ func checkKeys[K comparable](t *testing.T, random func(*rand.Rand) K) {
 			t.Fatalf("%#v and %#v have one encoding, %q (P25)", old, v, enc)
 		}
 		seen[enc] = v
-		if again := encode(c, v); string(again.Key(0)) != enc || again.Hash[0] != k.Hash[i] || k.Hash[i] != xxh3.HashString(enc) {
+		if again := encode(c, v); string(again.Key(0)) != enc || again.Hash[0] != k.Hash[i] || k.Hash[i] != c.KeyHash([]byte(enc)) {
 			t.Fatalf("%#v has two encodings or hashes", v)
 		}
 	}
@@ -73,6 +73,11 @@ func checkKeys[K comparable](t *testing.T, random func(*rand.Rand) K) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var copied Keys
+	copied.AppendFrom(&fromCols, []int32{5, 3})
+	if d := gocmp.Diff(encode(c, rows[5], rows[3]), &copied); d != "" {
+		t.Fatal(d)
+	}
 	two, err := c.Rows(cols, rows[:1:1])
 	if err != nil || !slices.Equal(two.([]K), []K{rows[0], rows[5], rows[3]}) {
 		t.Fatalf("columns of keys are others: %v", err)
@@ -96,6 +101,77 @@ func TestKeys(t *testing.T) {
 	checkKeys(t, func(r *rand.Rand) place {
 		return place{few(r), few(r), int16(r.IntN(2)), struct{ Floor, Flat string }{few(r), few(r)}}
 	})
+	checkKeys(t, func(r *rand.Rand) grouping { return grouping{GroupID(r.IntN(Groups)), r.Int64N(3)} })
+	checkKeys(t, func(r *rand.Rand) struct {
+		G GroupID
+		S string
+	} {
+		return struct {
+			G GroupID
+			S string
+		}{GroupID(r.IntN(Groups)), few(r)}
+	})
+	checkKeys(t, func(r *rand.Rand) struct{ G GroupID } { return struct{ G GroupID }{GroupID(r.IntN(Groups))} })
+}
+
+// grouping is a key that names its key group.
+type grouping struct {
+	Group GroupID
+	At    int64
+}
+
+// A key that begins with a GroupID lies in that group, and by the rest of its hash where it would lie anyway. Only the first field counts.
+func TestGroupID(t *testing.T) {
+	c, behind := codecOf[grouping](t), codecOf[struct {
+		At    int64
+		Group GroupID
+	}](t)
+	for g := range GroupID(Groups) {
+		k := encode(c, grouping{g, 5})
+		if Group(k.Hash[0]) != int(g) || k.Hash[0]<<7 != xxh3.Hash(k.Key(0))<<7 {
+			t.Errorf("group %d: hash %x, xxh3 is %x", g, k.Hash[0], xxh3.Hash(k.Key(0)))
+		}
+		other := encode(behind, struct {
+			At    int64
+			Group GroupID
+		}{5, g})
+		if other.Hash[0] != xxh3.Hash(other.Key(0)) {
+			t.Errorf("group %d as the second field changes the hash", g)
+		}
+	}
+	d := NewDict(0)
+	k := encode(c, grouping{3, 1}, grouping{3, 2}, grouping{3, 1})
+	idx := make([]int32, 3)
+	d.Add(k, idx)
+	d.Keys().Append(k.Key(0))
+	if !slices.Equal(idx, []int32{0, 1, 0}) || !slices.Equal(d.Keys().Hash, []uint64{k.Hash[0], k.Hash[1], k.Hash[0]}) {
+		t.Errorf("a dictionary gives numbers %v and hashes %x", idx, d.Keys().Hash)
+	}
+}
+
+// Encodings of foreign rows, of whatever bytes, have the hash that they have one by one.
+func FuzzGroupID(f *testing.F) {
+	f.Add([]byte{127, 1, 2, 3, 4, 5, 6, 7, 8})
+	f.Add([]byte{})
+	f.Add([]byte{255})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := For[grouping]()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := Keys{Grouped: true}
+		k.Append(b)
+		if k.Hash[0] != c.KeyHash(b) {
+			t.Fatalf("two hashes of %x", b)
+		}
+		rows, err := c.KeyRows(&k, nil, nil)
+		if (err == nil) != (len(b) == c.KeyWidth()) {
+			t.Fatalf("%x: %v", b, err)
+		}
+		if err == nil && encode(c, rows.([]grouping)...).Hash[0] != k.Hash[0] {
+			t.Fatalf("%x as a row has another hash", b)
+		}
+	})
 }
 
 // The encodings are part of what is stored: these bytes and hashes never change.
@@ -108,6 +184,7 @@ func TestKeyEncodingsAreFixed(t *testing.T) {
 		{encode(codecOf[int64](t), int64(-2)), "feffffffffffffff group 59"},
 		{encode(codecOf[place](t), place{"Rome", "x", 258, struct{ Floor, Flat string }{"", "b"}}), "04526f6d650178020100" + "0162 group 56"},
 		{encode(codecOf[time.Time](t), time.Unix(1, 2999)), "42420f0000000000 group 18"},
+		{encode(codecOf[grouping](t), grouping{77, -2}), "4dfeffffffffffffff group 77"},
 	} {
 		if got := fmt.Sprintf("%x group %d", c.keys.Key(0), Group(c.keys.Hash[0])); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)

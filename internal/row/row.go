@@ -24,7 +24,8 @@ type Codec struct {
 
 	keyErr   error
 	keys     []keyPart
-	keyWidth int // 0: not fixed
+	keyWidth int  // 0: not fixed
+	grouped  bool // keys begin with a GroupID
 }
 
 var codecs sync.Map // reflect.Type -> *Codec

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"unsafe"
 
-	"github.com/zeebo/xxh3"
-
 	"github.com/millrace/millrace/internal/row"
 )
 
@@ -92,6 +90,7 @@ func (x *index) remove(h uint32, r int32) {
 
 // keyStore keeps encoded keys by row.
 type keyStore struct {
+	codec *row.Codec
 	width int      // 0: they vary
 	w8    []uint64 // width 8
 	fixed []byte   // other widths
@@ -139,7 +138,7 @@ func (s *keyStore) clear(r int32) {
 	}
 }
 
-func (s *keyStore) hash(r int32) uint64 { return xxh3.Hash(s.get(r)) }
+func (s *keyStore) hash(r int32) uint64 { return s.codec.KeyHash(s.get(r)) }
 
 // collect is the keys of rows, without hashes.
 func (s *keyStore) collect(rows []int32) *row.Keys {

@@ -52,6 +52,7 @@ func (t *Table) load(rec arrow.Record, from, until int) error {
 	}
 	heads := rows.([]head)
 	var keys, put, drop row.Keys
+	var gone []int32 // rows to drop
 	if err := t.key.AppendKeyColumns(rec.Columns()[nhead:nhead+keyCols], &keys); err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (t *Table) load(rec arrow.Record, from, until int) error {
 		switch {
 		case g < from || g >= until:
 		case h.Deleted:
-			drop.Append(keys.Key(i))
+			gone = append(gone, int32(i))
 		default:
 			chosen = append(chosen, int32(i))
 		}
@@ -73,14 +74,13 @@ func (t *Table) load(rec arrow.Record, from, until int) error {
 		put = keys
 	} else {
 		rec = batch.Take(rec, chosen)
-		for _, i := range chosen {
-			put.Append(keys.Key(int(i)))
-		}
+		put.AppendFrom(&keys, chosen)
 	}
 	vals, err := t.val.Rows(rec.Columns()[nhead+keyCols:], nil)
 	if err != nil {
 		return err
 	}
+	drop.AppendFrom(&keys, gone)
 	t.drop(&drop)
 	idx := make([]int32, put.Len())
 	t.upsert(&put, idx)

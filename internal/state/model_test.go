@@ -350,6 +350,13 @@ func TestTableAgainstAModel(t *testing.T) {
 		newWorld(t, seed, func(r *rand.Rand) pair { return pair{int16(r.IntN(8)), fmt.Sprint(r.IntN(8))} }, func(r *rand.Rand) []value {
 			return []value{randomValue(r)}
 		}).run(60)
+		type grouping struct {
+			Group row.GroupID
+			At    int64
+		}
+		newWorld(t, seed, func(r *rand.Rand) grouping { return grouping{row.GroupID(r.IntN(3) * 50), r.Int64N(20)} }, func(r *rand.Rand) []byte {
+			return make([]byte, r.IntN(5))
+		}).run(60)
 		newWorld(t, seed, func(r *rand.Rand) uint32 { return r.Uint32N(60) }, func(r *rand.Rand) string { return fmt.Sprint(r.IntN(1e6)) }).run(120)
 	}
 }

@@ -49,7 +49,7 @@ func New(key, val *row.Codec, at int64) *Table {
 	assert.True(key.CheckKey() == nil, "state by a key that may not be one: %v", key.CheckKey())
 	return &Table{
 		key: key, val: val, schema: Schema(key, val), version: at,
-		index: newIndex(), keys: keyStore{width: key.KeyWidth()}, vals: row.NewVectors(val),
+		index: newIndex(), keys: keyStore{codec: key, width: key.KeyWidth()}, vals: row.NewVectors(val),
 	}
 }
 
