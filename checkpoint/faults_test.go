@@ -26,6 +26,7 @@ var planted = []struct{ fault, test string }{
 	{"P15-sum", "TestStateFlips"},
 	{"P18-journal", "TestScripts/prune"},
 	{"P19-schema", "TestScripts/operators"},
+	{"P19-tables", "TestScripts/operators"},
 }
 
 // TestRed runs each of these tests with its fault switched on: it must fail.

@@ -306,7 +306,11 @@ func (s *script) operators(words []string) error {
 	var ops []Operator
 	for _, w := range plain {
 		f := strings.Split(strings.ReplaceAll(w, "_", " "), "|")
-		ops = append(ops, Operator{f[0], "runningCount", f[1], f[2]})
+		op := "runningCount"
+		if len(f) > 3 {
+			op = f[3]
+		}
+		ops = append(ops, Operator{f[0], op, f[1], f[2]})
 	}
 	var drop []string
 	if d := named["drop"]; d != "" {

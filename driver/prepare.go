@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -282,7 +283,7 @@ func (e *engine) writeNonce() error {
 	return nil
 }
 
-// operatorsOf are the plan's stateful operators, as a checkpoint knows them.
+// operatorsOf are the plan's stateful operators, as a checkpoint knows them: one for each state table.
 func operatorsOf(p *rdd.Plan) []checkpoint.Operator {
 	var ops []checkpoint.Operator
 	text := func(c *row.Codec) string {
@@ -292,8 +293,8 @@ func operatorsOf(p *rdd.Plan) []checkpoint.Operator {
 		return c.Text()
 	}
 	for _, n := range p.Wides {
-		if n.Wide.State {
-			ops = append(ops, checkpoint.Operator{Name: n.Name, Op: n.Op, Key: text(n.Wide.StateKey), Val: text(n.Wide.StateVal)})
+		for _, s := range n.Stores() {
+			ops = append(ops, checkpoint.Operator{Name: s.Name, Op: n.Op + strings.TrimPrefix(s.Name, n.Name), Key: text(s.Key), Val: text(s.Val)})
 		}
 	}
 	return ops

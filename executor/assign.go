@@ -234,7 +234,7 @@ func (e *core) onPrepared(ctx context.Context, ev prepared) {
 		e.startReader(ctx, r)
 	}
 	for _, x := range e.parts {
-		answer.NextDue = sooner(answer.NextDue, x.nextDue())
+		answer.NextDue = sooner(answer.NextDue, x.tables.nextDue())
 	}
 	e.answer(p, answer)
 	for _, r := range e.runs {

@@ -33,7 +33,7 @@ type deltaWork struct {
 
 // changes are a table's changes since the last file.
 type changes struct {
-	node        *rdd.Node
+	store       rdd.Store
 	from, until int
 	list        []change
 }
@@ -69,10 +69,10 @@ func (c *changes) sections() ([]checkpoint.SectionData, error) {
 		dumps = append(dumps, ch.dumps...) // only the last batch of a file has any
 	}
 	var out []checkpoint.SectionData
-	if rec, err := merge(c.node, deltas); err != nil {
-		return nil, fmt.Errorf("operator %q: %w", c.node.Name, err)
+	if rec, err := merge(c.store.Key, deltas); err != nil {
+		return nil, fmt.Errorf("operator %q: %w", c.store.Name, err)
 	} else if rec != nil {
-		out = append(out, checkpoint.SectionData{Operator: c.node.Name, From: c.from, Until: c.until, Rec: rec})
+		out = append(out, checkpoint.SectionData{Operator: c.store.Name, From: c.from, Until: c.until, Rec: rec})
 	}
 	return append(out, dumps...), nil
 }
@@ -81,14 +81,14 @@ func (c *changes) sections() ([]checkpoint.SectionData, error) {
 const stateColumns = 3
 
 // merge joins deltas, ascending by batch, into one that has each key once, ordered as a delta is.
-func merge(n *rdd.Node, deltas []arrow.Record) (arrow.Record, error) {
+func merge(key *row.Codec, deltas []arrow.Record) (arrow.Record, error) {
 	if len(deltas) < 2 {
 		return batch.Concat(deltas), nil
 	}
 	all := batch.Concat(deltas)
 	var keys row.Keys
-	width := n.Wide.StateKey.Schema().NumFields()
-	if err := n.Wide.StateKey.AppendKeyColumns(all.Columns()[stateColumns:stateColumns+width], &keys); err != nil {
+	width := key.Schema().NumFields()
+	if err := key.AppendKeyColumns(all.Columns()[stateColumns:stateColumns+width], &keys); err != nil {
 		return nil, err
 	}
 	numbers := make([]int32, keys.Len())
@@ -136,7 +136,7 @@ func (e *core) changesFor(b int64) []changes {
 				}
 			}
 			if len(list) > 0 {
-				out = append(out, changes{k.node, x.from, x.until, list})
+				out = append(out, changes{k.store, x.from, x.until, list})
 			}
 		}
 	}

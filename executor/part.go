@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
@@ -15,15 +17,19 @@ import (
 // part is a reduce partition that this executor owns: the tables of all stateful nodes for its key groups.
 type part struct {
 	n           int
-	from, until int      // key groups
-	tables      []*keyed // ascending by node
-	ready       bool     // restored
+	from, until int    // key groups
+	tables      tables // ascending by node; those of one node in the order of rdd.Node.Stores
+	ready       bool   // restored
 }
 
-// keyed is one operator's state in one partition. The core owns at, due and log. The rest is used by the core and by the slot that runs
+// tables are all tables of a node in one partition, or of all nodes. Those of a node go from version to version together.
+type tables []*keyed
+
+// keyed is one state table in one partition. The core owns at, due and log. The rest is used by the core and by the slot that runs
 // the table's task in turn, never at once.
 type keyed struct {
 	node      *rdd.Node
+	store     rdd.Store
 	at        int64    // version, as far as results have come
 	due       int64    // earliest timer, as of the last task
 	log       []change // of batches that are not in a committed file yet, ascending
@@ -40,32 +46,37 @@ type change struct {
 	dumps []checkpoint.SectionData
 }
 
+// sealed is what one batch did to a table, and its earliest timer behind that.
+type sealed struct {
+	change change
+	due    int64
+}
+
 // newPart makes empty tables at version 0.
 func newPart(p *rdd.Plan, l *rdd.Layout, n int) *part {
 	x := &part{n: n}
 	x.from, x.until = l.GroupsOf(n)
 	for _, node := range p.Wides {
-		if node.Wide.State {
-			x.tables = append(x.tables, &keyed{node: node, table: state.New(node.Wide.StateKey, node.Wide.StateVal, 0)})
+		for _, s := range node.Stores() {
+			x.tables = append(x.tables, &keyed{node: node, store: s, table: state.New(s.Key, s.Val, 0)})
 		}
 	}
 	return x
 }
 
-// keyed is the state of a node, nil if it has none.
-func (x *part) keyed(n *rdd.Node) *keyed {
-	for _, k := range x.tables {
-		if k.node == n {
-			return k
-		}
+// of are the tables of a node, none if it keeps no state.
+func (x *part) of(n *rdd.Node) tables {
+	from := slices.IndexFunc(x.tables, func(k *keyed) bool { return k.node == n })
+	if from < 0 {
+		return nil
 	}
-	return nil
+	return x.tables[from : from+len(n.Stores())]
 }
 
-// nextDue is the partition's earliest timer, 0 for none.
-func (x *part) nextDue() int64 {
+// nextDue is the earliest timer, 0 for none.
+func (ts tables) nextDue() int64 {
 	due := int64(0)
-	for _, k := range x.tables {
+	for _, k := range ts {
 		due = sooner(due, k.due)
 	}
 	return due
@@ -116,22 +127,42 @@ func (k *keyed) saved(b int64) {
 }
 
 // begin opens batch b, after undo that nobody needs any more has gone.
-func (k *keyed) begin(b, committed int64) {
-	if committed > k.forgotten {
-		k.table.Forget(min(committed, b-1))
-		k.forgotten = min(committed, b-1)
+func (ts tables) begin(b, committed int64) {
+	for _, k := range ts {
+		if committed > k.forgotten {
+			k.table.Forget(min(committed, b-1))
+			k.forgotten = min(committed, b-1)
+		}
+		k.table.Begin(b)
 	}
-	k.table.Begin(b)
+}
+
+// seal ends batch b and gives what changed, table by table. The core appends that to the logs.
+func (ts tables) seal(b int64, what record, x *part) []sealed {
+	out := make([]sealed, len(ts))
+	for i, k := range ts {
+		out[i] = sealed{k.seal(b, what, x), k.table.NextDue()}
+	}
+	return out
+}
+
+// append notes a sealed batch.
+func (ts tables) append(list []sealed) {
+	for i, k := range ts {
+		k.append(list[i].change, list[i].due)
+	}
 }
 
 // undo takes a failed batch back, whether it was sealed or not.
-func (k *keyed) undo(b int64) {
-	if k.table.Version() == b {
-		k.table.Rollback(b - 1)
-	} else {
-		k.table.Abort()
+func (ts tables) undo(b int64) {
+	for _, k := range ts {
+		if k.table.Version() == b {
+			k.table.Rollback(b - 1)
+		} else {
+			k.table.Abort()
+		}
+		k.undumped(b - 1)
 	}
-	k.undumped(b - 1)
 }
 
 // Limits of the rolling dumps that keep chains of deltas short (P15).
@@ -150,7 +181,7 @@ const (
 	dumped                // and full dumps of some groups: the batch ends a file
 )
 
-// seal ends batch b and gives what changed. The core appends that to the log.
+// seal ends batch b and gives what changed.
 func (k *keyed) seal(b int64, what record, x *part) change {
 	k.table.Seal()
 	if what == nothing {
@@ -181,10 +212,12 @@ func (k *keyed) append(c change, due int64) {
 }
 
 // idle tells whether a batch that changes nothing can pass without a look at dumps.
-func (k *keyed) idle(b int64, x *part) bool {
-	for g := x.from; g < x.until; g++ {
-		if b-k.dumped[g] >= dumpEvery {
-			return false
+func (ts tables) idle(b int64, x *part) bool {
+	for _, k := range ts {
+		for g := x.from; g < x.until; g++ {
+			if b-k.dumped[g] >= dumpEvery {
+				return false
+			}
 		}
 	}
 	return true
@@ -238,5 +271,5 @@ func (k *keyed) dump(from, until int, b int64) checkpoint.SectionData {
 		}
 		k.dumped[g], k.written[g] = b, 0
 	}
-	return checkpoint.SectionData{Operator: k.node.Name, From: from, Until: until, Full: true, Rec: concat(recs)}
+	return checkpoint.SectionData{Operator: k.store.Name, From: from, Until: until, Full: true, Rec: concat(recs)}
 }

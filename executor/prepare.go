@@ -178,7 +178,7 @@ func (p *preparation) restore(ctx context.Context, x *part) error {
 	p.stats.restoredPart(x.n)
 	for _, k := range x.tables {
 		if err := p.restoreTable(ctx, x, k); err != nil {
-			return fmt.Errorf("state of %q, key groups %d to %d: %w", k.node.Name, x.from, x.until, err)
+			return fmt.Errorf("state of %q, key groups %d to %d: %w", k.store.Name, x.from, x.until, err)
 		}
 	}
 	return nil
@@ -188,14 +188,14 @@ func (p *preparation) restoreTable(ctx context.Context, x *part, k *keyed) error
 	if p.state == nil {
 		return fmt.Errorf("version %d is wanted and no state files are written; nothing can be restored without --checkpoint", p.base)
 	}
-	chain, ok := checkpoint.Chain(p.refs, k.node.Name, x.from, x.until, p.base)
+	chain, ok := checkpoint.Chain(p.refs, k.store.Name, x.from, x.until, p.base)
 	if !ok {
 		return fmt.Errorf("the state files that are known do not reach to version %d", p.base)
 	}
 	for _, ref := range chain {
 		for _, s := range ref.Sections {
 			from, until := max(s.From, x.from), min(s.Until, x.until)
-			if s.Operator != k.node.Name || from >= until {
+			if s.Operator != k.store.Name || from >= until {
 				continue
 			}
 			rec, err := p.state.load(ctx, ref, s)

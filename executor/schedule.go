@@ -58,16 +58,17 @@ func (e *core) mayStart(t *task) bool {
 			return false
 		}
 	}
-	k := t.part.keyed(t.node)
-	if k == nil || fault.Planted("I3-order") {
+	if fault.Planted("I3-order") {
 		return true
 	}
-	if b := t.run.key.batch; k.at != b-1 {
-		if k.at >= b {
-			t.status = failed
-			e.fail(b, t.id, t.attempt, fmt.Errorf("%w: state of %q partition %d is at version %d before batch %d (I3)", errBroken, t.node.Name, t.id.Part, k.at, b), true)
+	for _, k := range t.part.of(t.node) {
+		if b := t.run.key.batch; k.at != b-1 {
+			if k.at >= b {
+				t.status = failed
+				e.fail(b, t.id, t.attempt, fmt.Errorf("%w: state of %q partition %d is at version %d before batch %d (I3)", errBroken, k.store.Name, t.id.Part, k.at, b), true)
+			}
+			return false
 		}
-		return false
 	}
 	for _, q := range e.runs {
 		if q.key.batch >= t.run.key.batch {
@@ -93,23 +94,23 @@ func (e *core) passes(t *task) bool {
 			return false
 		}
 	}
-	k := t.part.keyed(t.node)
-	if k == nil {
+	state := t.part.of(t.node)
+	if state == nil {
 		return true
 	}
 	until := p.Time
 	for _, w := range p.Watermarks {
 		until = max(until, w.Micros)
 	}
-	return (k.due == 0 || k.due > until) && (!e.set.Deltas || k.idle(p.Batch, t.part))
+	due := state.nextDue()
+	return (due == 0 || due > until) && (!e.set.Deltas || state.idle(p.Batch, t.part))
 }
 
 // pass does such a task at once, without a slot: a version that equals the one before, and no blocks.
 func (e *core) pass(t *task) {
-	if k := t.part.keyed(t.node); k != nil {
-		k.begin(t.run.key.batch, e.committed)
-		k.append(k.seal(t.run.key.batch, nothing, t.part), k.due)
-	}
+	state := t.part.of(t.node)
+	state.begin(t.run.key.batch, e.committed)
+	state.append(state.seal(t.run.key.batch, nothing, t.part))
 	e.cfg.Stats.ran(t.id, t.run.key.batch)
 	e.complete(t, &taskResult{blocks: emptyBlocks(e.plan, t)})
 }
@@ -167,9 +168,7 @@ func (e *core) onTaskDone(ev taskDone) {
 		e.fail(t.run.key.batch, t.id, t.attempt, ev.err, false)
 		return
 	}
-	if k := ev.keyed; k != nil {
-		k.append(ev.change, ev.due)
-	}
+	ev.state.append(ev.sealed)
 	e.complete(t, &ev.res)
 }
 
@@ -272,7 +271,7 @@ func (e *core) report(r *run) {
 		Batch: r.key.batch, Generation: e.generation, Delta: r.ref, Tasks: r.fresh, Micros: e.clock.Now().Sub(r.began).Microseconds(),
 	}
 	for _, x := range e.parts {
-		m.NextDue = sooner(m.NextDue, x.nextDue())
+		m.NextDue = sooner(m.NextDue, x.tables.nextDue())
 	}
 	r.fresh = nil
 	e.say(m)

@@ -21,9 +21,8 @@ type taskResult struct {
 type taskDone struct {
 	task   *task
 	res    taskResult
-	keyed  *keyed // wide with state
-	change change
-	due    int64
+	state  tables // wide with state
+	sealed []sealed
 	err    error
 }
 
@@ -48,12 +47,12 @@ func (e *core) workOf(t *task) work {
 		}
 		return w
 	}
-	w := &wideWork{base: b, committed: e.committed, keyed: t.part.keyed(t.node)}
+	w := &wideWork{base: b, committed: e.committed, state: t.part.of(t.node)}
 	for _, g := range t.in {
 		w.in = append(w.in, g.rows())
 	}
 	for _, table := range t.node.Wide.Tables {
-		b.ctx.Tables = append(b.ctx.Tables, t.part.keyed(table).table)
+		b.ctx.Tables = append(b.ctx.Tables, t.part.of(table)[0].table)
 	}
 	switch {
 	case e.writesDelta(t.run.key.batch):
@@ -145,35 +144,43 @@ func (w *sourceWork) read(ctx context.Context) ([]*records.Block, error) {
 type wideWork struct {
 	base
 	in        [][]rdd.Record
-	keyed     *keyed // nil without state
+	state     tables
 	committed int64
 	record    record
 }
 
 func (w *wideWork) do(context.Context) any {
-	done := taskDone{task: w.task, keyed: w.keyed}
+	done := taskDone{task: w.task, state: w.state}
 	begun := false
 	w.attempt(&done, func() error {
-		if w.keyed != nil {
-			w.keyed.begin(w.ctx.Batch, w.committed)
-			begun = true
-			w.ctx.State = w.keyed.table
-		}
+		begun = true
+		w.state.begin(w.ctx.Batch, w.committed)
+		w.lend()
 		p := rdd.NewPipeline(w.plan, w.task.node, w.ctx, w.routers)
 		err := p.Reduce(w.in)
 		if err == nil {
 			done.res.blocks, err = p.Finish()
 		}
-		if err == nil && w.keyed != nil {
-			done.change = w.keyed.seal(w.ctx.Batch, w.record, w.task.part)
-			done.due = w.keyed.table.NextDue()
+		if err == nil {
+			done.sealed = w.state.seal(w.ctx.Batch, w.record, w.task.part)
 		}
 		return err
 	})
 	if done.err != nil && begun {
-		if err := guarded(func() error { w.keyed.undo(w.ctx.Batch); return nil }); err != nil {
+		if err := guarded(func() error { w.state.undo(w.ctx.Batch); return nil }); err != nil {
 			done.err = errors.Join(done.err, fmt.Errorf("%w: state not undone: %w", errBroken, err))
 		}
 	}
 	return done
+}
+
+// lend gives the reducer the tables.
+func (w *wideWork) lend() {
+	if len(w.state) == 0 {
+		return
+	}
+	w.ctx.State = w.state[0].table
+	for _, k := range w.state[1:] {
+		w.ctx.More = append(w.ctx.More, k.table)
+	}
 }

@@ -26,6 +26,7 @@ type world struct {
 	dir   string
 	wrap  func(*dstream.Job, dstream.Stream[word]) dstream.Stream[word] // a step of user code, for failures
 	extra func(*dstream.Job, dstream.Stream[word])
+	alter func(*rdd.Plan) // before the plan is built
 }
 
 const feedParts = 3
@@ -56,7 +57,12 @@ func (w *world) build() (*rdd.Plan, error) {
 		w.extra(job, words)
 	}
 	words.KeyBy(func(x word) string { return x.Word }).RunningCount("counts").To(w.store.sink("out"))
-	return job.Plan()
+	p, err := job.Plan()
+	if w.alter == nil || err != nil {
+		return p, err
+	}
+	w.alter(p)
+	return p, p.Build()
 }
 
 // push appends n words to each partition: words of batch b.

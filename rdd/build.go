@@ -42,16 +42,17 @@ func (p *Plan) Build() error {
 	return nil
 }
 
-// Node is the node of that name, nil if there is none. Names are unique over sources, sinks and operators.
+// Node is the node of that name, nil if there is none. Names are unique over sources, sinks and operators, the further state tables of wide
+// nodes (NODE/STORE) among them.
 func (p *Plan) Node(name string) *Node { return p.names[name] }
 
 // check reports what is wrong with one node; inputs must stand before it.
 func (p *Plan) check(n *Node) error {
-	if n.Name != "" {
-		if first := p.names[n.Name]; first != nil {
-			return fmt.Errorf("%s: the name %q is taken by %s at %s; give one of them another name", n.Site, n.Name, first.Op, first.Site)
-		}
-		p.names[n.Name] = n
+	if what := badStore(n); what != "" {
+		return fmt.Errorf("%s: %s %q has %s", n.Site, n.Op, n.Name, what)
+	}
+	if err := p.takeNames(n); err != nil {
+		return err
 	}
 	for _, in := range n.In {
 		if in.ID >= n.ID || p.Nodes[in.ID] != in {
@@ -63,6 +64,28 @@ func (p *Plan) check(n *Node) error {
 	}
 	if what := missing(n); what != "" {
 		return fmt.Errorf("%s: %s %q lacks its %s", n.Site, n.Op, n.Name, what)
+	}
+	return nil
+}
+
+// takeNames files a node under its name, and keeps those of its further state tables for it: a checkpoint knows operators by name.
+func (p *Plan) takeNames(n *Node) error {
+	if n.Name == "" {
+		return nil
+	}
+	names := []string{n.Name}
+	if n.Wide != nil {
+		for _, s := range n.Stores() {
+			if s.Name != n.Name {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	for _, name := range names {
+		if first := p.names[name]; first != nil {
+			return fmt.Errorf("%s: the name %q is taken by %s at %s; give one of them another name", n.Site, name, first.Op, first.Site)
+		}
+		p.names[name] = n
 	}
 	return nil
 }

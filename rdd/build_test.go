@@ -174,12 +174,47 @@ func TestBuildRefuses(t *testing.T) {
 		`source "a" lacks its connector`:                    func(g *graph) { g.source("a").Leaf = nil },
 		`wide "" lacks its name`:                            func(g *graph) { g.table("t", g.source("a")).Name = "" },
 		"lacks its kernel":                                  func(g *graph) { g.narrow() },
+		`wide "t" has a state table of name "a/b"`:          func(g *graph) { g.stores("t", "a/b") },
+		`wide "t" has two state tables of name "a"`:         func(g *graph) { g.stores("t", "a", "a") },
+		`a state table "a" without schema`:                  func(g *graph) { g.stores("t", "a").Wide.More[0].Val = nil },
+		"more state tables, and not the first":              func(g *graph) { g.stores("t", "a").Wide.State = false },
+		`the name "t/a" is taken by wide at x.go:1`:         func(g *graph) { g.sink("t/a", g.stores("t", "a")) },
+		`the name "u/a" is taken by sink at x.go:1`: func(g *graph) {
+			g.sink("u/a", g.source("s"))
+			g.stores("u", "a")
+		},
 	} {
 		g := &graph{t: t}
 		build(g)
 		if err := g.plan.Build(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+// stores is a wide node with further state tables.
+func (g *graph) stores(name string, more ...string) *rdd.Node {
+	n := g.table(name, g.source("source of "+name))
+	for _, s := range more {
+		n.Wide.More = append(n.Wide.More, rdd.Store{Name: s, Key: text(g.t), Val: text(g.t)})
+	}
+	return n
+}
+
+func TestStores(t *testing.T) {
+	g := &graph{t: t}
+	n := g.stores("t", "b", "a")
+	plain := g.wide(n)
+	p := g.build()
+	var names []string
+	for _, s := range n.Stores() {
+		names = append(names, s.Name)
+	}
+	if diff := cmp.Diff([]string{"t", "t/b", "t/a"}, names); diff != "" || plain.Stores() != nil {
+		t.Errorf("%v, and a node without state has %v", names, plain.Stores())
+	}
+	if want := "state utf8 -> utf8, b utf8 -> utf8, a utf8 -> utf8"; !strings.Contains(p.Text, want) {
+		t.Errorf("the plan's text does not say %q:\n%s", want, p.Text)
 	}
 }
 

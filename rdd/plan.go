@@ -110,7 +110,8 @@ type WideSpec struct {
 	New                func() Reducer // one a task
 	State              bool           // keeps a state.Table under Node.Name, with codecs StateKey, StateVal
 	StateKey, StateVal *row.Codec
-	Tables             []*Node // stateful wide nodes whose tables the reducer reads: the same partition's task of theirs runs before
+	More               []Store // further tables, which go with the first: to a checkpoint each is an operator of its own, NODE/STORE
+	Tables             []*Node // stateful wide nodes whose (first) tables the reducer reads: the same partition's task of theirs runs before
 	Facts              string  // settings that decide what is computed, for the plan's text: "expire 10m0s"
 	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
 	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)

@@ -112,6 +112,9 @@ func wideText(n *Node) string {
 	if n.Wide.State {
 		text += ", state " + typeText(n.Wide.StateKey) + " -> " + typeText(n.Wide.StateVal)
 	}
+	for _, s := range n.Wide.More {
+		text += ", " + s.Name + " " + typeText(s.Key) + " -> " + typeText(s.Val)
+	}
 	if n.Wide.Facts != "" {
 		text += ", " + n.Wide.Facts
 	}

@@ -28,17 +28,17 @@ type Runner struct {
 	Plan   *rdd.Plan
 	opts   Options
 	layout rdd.Layout
-	tables map[int][]*state.Table // by stateful node and reduce partition
-	deltas []delta                // of all batches, in order
-	wrote  map[string]int64       // rows of state that the last batch changed, by operator
+	tables map[string][]*state.Table // by operator, as a checkpoint names it, and reduce partition
+	deltas []delta                   // of all batches, in order
+	wrote  map[string]int64          // rows of state that the last batch changed, by operator
 	next   map[string]map[int]int64
 	outs   map[int]sink.Lane
 	batch  int64
 }
 
 type delta struct {
-	node int
-	rec  rdd.Record
+	operator string
+	rec      rdd.Record
 }
 
 // New builds the job and makes a runner for it.
@@ -64,13 +64,12 @@ func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 
 // fresh makes empty tables at version 0.
 func (r *Runner) fresh() {
-	r.tables = map[int][]*state.Table{}
+	r.tables = map[string][]*state.Table{}
 	for _, n := range r.Plan.Wides {
-		if !n.Wide.State {
-			continue
-		}
-		for range r.layout.Reduce {
-			r.tables[n.ID] = append(r.tables[n.ID], state.New(n.Wide.StateKey, n.Wide.StateVal, 0))
+		for _, s := range n.Stores() {
+			for range r.layout.Reduce {
+				r.tables[s.Name] = append(r.tables[s.Name], state.New(s.Key, s.Val, 0))
+			}
 		}
 	}
 }
@@ -80,7 +79,7 @@ func (r *Runner) Restart(reduce int) error {
 	r.layout.Reduce = reduce
 	r.fresh()
 	for _, d := range r.deltas {
-		for p, t := range r.tables[d.node] {
+		for p, t := range r.tables[d.operator] {
 			from, until := r.layout.GroupsOf(p)
 			if err := t.Load(d.rec, from, until, false); err != nil {
 				return err
@@ -124,20 +123,28 @@ func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
 	r.advance(t.in)
 	r.wrote = map[string]int64{}
 	for _, n := range r.Plan.Wides {
-		for _, table := range r.tables[n.ID] {
-			if rec := table.Delta(r.batch); rec != nil {
-				r.wrote[n.Name] += rec.NumRows()
-				if !r.opts.Forget {
-					r.deltas = append(r.deltas, delta{n.ID, rec})
-				}
-			}
-			table.Forget(r.batch)
+		for _, s := range n.Stores() {
+			r.seal(s.Name)
 		}
 	}
 	return b, nil
 }
 
-// Changed is how many keys' states the last batch changed in the operator of that name: what a checkpoint would write.
+// seal keeps what the batch changed in an operator's tables.
+func (r *Runner) seal(operator string) {
+	for _, table := range r.tables[operator] {
+		if rec := table.Delta(r.batch); rec != nil {
+			r.wrote[operator] += rec.NumRows()
+			if !r.opts.Forget {
+				r.deltas = append(r.deltas, delta{operator, rec})
+			}
+		}
+		table.Forget(r.batch)
+	}
+}
+
+// Changed is how many keys' states the last batch changed in the operator of that name: what a checkpoint would write. Tables
+// besides an operator's first count as operators of their own, NODE/STORE.
 func (r *Runner) Changed(operator string) int64 { return r.wrote[operator] }
 
 // NextDue is the earliest timer of all state, the zero time if there is none.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/state"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -70,12 +71,9 @@ func (t *tasks) source(n *rdd.Node) error {
 
 func (t *tasks) wide(n *rdd.Node, part int) error {
 	ctx := t.context(part)
-	if n.Wide.State {
-		ctx.State = t.tables[n.ID][part]
-		ctx.State.Begin(t.b.Number)
-	}
+	state := t.begin(n, ctx)
 	for _, table := range n.Wide.Tables {
-		ctx.Tables = append(ctx.Tables, t.tables[table.ID][part])
+		ctx.Tables = append(ctx.Tables, t.tables[table.Name][part])
 	}
 	in := make([][]rdd.Record, len(n.In))
 	for i := range in {
@@ -84,29 +82,47 @@ func (t *tasks) wide(n *rdd.Node, part int) error {
 		}
 	}
 	p := rdd.NewPipeline(t.Plan, n, ctx, t.routers())
-	if !passes(ctx, n, in) {
+	if !passes(ctx, n, state, in) {
 		if err := p.Reduce(in); err != nil {
 			return err
 		}
 	}
-	if n.Wide.State {
-		ctx.State.Seal()
+	for _, table := range state {
+		table.Seal()
 	}
 	return t.finish(p)
 }
 
+// begin opens the batch in a task's own tables and lends them to the reducer.
+func (t *tasks) begin(n *rdd.Node, ctx *rdd.Context) []*state.Table {
+	var own []*state.Table
+	for _, s := range n.Stores() {
+		table := t.tables[s.Name][ctx.Partition]
+		table.Begin(t.b.Number)
+		own = append(own, table)
+	}
+	if len(own) > 0 {
+		ctx.State, ctx.More = own[0], own[1:]
+	}
+	return own
+}
+
 // passes tells whether a wide task has nothing to do, as executors do: no rows, no timer that is due, no duty on empty batches (P28).
-func passes(ctx *rdd.Context, n *rdd.Node, in [][]rdd.Record) bool {
+func passes(ctx *rdd.Context, n *rdd.Node, state []*state.Table, in [][]rdd.Record) bool {
+	if n.Wide.OnEmpty {
+		return false
+	}
 	for _, blocks := range in {
 		if len(blocks) > 0 {
 			return false
 		}
 	}
-	if n.Wide.OnEmpty || ctx.State == nil {
-		return !n.Wide.OnEmpty
+	for _, table := range state {
+		if due := table.NextDue(); due != 0 && due <= ctx.Time {
+			return false
+		}
 	}
-	due := ctx.State.NextDue()
-	return due == 0 || due > ctx.Time
+	return true
 }
 
 func (t *tasks) finish(p *rdd.Pipeline) error {

@@ -19,7 +19,7 @@ type Writer interface {
 // Reducer is the reduce side, in one task.
 type Reducer interface {
 	// Reduce computes partition ctx.Partition of the batch. in[i] are input i's blocks in order of upstream task (I7), without empty ones. Rows
-	// go out by emit. ctx.State is begun and will be sealed by the caller.
+	// go out by emit. ctx.State and ctx.More are begun and will be sealed by the caller.
 	Reduce(ctx *Context, in [][]arrow.Record, emit func(Chunk) error) error
 }
 

@@ -35,6 +35,7 @@ type Context struct {
 	Layout    *Layout
 	Partition int            // the task's index: source partition, or reduce partition
 	State     *state.Table   // Wide with State: this partition's table, batch begun; otherwise nil
+	More      []*state.Table // Wide with More: theirs, begun as State is
 	Tables    []*state.Table // Wide with Tables: theirs, at this batch's version, read only
 	Final     bool           // the last batch of a finished job (P30)
 	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)

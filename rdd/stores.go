@@ -1,0 +1,51 @@
+package rdd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/internal/row"
+)
+
+// Store is one state table of a wide node: its name, and the codecs of its keys and values.
+type Store struct {
+	Name     string
+	Key, Val *row.Codec
+}
+
+// Stores are the state tables that a node keeps: that of WideSpec.State first, then WideSpec.More. Names are those of the operators that a checkpoint
+// sees: the node's, and NODE/STORE. Other nodes keep none.
+func (n *Node) Stores() []Store {
+	if n.Kind != Wide || !n.Wide.State {
+		return nil
+	}
+	stores := []Store{{n.Name, n.Wide.StateKey, n.Wide.StateVal}}
+	for _, s := range n.Wide.More {
+		stores = append(stores, Store{n.Name + "/" + s.Name, s.Key, s.Val})
+	}
+	return stores
+}
+
+// badStore says what is wrong with a node's state tables.
+func badStore(n *Node) string {
+	if n.Kind != Wide || n.Wide == nil {
+		return ""
+	}
+	if len(n.Wide.More) > 0 && !n.Wide.State {
+		return "more state tables, and not the first"
+	}
+	for i, s := range n.Wide.More {
+		switch {
+		case s.Name == "" || strings.Contains(s.Name, "/"):
+			return fmt.Sprintf("a state table of name %q", s.Name)
+		case s.Key == nil || s.Val == nil:
+			return fmt.Sprintf("a state table %q without schema", s.Name)
+		}
+		for _, other := range n.Wide.More[:i] {
+			if other.Name == s.Name {
+				return fmt.Sprintf("two state tables of name %q", s.Name)
+			}
+		}
+	}
+	return ""
+}
