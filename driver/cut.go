@@ -81,6 +81,9 @@ func (m *machine) planNext() bool {
 	case m.sourcesDone():
 		return m.planEnd()
 	}
+	if m.planBoundary() {
+		return true
+	}
 	at, ok := m.tickNow()
 	if !ok {
 		return false
@@ -128,6 +131,9 @@ func (m *machine) nextDue() int64 {
 // planEnd handles the end of a bounded run: a last batch that closes the job (P30), or none.
 func (m *machine) planEnd() bool {
 	if m.finish || !m.caughtUp {
+		if m.planBoundary() {
+			return true
+		}
 		m.plan(m.after(m.now), nil, true)
 		return true
 	}
@@ -195,10 +201,16 @@ func (m *machine) plan(at int64, ranges []checkpoint.Range, final bool) {
 		m.part(r.Source, r.Partition).next = r.Until
 		m.credit -= (r.Until - r.From) * 1_000_000
 	}
+	if len(ranges) > 0 || m.shape.onEmpty || m.timerDue(at) {
+		m.rowsTime = at
+	}
 	m.last, m.lastTime, m.final = p.Batch, at, final
 	m.cutCount++
 	if m.interval > 0 {
 		m.tick = m.now - m.now%m.interval
+		if !fault.Planted("P31-tick") {
+			m.tick = min(m.tick, at-at%m.interval) // the ticks behind a boundary that is past are still to come
+		}
 	}
 	m.append(&p)
 	m.newFlight(p, false)

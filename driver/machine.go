@@ -98,6 +98,8 @@ type machine struct {
 	flights   []*flight                   // planned and not committed, ascending
 	last      int64                       // last planned batch
 	lastTime  int64                       // its batch time
+	rowsTime  int64                       // of the last batch with rows, or timers that may have made some (P31)
+	began     int64                       // when the first batch could be cut
 	tick      int64                       // the last tick that was used or let go
 	cutCount  int64                       // new batches of this run
 	committed int64                       // last batch that is published everywhere
@@ -140,7 +142,7 @@ func newMachine(s setup) *machine {
 	}
 	m.committed = s.recovered.Committed
 	if p := s.recovered.Last; p != nil {
-		m.last, m.lastTime, m.final = p.Batch, p.Time, p.Final
+		m.last, m.lastTime, m.rowsTime, m.final = p.Batch, p.Time, p.Time, p.Final
 		m.hashes[p.Batch] = p.Hash
 	}
 	if m.committed > 0 {

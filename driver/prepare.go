@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -114,6 +115,9 @@ func (e *engine) checkJob() error {
 		}
 		e.log.Warn("no --checkpoint: state and position are lost when the job stops")
 	}
+	if err := e.checkWindows(); err != nil {
+		return err
+	}
 	if e.master.kind == masterLocal {
 		return nil
 	}
@@ -124,6 +128,35 @@ func (e *engine) checkJob() error {
 	}
 	return nil
 }
+
+// checkWindows refuses windows of batch time that a fixed interval does not fit: they would end between two batches (P31).
+func (e *engine) checkWindows() error {
+	interval := e.cfg.Interval
+	if e.cfg.Asap {
+		return nil
+	}
+	var mistakes []error
+	for _, n := range e.plan.Wides {
+		if n.Wide.Every == 0 {
+			continue
+		}
+		for _, span := range []struct {
+			name string
+			d    time.Duration
+		}{{"window", micros(n.Wide.Reach)}, {"slide", micros(n.Wide.Every)}} {
+			if below := span.d / interval * interval; span.d != below {
+				mistakes = append(mistakes, fmt.Errorf("%s: %s %v is not a multiple of --interval %v: batches come at its multiples; use %v, or another interval, or --interval asap",
+					n.Site, span.name, span.d, interval, below+interval))
+			}
+		}
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // checkAddresses refuses addresses that would be open to strangers, before anything is touched.
 func (e *engine) checkAddresses() error {

@@ -58,6 +58,7 @@ type sim struct {
 	stopped bool
 	held    map[int]int64
 	steps   int
+	slide   int64 // of the windows of batch time, 0: there are none
 }
 
 // simExec is an executor: what it was told and does not yet know.
@@ -76,6 +77,7 @@ type simEvent struct {
 
 func simulate(t *testing.T, seed uint64) {
 	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), now: 1_000_000}
+	s.slide = []int64{0, 100_000}[s.r.IntN(2)]
 	s.restart()
 	for !s.stopped && !t.Failed() {
 		if s.steps++; s.steps > 200_000 {
@@ -84,9 +86,20 @@ func simulate(t *testing.T, seed uint64) {
 		}
 		s.turn()
 	}
+	s.checkBoundaries()
 	for lane, list := range s.published {
 		if !t.Failed() && int64(len(list)) != s.committed {
 			s.errorf("lane %d published %v of %d batches", lane, list, s.committed)
+		}
+	}
+}
+
+// checkBoundaries checks that no window's end lies between two batches (P31).
+func (s *sim) checkBoundaries() {
+	for i := 1; i < len(s.log) && s.slide > 0; i++ {
+		p, q := s.log[i-1], s.log[i]
+		if end := above(p.Time, s.slide); end < q.Time {
+			s.errorf("batch %d has time %d, batch %d has %d: the boundary at %d was passed over (P31)", p.Batch, p.Time, q.Batch, q.Time, end)
 		}
 	}
 }
@@ -122,6 +135,9 @@ func (s *sim) restart() {
 		recovered: rec, layout: rdd.Layout{Reduce: 2 + s.r.IntN(3), Lanes: map[string]int{"out": simLanes}}, program: []byte("p"),
 		interval: []int64{0, 5_000, 100_000}[s.r.IntN(3)], depth: 1 + s.r.IntN(3), retries: 1000, executors: 1 + s.r.IntN(3), respawn: true,
 		batches: max(simBatches-rec.Committed-int64(len(rec.Planned)), 1), lease: 60_000_000, every: 1,
+	}
+	if s.slide > 0 {
+		u.shape.every, u.shape.reach = []int64{s.slide, 3 * s.slide}, 1<<60
 	}
 	if s.committed > 0 {
 		u.baseHash = s.log[s.committed-1].Hash

@@ -95,6 +95,19 @@ func (m *machine) nextCut() int64 {
 	if !m.mayLaunch() || len(m.todo) > 0 || m.cuts != nil {
 		return 0
 	}
+	return sooner(m.nextBoundary(), m.nextBatch())
+}
+
+// sooner is the earlier of two times, of which 0 means never.
+func sooner(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// nextBatch is when rows or timers may allow one.
+func (m *machine) nextBatch() int64 {
 	due := m.nextDue()
 	waiting := m.available()
 	if m.interval == 0 {

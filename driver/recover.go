@@ -64,7 +64,7 @@ func (m *machine) onAssigned(from string, a *executor.Assigned) {
 	if len(m.awaiting) > 0 || m.phase != waiting {
 		return
 	}
-	m.phase = running
+	m.phase, m.began = running, m.now
 	m.note("info", "job runs", "batch", m.committed, "planned", len(m.todo), "executors", len(m.members), "partitions", m.active.Reduce)
 	m.resolveProgram()
 }

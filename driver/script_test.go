@@ -194,7 +194,7 @@ func scriptSetup(o map[string]string) setup {
 		interval: or("interval", 100) * 1000, depth: int(or("depth", 2)), maxRate: or("rate", 0), retries: int(or("retries", 4)),
 		batches: or("batches", 0), caughtUp: yes("caughtup"), finish: yes("finish"), finishPlanned: yes("finishplanned"),
 		acceptMixed: yes("mixed"), adopt: yes("adopt"), executors: int(or("executors", 1)), respawn: yes("respawn"),
-		lease: or("lease", 0) * 1000, every: int(or("every", 1)), program: []byte("new"),
+		lease: or("lease", 0) * 1000, every: int(or("stateevery", 1)), program: []byte("new"),
 	}
 	u.shape = scriptShape(o)
 	u.layout = rdd.Layout{Reduce: int(or("reduce", 2)), Lanes: map[string]int{"out": int(or("lanes", 1))}}
@@ -222,6 +222,12 @@ func scriptSetup(o map[string]string) setup {
 
 func scriptShape(o map[string]string) shape {
 	sh := shape{onEmpty: o["onempty"] == "yes", stateful: true, inputs: map[int]bool{0: true}, sinks: []sinkShape{{"out", false}}, nodes: []string{"source", `runningCount "words" (main.go:7)`, "out"}}
+	sh.reach = num(o["reach"]) * 1000
+	for _, every := range strings.Split(o["every"], ",") { // milliseconds
+		if every != "" {
+			sh.every = append(sh.every, num(every)*1000)
+		}
+	}
 	names := "a"
 	if v, ok := o["sources"]; ok {
 		names = v

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/rdd"
@@ -13,7 +14,9 @@ import (
 type shape struct {
 	sources  []sourceShape
 	sinks    []sinkShape
-	onEmpty  bool // an operator acts on batches without rows (P28)
+	onEmpty  bool    // an operator acts on batches without rows (P28)
+	every    []int64 // µs: a batch is cut at the multiples of each (P31)
+	reach    int64   // µs: how long rows count at most, through chains of windows
 	stateful bool
 	nodes    []string     // for messages, by node ID: `runningCount "words" (main.go:12)`
 	inputs   map[int]bool // source nodes
@@ -37,7 +40,11 @@ func shapeOf(p *rdd.Plan) shape {
 	for _, w := range p.Wides {
 		s.onEmpty = s.onEmpty || w.Wide.OnEmpty
 		s.stateful = s.stateful || w.Wide.State
+		if every := w.Wide.Every; every > 0 && !slices.Contains(s.every, every) {
+			s.every = append(s.every, every)
+		}
 	}
+	s.reach = reachOf(p)
 	tables := map[string]bool{}
 	for _, gates := range p.Gates {
 		for _, t := range gates {
@@ -63,6 +70,22 @@ func shapeOf(p *rdd.Plan) shape {
 		s.nodes = append(s.nodes, nodeTitle(n))
 	}
 	return s
+}
+
+// reachOf is how far back rows count in the windows of a plan, one behind the other.
+func reachOf(p *rdd.Plan) int64 {
+	longest := int64(0)
+	reach := make([]int64, len(p.Nodes))
+	for i, n := range p.Nodes {
+		for _, in := range n.In {
+			reach[i] = max(reach[i], reach[in.ID])
+		}
+		if n.Kind == rdd.Wide {
+			reach[i] += n.Wide.Reach
+		}
+		longest = max(longest, reach[i])
+	}
+	return longest
 }
 
 func nodeTitle(n *rdd.Node) string {

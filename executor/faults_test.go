@@ -19,6 +19,7 @@ func TestPlantedFaults(t *testing.T) {
 		"I8-bound":     "TestPrefetchBound",
 		"I9-executor":  "TestAdoption",
 		"P23-shared":   "TestElsewhere",
+		"P31-pass":     "TestEvery",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()

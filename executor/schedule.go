@@ -86,7 +86,7 @@ func (e *core) mayStart(t *task) bool {
 // passes tells whether a wide task has nothing to do in this batch: no rows, no timer, no duty on empty batches.
 func (e *core) passes(t *task) bool {
 	p := t.run.plan
-	if p.Final || t.node.Wide.OnEmpty {
+	if p.Final || t.node.Wide.Acts(p.Time) {
 		return false
 	}
 	for _, g := range t.in {

@@ -2,7 +2,10 @@ package executor
 
 import (
 	"fmt"
+	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/internal/row"
@@ -122,6 +125,48 @@ func TestMoreTables(t *testing.T) {
 			sameText(t, w.store.text(), want)
 			checkRestored(t, f)
 		})
+	}
+}
+
+// calls counts the batches in which a node's partition 0 was called.
+type calls struct {
+	rdd.Reducer
+	mu   *sync.Mutex // guards seen
+	seen map[int64]bool
+}
+
+func (r calls) Reduce(ctx *rdd.Context, in [][]rdd.Record, emit func(rdd.Chunk) error) error {
+	if ctx.Partition == 0 {
+		r.mu.Lock()
+		r.seen[ctx.Batch] = true
+		r.mu.Unlock()
+	}
+	return r.Reducer.Reduce(ctx, in, emit)
+}
+
+// TestEvery runs a node that acts at each even second, rows or not, and on the final batch: others without rows pass it by (P31).
+func TestEvery(t *testing.T) {
+	w := newWorld(t)
+	pushed(w)
+	seen := calls{mu: &sync.Mutex{}, seen: map[int64]bool{}}
+	w.alter = func(p *rdd.Plan) {
+		spec := p.Node("counts").Wide
+		spec.Every = 2_000_000
+		under := spec.New
+		spec.New = func() rdd.Reducer { return calls{under(), seen.mu, seen.seen} }
+	}
+	f := newFleet(w)
+	f.local("a")
+	f.assign(true, nil)
+	for _, n := range []int64{20, 0, 0, 0, 20, 0} {
+		f.batch(n)
+	}
+	p := f.cut(0)
+	p.Final = true
+	f.launch(p)
+	f.finish(p)
+	if diff := cmp.Diff(map[int64]bool{1: true, 2: true, 4: true, 5: true, 6: true, 7: true}, seen.seen); diff != "" {
+		t.Error(diff)
 	}
 }
 

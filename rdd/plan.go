@@ -114,6 +114,8 @@ type WideSpec struct {
 	Tables             []*Node // stateful wide nodes whose (first) tables the reducer reads: the same partition's task of theirs runs before
 	Facts              string  // settings that decide what is computed, for the plan's text: "expire 10m0s"
 	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
+	Every              int64   // µs; acts on batches whose time is a multiple of it, without input too: there is one at each multiple (P31). 0: none
+	Reach              int64   // µs; how far back rows count: behind silence of that length its windows are empty
 	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)
 	First              []*Node // inputs that are loaded before the others: states to begin with (P32)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/row"
 )
 
@@ -24,6 +25,11 @@ func (n *Node) Stores() []Store {
 		stores = append(stores, Store{n.Name + "/" + s.Name, s.Key, s.Val})
 	}
 	return stores
+}
+
+// Acts tells whether the node has something to do in a batch of that time in which it has no rows and no due timer. In the final batch every node has.
+func (w *WideSpec) Acts(time int64) bool {
+	return w.OnEmpty || w.Every > 0 && time%w.Every == 0 && !fault.Planted("P31-pass")
 }
 
 // badStore says what is wrong with a node's state tables.

@@ -3,6 +3,7 @@ package rdd
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/row"
 )
@@ -114,6 +115,12 @@ func wideText(n *Node) string {
 	}
 	for _, s := range n.Wide.More {
 		text += ", " + s.Name + " " + typeText(s.Key) + " -> " + typeText(s.Val)
+	}
+	if n.Wide.Every > 0 {
+		text += fmt.Sprintf(", every %v", time.Duration(n.Wide.Every)*time.Microsecond)
+	}
+	if n.Wide.Reach > 0 {
+		text += fmt.Sprintf(", reach %v", time.Duration(n.Wide.Reach)*time.Microsecond)
 	}
 	if n.Wide.Facts != "" {
 		text += ", " + n.Wide.Facts

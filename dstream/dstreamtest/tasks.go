@@ -109,7 +109,7 @@ func (t *tasks) begin(n *rdd.Node, ctx *rdd.Context) []*state.Table {
 
 // passes tells whether a wide task has nothing to do, as executors do: no rows, no timer that is due, no duty on empty batches (P28).
 func passes(ctx *rdd.Context, n *rdd.Node, state []*state.Table, in [][]rdd.Record) bool {
-	if n.Wide.OnEmpty {
+	if ctx.Final || n.Wide.Acts(ctx.Time) {
 		return false
 	}
 	for _, blocks := range in {

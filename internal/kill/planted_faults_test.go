@@ -54,7 +54,6 @@ var notBuilt = map[string]string{
 	"I6":  "There are no watermarks yet.",
 	"P22": "`Transform` comes with the rest of the vocabulary.",
 	"P29": "Comes with windows.",
-	"P31": "Comes with windows.",
 }
 
 // TestPlantedFaultsAreCaught runs tests of this package, with real processes, once more with a fault on: they have to go red. The other packages have
