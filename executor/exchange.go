@@ -19,7 +19,7 @@ import (
 func (e *core) ship(t *task) {
 	var peers map[string][]rdd.Block
 	for _, b := range t.blocks {
-		owner := e.ownerOf(b.Edge, b.Part)
+		owner := e.ownerOf(t.run, b.Edge, b.Part)
 		switch {
 		case owner == e.name:
 			e.deliver(t.run, b)
@@ -36,8 +36,8 @@ func (e *core) ship(t *task) {
 }
 
 // ownerOf is the executor that gathers a place's blocks, "" for nobody (lanes in a replay).
-func (e *core) ownerOf(edge rdd.EdgeID, part int) string {
-	n := e.plan.Nodes[edge.Node]
+func (e *core) ownerOf(r *run, edge rdd.EdgeID, part int) string {
+	n := r.graph.Nodes[edge.Node]
 	owners := e.assign.Reduce
 	if n.Kind == rdd.Sink {
 		if e.cfg.Capture != nil {
@@ -66,14 +66,14 @@ func (e *core) deliver(r *run, b rdd.Block) {
 		return
 	}
 	i, ok := up.index[b.From]
-	if !ok || b.Part >= r.width(e.plan, b.Edge) {
+	if !ok || b.Part >= r.width(b.Edge) {
 		e.log.Warn("block of an unknown task dropped", "batch", r.key.batch, "node", b.From.Node, "partition", b.From.Part)
 		return
 	}
 	g := r.gather(place{b.Edge, b.Part})
 	if g.got[i] {
 		if g.sums[i] != b.Sum && !fault.Planted("P16-checksum") {
-			from := e.plan.Nodes[b.From.Node]
+			from := r.graph.Nodes[b.From.Node]
 			e.fail(r.key.batch, b.From, r.attempt, fmt.Errorf(
 				"%s %q (%s) partition %d gave different rows for batch %d when it was computed again: user code there is not deterministic (clock, random numbers, map order or outside data)",
 				from.Op, from.Name, from.Site, b.From.Part, r.key.batch), true)
@@ -89,7 +89,7 @@ func (e *core) deliver(r *run, b rdd.Block) {
 	if g.missing > 0 {
 		return
 	}
-	if e.plan.Nodes[b.Edge.Node].Kind == rdd.Sink {
+	if r.graph.Nodes[b.Edge.Node].Kind == rdd.Sink {
 		if t := r.tasks[rdd.TaskID{Node: b.Edge.Node, Part: b.Part}]; t != nil {
 			e.woken = append(e.woken, t)
 		}
@@ -107,11 +107,11 @@ func (e *core) resend(r *run, before *Assign) {
 		}
 		moved := map[string][]rdd.Block{}
 		for _, b := range t.blocks {
-			owner := e.ownerOf(b.Edge, b.Part)
+			owner := e.ownerOf(r, b.Edge, b.Part)
 			e.assign = before
 			was := ""
 			if before != nil {
-				was = e.ownerOf(b.Edge, b.Part)
+				was = e.ownerOf(r, b.Edge, b.Part)
 			}
 			e.assign = now
 			if owner == was || owner == "" {
@@ -139,7 +139,7 @@ func (e *core) onPeerUp(p *peer) {
 		for _, t := range r.tasks {
 			var blocks []rdd.Block
 			for _, b := range t.blocks {
-				if e.ownerOf(b.Edge, b.Part) == p.name {
+				if e.ownerOf(r, b.Edge, b.Part) == p.name {
 					blocks = append(blocks, b)
 				}
 			}

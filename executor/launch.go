@@ -57,7 +57,7 @@ func (e *core) ownTasks(r *run) {
 	for i := range r.plan.Ranges {
 		g := r.plan.Ranges[i]
 		from := e.sources[checkpoint.SourcePartition{Source: g.Source, Partition: g.Partition}]
-		node := e.plan.Node(g.Source)
+		node := r.graph.Node(g.Source)
 		if from == nil || node == nil || g.From >= g.Until {
 			continue
 		}
@@ -71,7 +71,7 @@ func (e *core) ownTasks(r *run) {
 			}
 		}
 	}
-	for _, n := range e.plan.Wides {
+	for _, n := range r.graph.Wides {
 		for _, p := range e.ownParts() {
 			if t := r.add(n, p); t != nil {
 				t.part = e.parts[p]
@@ -90,7 +90,7 @@ func (e *core) ownTasks(r *run) {
 
 // ownLaneTasks adds the tasks of own lanes, but of those that published the batch already (I5).
 func (e *core) ownLaneTasks(r *run) {
-	for _, n := range e.plan.Sinks {
+	for _, n := range r.graph.Sinks {
 		for i := range r.layout.Lanes[n.Name] {
 			l := e.lanes[LaneID{n.Name, i}]
 			if l == nil {
@@ -183,7 +183,8 @@ func (e *core) fits(r *run) bool {
 
 // addRun puts a batch among those in flight and gives it the blocks that came before it.
 func (e *core) addRun(l *Launch) *run {
-	r := newRun(e.plan, &l.Plan, l.Replay, e.cfg.Capture != nil)
+	r := newRun(&l.Plan, l.Replay, e.cfg.Capture != nil)
+	r.use(e.plan)
 	e.replays = e.replays || l.Replay
 	r.began, r.attempt = e.clock.Now(), l.Attempt
 	for _, id := range l.Skip {

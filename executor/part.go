@@ -55,7 +55,7 @@ func newPart(p *rdd.Plan, l *rdd.Layout, n int) *part {
 // keyed is the state of a node, nil if it has none.
 func (x *part) keyed(n *rdd.Node) *keyed {
 	for _, k := range x.tables {
-		if k.node == n {
+		if k.node.ID == n.ID { // n may be a batch's copy
 			return k
 		}
 	}

@@ -24,7 +24,7 @@ func (e *core) startWide(p int) {
 		return
 	}
 	for _, r := range e.runs {
-		for _, n := range e.plan.Wides {
+		for _, n := range r.graph.Wides {
 			t := r.tasks[rdd.TaskID{Node: n.ID, Part: p}]
 			if t == nil || t.status != waiting || !e.mayStart(t) {
 				continue
@@ -111,14 +111,14 @@ func (e *core) pass(t *task) {
 		k.append(k.seal(t.run.key.batch, nothing, t.part), k.due)
 	}
 	e.cfg.Stats.ran(t.id, t.run.key.batch)
-	e.complete(t, &taskResult{blocks: emptyBlocks(e.plan, t)})
+	e.complete(t, &taskResult{blocks: emptyBlocks(t)})
 }
 
 // emptyBlocks are what a task without rows gives, in Finish's order.
-func emptyBlocks(p *rdd.Plan, t *task) []rdd.Block {
+func emptyBlocks(t *task) []rdd.Block {
 	var blocks []rdd.Block
-	for _, edge := range p.Edges(t.node) {
-		for part := range t.run.width(p, edge) {
+	for _, edge := range t.run.graph.Edges(t.node) {
+		for part := range t.run.width(edge) {
 			blocks = append(blocks, rdd.Block{Edge: edge, Part: part, From: t.id})
 		}
 	}
