@@ -52,7 +52,7 @@ func (e *core) ownerOf(r *run, edge rdd.EdgeID, part int) string {
 
 func (e *core) push(owner string, t *task, blocks []rdd.Block) {
 	if p := e.peers[owner]; p != nil {
-		p.push(outgoing{t.run.key, t.id, blocks})
+		p.push(outgoing{t.run.wire, t.id, blocks})
 	}
 }
 
@@ -143,7 +143,7 @@ func (e *core) onPeerUp(p *peer) {
 				}
 			}
 			if len(blocks) > 0 {
-				p.push(outgoing{r.key, t.id, blocks})
+				p.push(outgoing{r.wire, t.id, blocks})
 				e.cfg.Stats.count(func(s *Stats) { s.resent++ })
 			}
 		}
@@ -153,13 +153,17 @@ func (e *core) onPeerUp(p *peer) {
 // bytesOf is the memory of blocks, with something for each block itself.
 func bytesOf(blocks []rdd.Block) int64 {
 	n := int64(0)
-	for _, b := range blocks {
-		n += 64
-		if b.Rec != nil {
-			n += batch.Bytes(b.Rec)
-		}
+	for i := range blocks {
+		n += sizeOf(&blocks[i])
 	}
 	return n
+}
+
+func sizeOf(b *rdd.Block) int64 {
+	if b.Rec == nil {
+		return 64
+	}
+	return 64 + batch.Bytes(b.Rec)
 }
 
 // meetPeers follows the assignment's list: connections to those that are gone end, new ones are dialed when there is something to send.

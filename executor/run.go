@@ -25,7 +25,8 @@ type place struct {
 type run struct {
 	key     runKey
 	plan    *checkpoint.Plan
-	graph   *rdd.Plan   // the nodes that it runs
+	graph   *rdd.Plan   // the nodes that it runs; nil while they are built (P22)
+	wire    runKey      // names its blocks: key, and the hash of what was built for the batch
 	layout  *rdd.Layout // the plan's; without lanes in a replay that nobody captures
 	replay  bool
 	skip    map[LaneID]bool
@@ -41,6 +42,8 @@ type run struct {
 	kept     int64      // bytes of own tasks' blocks
 	finished bool       // Staged was sent, under this generation
 	failed   bool       // its delta file could not be written; Retry tries again
+	unbuilt  bool       // its nodes could not be built; Retry tries again
+	builds   int        // attempts at that which failed
 	writing  bool       // its delta file is being written
 	ref      *checkpoint.DeltaRef
 	files    int  // delta files that were written for it
@@ -137,7 +140,10 @@ func newRun(plan *checkpoint.Plan, replay, capture bool) *run {
 
 // use gives the batch its nodes, and finds out who writes for whom.
 func (r *run) use(p *rdd.Plan) {
-	r.graph = p
+	r.graph, r.wire = p, r.key
+	if len(p.Fragments) > 0 {
+		r.wire.hash += string(p.Fragment[:])
+	}
 	for _, n := range p.Nodes {
 		switch n.Kind {
 		case rdd.Wide:

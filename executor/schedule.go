@@ -24,6 +24,9 @@ func (e *core) startWide(p int) {
 		return
 	}
 	for _, r := range e.runs {
+		if r.graph == nil {
+			continue
+		}
 		for _, n := range r.graph.Wides {
 			t := r.tasks[rdd.TaskID{Node: n.ID, Part: p}]
 			if t == nil || t.status != waiting || !e.mayStart(t) {
@@ -197,8 +200,15 @@ func (e *core) onRetry(ctx context.Context, m *Retry) {
 		return
 	}
 	for _, id := range m.Tasks {
-		if id == DeltaTask {
+		switch id {
+		case DeltaTask:
 			r.failed = false
+			continue
+		case FragmentTask:
+			if r.unbuilt {
+				r.builds = m.Attempt
+				e.build(ctx, r)
+			}
 			continue
 		}
 		t := r.tasks[id]
@@ -230,7 +240,7 @@ func (e *core) finishRuns() {
 		return // Assigned comes first
 	}
 	for _, r := range e.runs {
-		if r.open > 0 || r.finished || r.writing || r.failed || r.gone {
+		if r.graph == nil || r.open > 0 || r.finished || r.writing || r.failed || r.gone {
 			continue
 		}
 		if !r.covered && e.writesDelta(r.key.batch) {

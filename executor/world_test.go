@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,7 @@ type world struct {
 	dir   string
 	wrap  func(*dstream.Job, dstream.Stream[word]) dstream.Stream[word] // a step of user code, for failures
 	extra func(*dstream.Job, dstream.Stream[word])
+	turn  rdd.Expand // builds for each batch what the counts are made of
 }
 
 const feedParts = 3
@@ -56,7 +58,22 @@ func (w *world) build() (*rdd.Plan, error) {
 		w.extra(job, words)
 	}
 	words.KeyBy(func(x word) string { return x.Word }).RunningCount("counts").To(w.store.sink("out"))
-	return job.Plan()
+	p, err := job.Plan()
+	if err != nil || w.turn == nil {
+		return p, err
+	}
+	return p, transform(p, w.turn)
+}
+
+// transform puts a transform node behind a plan's source.
+func transform(p *rdd.Plan, f rdd.Expand) error {
+	src := p.Sources[0]
+	x := &rdd.Node{Kind: rdd.Narrow, Op: "transform", Site: "words.go:9", In: []*rdd.Node{src}, Val: src.Val, Expand: f}
+	for _, n := range src.Out {
+		n.In[slices.Index(n.In, src)] = x
+	}
+	p.Nodes = slices.Insert(p.Nodes, 1, x)
+	return p.Build()
 }
 
 // push appends n words to each partition: words of batch b.
