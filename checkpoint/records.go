@@ -50,12 +50,13 @@ type Watermark struct {
 
 // Commit says that every lane published batch Batch.
 type Commit struct {
-	Batch  int64      `cbor:"1,keyasint"`
-	Hash   []byte     `cbor:"2,keyasint"` // Plan.Hash
-	Deltas []DeltaRef `cbor:"3,keyasint,omitempty"`
-	Rows   int64      `cbor:"4,keyasint,omitempty"` // source rows
-	Bad    int64      `cbor:"5,keyasint,omitempty"`
-	Micros int64      `cbor:"6,keyasint,omitempty"` // batch latency, for show
+	Batch    int64      `cbor:"1,keyasint"`
+	Hash     []byte     `cbor:"2,keyasint"` // Plan.Hash
+	Deltas   []DeltaRef `cbor:"3,keyasint,omitempty"`
+	Rows     int64      `cbor:"4,keyasint,omitempty"` // source rows
+	Bad      int64      `cbor:"5,keyasint,omitempty"`
+	Micros   int64      `cbor:"6,keyasint,omitempty"` // batch latency, for show
+	Fragment []byte     `cbor:"7,keyasint,omitempty"` // hash of what was built for the batch alone (P22); nil if nothing was
 }
 
 // DeltaRef is one state delta file of one executor and batch (P15).

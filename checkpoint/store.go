@@ -1,11 +1,13 @@
 package checkpoint
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -184,6 +186,17 @@ func (s *Store) planOf(b int64) (*Plan, error) {
 		return nil, fmt.Errorf("there is no plan of batch %d: it was pruned or never written", b)
 	}
 	return readPlan(s.dir, b, at)
+}
+
+// Commit is what was recorded when batch b was committed, but for its deltas. ok is false if the log does not reach back to it.
+func (s *Store) Commit(b int64) (c Commit, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := slices.BinarySearchFunc(s.ledger.stats, b, func(c Commit, b int64) int { return cmp.Compare(c.Batch, b) })
+	if ok {
+		c = s.ledger.stats[i]
+	}
+	return c, ok
 }
 
 // Deltas are the refs to committed state that restoring may need, from Horizon on, ascending by (batch, file). They lack what

@@ -22,6 +22,8 @@ type flight struct {
 	publishing bool            // Publish was sent under the current generation
 	published  map[string]bool
 
+	built    *executor.Built                   // the first report of what was built for the batch (P22), nil if nothing is
+	builder  string                            // whose it was
 	done     map[rdd.TaskID]*executor.TaskDone // first accepted report of each task
 	attempts map[rdd.TaskID]int                // failed ones
 	retries  []retryAt
@@ -202,6 +204,9 @@ func (m *machine) commit(f *flight) {
 	fault.Crash("driver-between-publish-and-record")
 	m.flights = slices.DeleteFunc(m.flights, func(g *flight) bool { return g == f })
 	c := checkpoint.Commit{Batch: f.plan.Batch, Hash: f.plan.Hash, Micros: m.now - f.began}
+	if f.built != nil {
+		c.Fragment = f.built.Hash
+	}
 	for _, name := range sortedKeys(f.deltas) {
 		c.Deltas = append(c.Deltas, f.deltas[name]...)
 	}

@@ -95,13 +95,14 @@ func (e *engine) recompute(ctx context.Context, st *checkpoint.Store, known []ch
 		return nil, err
 	}
 	e.log.Info("state is computed again by lineage", "from", from+1, "until", until)
-	r := &replayer{e: e, known: known, deltas: deltas, name: "lineage"}
+	r := &replayer{e: e, store: st, known: known, deltas: deltas, name: "lineage"}
 	return r.run(ctx, plans)
 }
 
 // replayer runs recorded batches on a private executor that owns everything and publishes nothing.
 type replayer struct {
 	e       *engine
+	store   *checkpoint.Store
 	name    string
 	known   []checkpoint.Partition
 	deltas  []checkpoint.DeltaRef
@@ -192,6 +193,10 @@ func (r *replayer) batch(p *checkpoint.Plan) error {
 		switch m := m.(type) {
 		case *executor.TaskFailed:
 			return fmt.Errorf("batch %d: %s", m.Batch, m.Message)
+		case *executor.Built:
+			if err := r.compare(p, m); err != nil {
+				return err
+			}
 		case *executor.Staged:
 			if m.Batch != p.Batch {
 				continue
@@ -241,7 +246,7 @@ func Replay(ctx context.Context, job func(*dstream.Job), cfg Config, batch int64
 		return nil, err
 	}
 	out := map[string]map[int][]arrow.Record{}
-	r := &replayer{e: e, known: e.rec.Partitions, deltas: kept, name: "replay", capture: func(b int64, sink string, lane int, recs []arrow.Record) {
+	r := &replayer{e: e, store: st, known: e.rec.Partitions, deltas: kept, name: "replay", capture: func(b int64, sink string, lane int, recs []arrow.Record) {
 		if b != batch {
 			return
 		}

@@ -214,6 +214,8 @@ func (m *machine) onMessage(e message) {
 		m.onAssigned(e.from, msg)
 	case *executor.Held:
 		m.onHeld(e.from, msg)
+	case *executor.Built:
+		m.onBuilt(e.from, msg)
 	case *executor.TaskDone:
 		m.onTaskDone(e.from, msg)
 	case *executor.TaskFailed:

@@ -25,7 +25,11 @@ func printAction(a action) string {
 	case appendFrame:
 		var parts []string
 		for _, c := range a.commits {
-			parts = append(parts, fmt.Sprintf("commit %d%s", c.Batch, printDeltas(c.Deltas)))
+			s := fmt.Sprintf("commit %d%s", c.Batch, printDeltas(c.Deltas))
+			if c.Fragment != nil {
+				s += fmt.Sprintf(" built %s", c.Fragment)
+			}
+			parts = append(parts, s)
 		}
 		if a.plan != nil {
 			parts = append(parts, "plan "+printPlan(a.plan))

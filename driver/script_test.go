@@ -138,6 +138,9 @@ func (s *script) event(name string, o map[string]string, w []string, line string
 		return message{w[0], st}
 	case "done":
 		return message{w[0], &executor.TaskDone{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), Sums: []uint64{uint64(num(o["sum"]))}}}
+	case "built": // step says what
+		b := &executor.Built{Batch: batch(), Hash: []byte(o["step"]), Fragments: []rdd.Fragment{{Node: 3, Text: "transform\n  " + o["step"] + "\n"}}}
+		return message{w[0], b}
 	case "failed":
 		return message{w[0], &executor.TaskFailed{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), User: o["user"] == "yes", Fatal: o["fatal"] == "yes", Message: strings.Join(w[3:], " ")}}
 	case "published":
@@ -221,7 +224,7 @@ func scriptSetup(o map[string]string) setup {
 }
 
 func scriptShape(o map[string]string) shape {
-	sh := shape{onEmpty: o["onempty"] == "yes", stateful: true, inputs: map[int]bool{0: true}, sinks: []sinkShape{{"out", false}}, nodes: []string{"source", `runningCount "words" (main.go:7)`, "out"}}
+	sh := shape{onEmpty: o["onempty"] == "yes", stateful: true, inputs: map[int]bool{0: true}, sinks: []sinkShape{{"out", false}}, nodes: []string{"source", `runningCount "words" (main.go:7)`, "out", "transform (main.go:12)"}}
 	sh.reach = num(o["reach"]) * 1000
 	for _, every := range strings.Split(o["every"], ",") { // milliseconds
 		if every != "" {

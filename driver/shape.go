@@ -36,7 +36,7 @@ type sinkShape struct {
 
 // shapeOf reads the shape from a plan.
 func shapeOf(p *rdd.Plan) shape {
-	s := shape{inputs: map[int]bool{}}
+	s := shape{inputs: map[int]bool{}, onEmpty: !p.Fixed()} // what is built for a batch may give rows without input
 	for _, w := range p.Wides {
 		s.onEmpty = s.onEmpty || w.Wide.OnEmpty
 		s.stateful = s.stateful || w.Wide.State
@@ -101,13 +101,21 @@ func nodeTitle(n *rdd.Node) string {
 
 // task names a task for messages.
 func (s *shape) task(t rdd.TaskID) string {
-	if t.Node >= 0 && t.Node < len(s.nodes) {
-		return fmt.Sprintf("%s partition %d", s.nodes[t.Node], t.Part)
-	}
-	if t == executor.DeltaTask {
+	switch t {
+	case executor.DeltaTask:
 		return "state file"
+	case executor.FragmentTask:
+		return "building its plan"
 	}
-	return fmt.Sprintf("node %d partition %d", t.Node, t.Part)
+	return fmt.Sprintf("%s partition %d", s.title(t.Node), t.Part)
+}
+
+// title names a node for messages.
+func (s *shape) title(node int) string {
+	if node >= 0 && node < len(s.nodes) {
+		return s.nodes[node]
+	}
+	return fmt.Sprintf("node %d", node)
 }
 
 // source tells whether a node is a source.

@@ -39,7 +39,7 @@ func (e *core) onAssign(ctx context.Context, a *Assign) {
 	e.missing(p)
 	for i := range a.InFlight {
 		if r := e.find(a.InFlight[i].Batch); r == nil || r.key != keyOf(&a.InFlight[i]) {
-			e.addRun(&Launch{Plan: a.InFlight[i]})
+			e.addRun(ctx, &Launch{Plan: a.InFlight[i]})
 		}
 	}
 	for _, r := range e.runs {
@@ -48,7 +48,7 @@ func (e *core) onAssign(ctx context.Context, a *Assign) {
 		}
 		r.finished, r.told = false, false
 		e.ownTasks(r)
-		e.again(r)
+		e.again(ctx, r)
 		e.resend(r, before)
 	}
 	e.preparing = p
@@ -78,7 +78,7 @@ func (e *core) rewind(base int64) {
 			t.lost = true
 		}
 		if blocks := r.received(); len(blocks) > 0 { // a peer that is ahead of us may have sent them for the launch to come
-			e.keepEarly(r.key, blocks)
+			e.keepEarly(r.wire, arrivalsOf(blocks))
 		}
 	}
 	e.runs, e.ready, e.files, e.touched, e.woken = nil, nil, nil, nil, nil

@@ -37,6 +37,7 @@ var toDriver = map[byte]func() ToDriver{
 	40: func() ToDriver { return new(Heartbeat) },
 	41: func() ToDriver { return new(Deposit) },
 	42: func() ToDriver { return new(Fetch) },
+	43: func() ToDriver { return new(Built) },
 }
 
 // kindOf is the type number of a message, 0 for one that is never sent.
@@ -82,6 +83,8 @@ func kindOf(m any) byte {
 		return 41
 	case *Fetch:
 		return 42
+	case *Built:
+		return 43
 	}
 	return 0
 }

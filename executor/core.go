@@ -67,7 +67,7 @@ type core struct {
 
 	committed int64
 	runs      []*run // ascending by batch
-	early     map[runKey][]rdd.Block
+	early     map[runKey][]arrival
 	parts     map[int]*part
 	lanes     map[LaneID]*lane
 	sources   map[checkpoint.SourcePartition]*reader
@@ -131,7 +131,7 @@ func newCore(cfg Config) *core {
 		control: make(chan command, controlQueue), events: make(chan any, eventQueue), dirty: make(chan struct{}, 1),
 		work:    make(chan work, max(cfg.Slots, 1)),
 		outputs: map[int]sink.Output{}, routers: map[int]rdd.Router{}, connectors: map[string]source.Connector{},
-		early: map[runKey][]rdd.Block{}, parts: map[int]*part{}, lanes: map[LaneID]*lane{},
+		early: map[runKey][]arrival{}, parts: map[int]*part{}, lanes: map[LaneID]*lane{},
 		sources: map[checkpoint.SourcePartition]*reader{}, peers: map[string]*peer{}, pool: &pool{stats: cfg.Stats},
 	}
 	e.gate.init(cfg.BlockBytes)
@@ -232,6 +232,8 @@ func (e *core) onEvent(ctx context.Context, ev any) {
 	case taskDone:
 		e.busy--
 		e.onTaskDone(ev)
+	case built:
+		e.onBuilt(ev)
 	case deltaDone:
 		e.busy--
 		e.onDeltaDone(ev)
@@ -307,7 +309,7 @@ func (e *core) follow(ctx context.Context, m ToExecutor) {
 	case *Assign:
 		e.onAssign(ctx, m)
 	case *Launch:
-		e.onLaunch(m)
+		e.onLaunch(ctx, m)
 	case *Retry:
 		e.onRetry(ctx, m)
 	case *Publish:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -19,7 +18,7 @@ import (
 func (e *core) ship(t *task) {
 	var peers map[string][]rdd.Block
 	for _, b := range t.blocks {
-		owner := e.ownerOf(b.Edge, b.Part)
+		owner := e.ownerOf(t.run, b.Edge, b.Part)
 		switch {
 		case owner == e.name:
 			e.deliver(t.run, b)
@@ -36,8 +35,8 @@ func (e *core) ship(t *task) {
 }
 
 // ownerOf is the executor that gathers a place's blocks, "" for nobody (lanes in a replay).
-func (e *core) ownerOf(edge rdd.EdgeID, part int) string {
-	n := e.plan.Nodes[edge.Node]
+func (e *core) ownerOf(r *run, edge rdd.EdgeID, part int) string {
+	n := r.graph.Nodes[edge.Node]
 	owners := e.assign.Reduce
 	if n.Kind == rdd.Sink {
 		if e.cfg.Capture != nil {
@@ -53,7 +52,7 @@ func (e *core) ownerOf(edge rdd.EdgeID, part int) string {
 
 func (e *core) push(owner string, t *task, blocks []rdd.Block) {
 	if p := e.peers[owner]; p != nil {
-		p.push(outgoing{t.run.key, t.id, blocks})
+		p.push(outgoing{t.run.wire, t.id, blocks})
 	}
 }
 
@@ -66,14 +65,14 @@ func (e *core) deliver(r *run, b rdd.Block) {
 		return
 	}
 	i, ok := up.index[b.From]
-	if !ok || b.Part >= r.width(e.plan, b.Edge) {
+	if !ok || b.Part >= r.width(b.Edge) {
 		e.log.Warn("block of an unknown task dropped", "batch", r.key.batch, "node", b.From.Node, "partition", b.From.Part)
 		return
 	}
 	g := r.gather(place{b.Edge, b.Part})
 	if g.got[i] {
 		if g.sums[i] != b.Sum && !fault.Planted("P16-checksum") {
-			from := e.plan.Nodes[b.From.Node]
+			from := r.graph.Nodes[b.From.Node]
 			e.fail(r.key.batch, b.From, r.attempt, fmt.Errorf(
 				"%s %q (%s) partition %d gave different rows for batch %d when it was computed again: user code there is not deterministic (clock, random numbers, map order or outside data)",
 				from.Op, from.Name, from.Site, b.From.Part, r.key.batch), true)
@@ -89,7 +88,7 @@ func (e *core) deliver(r *run, b rdd.Block) {
 	if g.missing > 0 {
 		return
 	}
-	if e.plan.Nodes[b.Edge.Node].Kind == rdd.Sink {
+	if r.graph.Nodes[b.Edge.Node].Kind == rdd.Sink {
 		if t := r.tasks[rdd.TaskID{Node: b.Edge.Node, Part: b.Part}]; t != nil {
 			e.woken = append(e.woken, t)
 		}
@@ -107,11 +106,11 @@ func (e *core) resend(r *run, before *Assign) {
 		}
 		moved := map[string][]rdd.Block{}
 		for _, b := range t.blocks {
-			owner := e.ownerOf(b.Edge, b.Part)
+			owner := e.ownerOf(r, b.Edge, b.Part)
 			e.assign = before
 			was := ""
 			if before != nil {
-				was = e.ownerOf(b.Edge, b.Part)
+				was = e.ownerOf(r, b.Edge, b.Part)
 			}
 			e.assign = now
 			if owner == was || owner == "" {
@@ -139,59 +138,32 @@ func (e *core) onPeerUp(p *peer) {
 		for _, t := range r.tasks {
 			var blocks []rdd.Block
 			for _, b := range t.blocks {
-				if e.ownerOf(b.Edge, b.Part) == p.name {
+				if e.ownerOf(r, b.Edge, b.Part) == p.name {
 					blocks = append(blocks, b)
 				}
 			}
 			if len(blocks) > 0 {
-				p.push(outgoing{r.key, t.id, blocks})
+				p.push(outgoing{r.wire, t.id, blocks})
 				e.cfg.Stats.count(func(s *Stats) { s.resent++ })
 			}
 		}
 	}
 }
 
-// inbound is a peer's frame.
-type inbound struct {
-	key    runKey
-	blocks []rdd.Block
-}
-
-// onInbound takes a peer's blocks: to their batch, or aside if it is not launched here yet.
-func (e *core) onInbound(in inbound) {
-	if in.key.batch <= e.committed {
-		return
-	}
-	if r := e.find(in.key.batch); r != nil && r.key == in.key {
-		for _, b := range in.blocks {
-			e.deliver(r, b)
-		}
-		return
-	}
-	e.keepEarly(in.key, in.blocks)
-}
-
-// keepEarly holds blocks for a launch to come. The gate stops peers' connections when they are too many.
-func (e *core) keepEarly(key runKey, blocks []rdd.Block) {
-	e.early[key] = append(e.early[key], blocks...)
-	e.gate.add(bytesOf(blocks))
-}
-
-func (e *core) dropEarly(key runKey) {
-	e.gate.add(-bytesOf(e.early[key]))
-	delete(e.early, key)
-}
-
 // bytesOf is the memory of blocks, with something for each block itself.
 func bytesOf(blocks []rdd.Block) int64 {
 	n := int64(0)
-	for _, b := range blocks {
-		n += 64
-		if b.Rec != nil {
-			n += batch.Bytes(b.Rec)
-		}
+	for i := range blocks {
+		n += sizeOf(&blocks[i])
 	}
 	return n
+}
+
+func sizeOf(b *rdd.Block) int64 {
+	if b.Rec == nil {
+		return 64
+	}
+	return 64 + batch.Bytes(b.Rec)
 }
 
 // meetPeers follows the assignment's list: connections to those that are gone end, new ones are dialed when there is something to send.
@@ -242,42 +214,4 @@ func schemaOf(p *rdd.Plan, edge rdd.EdgeID) *arrow.Schema {
 		return sinkSchema(n).Arrow
 	}
 	return nil
-}
-
-// gate makes peers' readers wait while blocks that came too early fill their bound (I8). The launch that frees them comes over another
-// connection, so waiting cannot last.
-type gate struct {
-	mu     sync.Mutex // guards what follows
-	room   sync.Cond
-	bytes  int64
-	limit  int64
-	closed bool
-}
-
-func (g *gate) init(limit int64) { g.limit, g.room.L = limit, &g.mu }
-
-func (g *gate) add(n int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.bytes += n
-	if n < 0 {
-		g.room.Broadcast()
-	}
-}
-
-// pass waits for room; false when the executor is ending.
-func (g *gate) pass() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for g.bytes > g.limit && !g.closed {
-		g.room.Wait()
-	}
-	return !g.closed
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = true
-	g.room.Broadcast()
 }

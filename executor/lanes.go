@@ -154,7 +154,10 @@ func (e *core) startLane(t *task) {
 		return
 	}
 	for _, q := range e.runs {
-		if before := q.tasks[t.id]; q.key.batch < r.key.batch && before != nil && before.status != done {
+		if q.key.batch >= r.key.batch {
+			break
+		}
+		if before := q.tasks[t.id]; q.graph == nil || before != nil && before.status != done {
 			return
 		}
 	}
@@ -337,7 +340,7 @@ func (t *task) out() bool { return t.status == done && (t.published || !t.staged
 
 // checkPublished reports a batch that all own lanes have published.
 func (e *core) checkPublished(r *run) {
-	if !r.publish || r.told {
+	if !r.publish || r.told || r.graph == nil {
 		return
 	}
 	m := &Published{Batch: r.key.batch, Generation: e.generation}

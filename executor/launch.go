@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -44,6 +45,9 @@ func (e *core) touch(part int) {
 
 // ownTasks gives a run the tasks of the parts that this executor owns now, and takes those of lost ones away.
 func (e *core) ownTasks(r *run) {
+	if r.graph == nil {
+		return // it gets them when it is built
+	}
 	for id, t := range r.tasks {
 		if !e.owns(t) {
 			t.lost = true
@@ -57,7 +61,7 @@ func (e *core) ownTasks(r *run) {
 	for i := range r.plan.Ranges {
 		g := r.plan.Ranges[i]
 		from := e.sources[checkpoint.SourcePartition{Source: g.Source, Partition: g.Partition}]
-		node := e.plan.Node(g.Source)
+		node := r.graph.Node(g.Source)
 		if from == nil || node == nil || g.From >= g.Until {
 			continue
 		}
@@ -71,7 +75,7 @@ func (e *core) ownTasks(r *run) {
 			}
 		}
 	}
-	for _, n := range e.plan.Wides {
+	for _, n := range r.graph.Wides {
 		for _, p := range e.ownParts() {
 			if t := r.add(n, p); t != nil {
 				t.part = e.parts[p]
@@ -90,7 +94,7 @@ func (e *core) ownTasks(r *run) {
 
 // ownLaneTasks adds the tasks of own lanes, but of those that published the batch already (I5).
 func (e *core) ownLaneTasks(r *run) {
-	for _, n := range e.plan.Sinks {
+	for _, n := range r.graph.Sinks {
 		for i := range r.layout.Lanes[n.Name] {
 			l := e.lanes[LaneID{n.Name, i}]
 			if l == nil {
@@ -117,8 +121,12 @@ func (r *run) add(n *rdd.Node, part int) *task {
 }
 
 // again gives failed tasks another attempt: an assignment makes the driver forget that it was to retry them.
-func (e *core) again(r *run) {
+func (e *core) again(ctx context.Context, r *run) {
 	r.failed = false
+	if r.unbuilt {
+		r.builds++
+		e.build(ctx, r)
+	}
 	for _, t := range r.tasks {
 		if t.status != failed {
 			continue
@@ -147,7 +155,7 @@ func (e *core) owns(t *task) bool {
 }
 
 // onLaunch starts a batch: its tasks run as their inputs come.
-func (e *core) onLaunch(l *Launch) {
+func (e *core) onLaunch(ctx context.Context, l *Launch) {
 	key := keyOf(&l.Plan)
 	if old := e.find(key.batch); old != nil {
 		if old.key == key { // in flight already, by Assign.InFlight: what the launch knows more counts
@@ -164,7 +172,7 @@ func (e *core) onLaunch(l *Launch) {
 		e.log.Warn("launch ignored", "batch", key.batch, "committed", e.committed, "assigned", e.assign != nil)
 		return
 	}
-	r := e.addRun(l)
+	r := e.addRun(ctx, l)
 	if !e.fits(r) {
 		return
 	}
@@ -181,9 +189,9 @@ func (e *core) fits(r *run) bool {
 	return false
 }
 
-// addRun puts a batch among those in flight and gives it the blocks that came before it.
-func (e *core) addRun(l *Launch) *run {
-	r := newRun(e.plan, &l.Plan, l.Replay, e.cfg.Capture != nil)
+// addRun puts a batch among those in flight. It has its nodes at once, unless some have to be built for it.
+func (e *core) addRun(ctx context.Context, l *Launch) *run {
+	r := newRun(&l.Plan, l.Replay, e.cfg.Capture != nil)
 	e.replays = e.replays || l.Replay
 	r.began, r.attempt = e.clock.Now(), l.Attempt
 	for _, id := range l.Skip {
@@ -204,19 +212,27 @@ func (e *core) addRun(l *Launch) *run {
 			s.plan(g.Until)
 		}
 	}
+	if e.plan.Fixed() {
+		e.begin(r, e.plan)
+	} else {
+		e.build(ctx, r)
+	}
+	return r
+}
+
+// begin gives a batch its nodes, and the blocks that came before it.
+func (e *core) begin(r *run, p *rdd.Plan) {
+	r.use(p)
 	for key := range e.early {
 		if key.batch != r.key.batch {
 			continue
 		}
-		blocks := e.early[key]
+		in := e.early[key]
 		e.dropEarly(key)
-		if key == r.key {
-			for _, b := range blocks {
-				e.deliver(r, b)
-			}
+		if key == r.wire {
+			e.unpack(r, in)
 		}
 	}
-	return r
 }
 
 func (e *core) drop(r *run) {

@@ -12,7 +12,7 @@ import (
 // ToExecutor is a message from the driver: *Welcome, *Assign, *Launch, *Publish, *Committed, *Retry, *Flush, *Answer or *Stop.
 type ToExecutor interface{ toExecutor() }
 
-// ToDriver is a message from an executor: *Join, *Assigned, *Held, *TaskDone, *Staged, *Published, *TaskFailed, *Flushed, *Deposit, *Fetch, *Heartbeat or *Lost.
+// ToDriver is a message from an executor: *Join, *Assigned, *Held, *Built, *TaskDone, *Staged, *Published, *TaskFailed, *Flushed, *Deposit, *Fetch, *Heartbeat or *Lost.
 type ToDriver interface{ toDriver() }
 
 // Welcome is the first message on a connection: it fences older drivers (I9) and gives the executor what it needs to build the job.
@@ -125,6 +125,14 @@ type Launch struct {
 type LaneID struct {
 	Sink string
 	Lane int
+}
+
+// Built answers Launch, and an assignment with a batch in flight, where the job has transforms: what this executor built for the batch, before it
+// computes anything of it. All executors must have built the same (P22).
+type Built struct {
+	Batch     int64
+	Hash      []byte         // rdd.Plan.Fragment
+	Fragments []rdd.Fragment // to show the difference
 }
 
 // Retry runs failed tasks again, after taking back what they did to their state.
@@ -247,6 +255,7 @@ func (*Stop) toExecutor()      {}
 func (*Join) toDriver()       {}
 func (*Assigned) toDriver()   {}
 func (*Held) toDriver()       {}
+func (*Built) toDriver()      {}
 func (*TaskDone) toDriver()   {}
 func (*Staged) toDriver()     {}
 func (*TaskFailed) toDriver() {}

@@ -64,9 +64,9 @@ func newPart(p *rdd.Plan, l *rdd.Layout, n int) *part {
 	return x
 }
 
-// of are the tables of a node, none if it keeps no state.
+// of are the tables of a node, which may be a batch's copy; none if it keeps no state.
 func (x *part) of(n *rdd.Node) tables {
-	from := slices.IndexFunc(x.tables, func(k *keyed) bool { return k.node == n })
+	from := slices.IndexFunc(x.tables, func(k *keyed) bool { return k.node.ID == n.ID })
 	if from < 0 {
 		return nil
 	}

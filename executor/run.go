@@ -25,6 +25,8 @@ type place struct {
 type run struct {
 	key     runKey
 	plan    *checkpoint.Plan
+	graph   *rdd.Plan   // the nodes that it runs; nil while they are built (P22)
+	wire    runKey      // names its blocks: key, and the hash of what was built for the batch
 	layout  *rdd.Layout // the plan's; without lanes in a replay that nobody captures
 	replay  bool
 	skip    map[LaneID]bool
@@ -40,6 +42,8 @@ type run struct {
 	kept     int64      // bytes of own tasks' blocks
 	finished bool       // Staged was sent, under this generation
 	failed   bool       // its delta file could not be written; Retry tries again
+	unbuilt  bool       // its nodes could not be built; Retry tries again
+	builds   int        // attempts at that which failed
 	writing  bool       // its delta file is being written
 	ref      *checkpoint.DeltaRef
 	files    int  // delta files that were written for it
@@ -123,7 +127,7 @@ type task struct {
 }
 
 // newRun is a batch without tasks.
-func newRun(p *rdd.Plan, plan *checkpoint.Plan, replay, capture bool) *run {
+func newRun(plan *checkpoint.Plan, replay, capture bool) *run {
 	r := &run{
 		key: keyOf(plan), plan: plan, layout: &plan.Layout, replay: replay,
 		skip: map[LaneID]bool{}, upstream: map[rdd.EdgeID]*upstream{}, gathers: map[place]*gather{}, tasks: map[rdd.TaskID]*task{},
@@ -131,25 +135,33 @@ func newRun(p *rdd.Plan, plan *checkpoint.Plan, replay, capture bool) *run {
 	if replay && !capture {
 		r.layout = &rdd.Layout{Reduce: plan.Layout.Reduce}
 	}
+	return r
+}
+
+// use gives the batch its nodes, and finds out who writes for whom.
+func (r *run) use(p *rdd.Plan) {
+	r.graph, r.wire = p, r.key
+	if len(p.Fragments) > 0 {
+		r.wire.hash += string(p.Fragment[:])
+	}
 	for _, n := range p.Nodes {
 		switch n.Kind {
 		case rdd.Wide:
 			for i := range n.In {
-				r.feed(p, rdd.EdgeID{Node: n.ID, Input: i})
+				r.feed(rdd.EdgeID{Node: n.ID, Input: i})
 			}
 		case rdd.Sink:
-			r.feed(p, rdd.EdgeID{Node: n.ID})
+			r.feed(rdd.EdgeID{Node: n.ID})
 		}
 	}
-	return r
 }
 
 func keyOf(plan *checkpoint.Plan) runKey { return runKey{plan.Batch, string(plan.Hash)} }
 
 // feed computes the edge's upstream tasks: by root, then partition. Source partitions without a range have no task.
-func (r *run) feed(p *rdd.Plan, e rdd.EdgeID) {
+func (r *run) feed(e rdd.EdgeID) {
 	u := &upstream{index: map[rdd.TaskID]int{}}
-	for _, root := range p.Feeders(e) {
+	for _, root := range r.graph.Feeders(e) {
 		if root.Kind == rdd.Source {
 			for _, g := range r.plan.Ranges {
 				if g.Source == root.Name && g.From < g.Until {
@@ -193,8 +205,8 @@ func (r *run) received() []rdd.Block {
 }
 
 // width is how many partitions or lanes an edge has.
-func (r *run) width(p *rdd.Plan, e rdd.EdgeID) int {
-	if n := p.Nodes[e.Node]; n.Kind == rdd.Sink {
+func (r *run) width(e rdd.EdgeID) int {
+	if n := r.graph.Nodes[e.Node]; n.Kind == rdd.Sink {
 		return r.layout.Lanes[n.Name]
 	}
 	return r.layout.Reduce

@@ -24,7 +24,10 @@ func (e *core) startWide(p int) {
 		return
 	}
 	for _, r := range e.runs {
-		for _, n := range e.plan.Wides {
+		if r.graph == nil {
+			continue
+		}
+		for _, n := range r.graph.Wides {
 			t := r.tasks[rdd.TaskID{Node: n.ID, Part: p}]
 			if t == nil || t.status != waiting || !e.mayStart(t) {
 				continue
@@ -112,14 +115,14 @@ func (e *core) pass(t *task) {
 	state.begin(t.run.key.batch, e.committed)
 	state.append(state.seal(t.run.key.batch, nothing, t.part))
 	e.cfg.Stats.ran(t.id, t.run.key.batch)
-	e.complete(t, &taskResult{blocks: emptyBlocks(e.plan, t)})
+	e.complete(t, &taskResult{blocks: emptyBlocks(t)})
 }
 
 // emptyBlocks are what a task without rows gives, in Finish's order.
-func emptyBlocks(p *rdd.Plan, t *task) []rdd.Block {
+func emptyBlocks(t *task) []rdd.Block {
 	var blocks []rdd.Block
-	for _, edge := range p.Edges(t.node) {
-		for part := range t.run.width(p, edge) {
+	for _, edge := range t.run.graph.Edges(t.node) {
+		for part := range t.run.width(edge) {
 			blocks = append(blocks, rdd.Block{Edge: edge, Part: part, From: t.id})
 		}
 	}
@@ -196,8 +199,15 @@ func (e *core) onRetry(ctx context.Context, m *Retry) {
 		return
 	}
 	for _, id := range m.Tasks {
-		if id == DeltaTask {
+		switch id {
+		case DeltaTask:
 			r.failed = false
+			continue
+		case FragmentTask:
+			if r.unbuilt {
+				r.builds = m.Attempt
+				e.build(ctx, r)
+			}
 			continue
 		}
 		t := r.tasks[id]
@@ -229,7 +239,7 @@ func (e *core) finishRuns() {
 		return // Assigned comes first
 	}
 	for _, r := range e.runs {
-		if r.open > 0 || r.finished || r.writing || r.failed || r.gone {
+		if r.graph == nil || r.open > 0 || r.finished || r.writing || r.failed || r.gone {
 			continue
 		}
 		if !r.covered && e.writesDelta(r.key.batch) {

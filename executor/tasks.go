@@ -31,7 +31,7 @@ func (e *core) workOf(t *task) work {
 	t.status = running
 	e.cfg.Stats.ran(t.id, t.run.key.batch)
 	b := base{
-		task: t, plan: e.plan, routers: e.routers,
+		task: t, plan: t.run.graph, routers: e.routers,
 		ctx: &rdd.Context{
 			Batch: t.run.key.batch, Time: t.run.plan.Time, Layout: t.run.layout, Partition: t.id.Part,
 			Final: t.run.plan.Final, Debug: e.cfg.Debug, Counters: &rdd.Counters{},

@@ -85,7 +85,8 @@ func (c *cursor) take(n int) []byte {
 func (c *cursor) u32() uint32 { return binary.LittleEndian.Uint32(c.take(4)) }
 func (c *cursor) u64() uint64 { return binary.LittleEndian.Uint64(c.take(8)) }
 
-// unmarshal reads a frame and verifies each block's checksum. Blocks alias payload. Bytes from outside never panic.
+// unmarshal reads a frame and verifies each block's checksum. Blocks alias payload. Bytes from outside never panic. plan is the job's: blocks of what
+// was built for a batch stay bytes.
 func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
 	var in inbound
 	c := &cursor{b: payload}
@@ -100,7 +101,7 @@ func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
 	if c.short || count > maxFrameParts || int(count)*blockHead > len(payload)-c.at {
 		return in, errShortFrame
 	}
-	in.blocks = make([]rdd.Block, count)
+	in.blocks = make([]arrival, count)
 	lengths := make([]uint64, count)
 	for i := range in.blocks {
 		b := &in.blocks[i]
@@ -127,6 +128,10 @@ func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
 		if c.short {
 			return in, errShortFrame
 		}
+		if inHole(plan, in.blocks[i].Edge) && xxh3.Hash(data) == in.blocks[i].Sum {
+			in.blocks[i].raw = data
+			continue
+		}
 		rec, err := block(schemaOf(plan, in.blocks[i].Edge), in.blocks[i].Sum, data)
 		if err != nil {
 			return in, fmt.Errorf("batch %d, block of task %d/%d for node %d part %d: %w", in.key.batch, from.Node, from.Part, in.blocks[i].Edge.Node, in.blocks[i].Part, err)
@@ -148,4 +153,9 @@ func block(schema *arrow.Schema, sum uint64, data []byte) (arrow.Record, error) 
 		return nil, fmt.Errorf("damaged on the way: checksum %x instead of %x", got, sum)
 	}
 	return batch.Unmarshal(schema, data)
+}
+
+// inHole tells whether an edge leads to a node that is built for each batch.
+func inHole(p *rdd.Plan, edge rdd.EdgeID) bool {
+	return edge.Node >= 0 && edge.Node < len(p.Nodes) && p.Nodes[edge.Node].Kind == rdd.Hole
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ type world struct {
 	wrap  func(*dstream.Job, dstream.Stream[word]) dstream.Stream[word] // a step of user code, for failures
 	extra func(*dstream.Job, dstream.Stream[word])
 	alter func(*rdd.Plan) // before the plan is built
+	turn  rdd.Expand      // builds for each batch what the counts are made of
 }
 
 const feedParts = 3
@@ -58,11 +60,27 @@ func (w *world) build() (*rdd.Plan, error) {
 	}
 	words.KeyBy(func(x word) string { return x.Word }).RunningCount("counts").To(w.store.sink("out"))
 	p, err := job.Plan()
-	if w.alter == nil || err != nil {
-		return p, err
+	switch {
+	case err != nil:
+		return nil, err
+	case w.turn != nil:
+		return p, transform(p, w.turn)
+	case w.alter != nil:
+		w.alter(p)
+		return p, p.Build()
 	}
-	w.alter(p)
-	return p, p.Build()
+	return p, nil
+}
+
+// transform puts a transform node behind a plan's source.
+func transform(p *rdd.Plan, f rdd.Expand) error {
+	src := p.Sources[0]
+	x := &rdd.Node{Kind: rdd.Narrow, Op: "transform", Site: "words.go:9", In: []*rdd.Node{src}, Val: src.Val, Expand: f}
+	for _, n := range src.Out {
+		n.In[slices.Index(n.In, src)] = x
+	}
+	p.Nodes = slices.Insert(p.Nodes, 1, x)
+	return p.Build()
 }
 
 // push appends n words to each partition: words of batch b.

@@ -9,18 +9,23 @@ import (
 	"github.com/millrace/millrace/internal/fault"
 )
 
-// Build checks the nodes, numbers them by their place in Nodes and fills everything that follows from them. All
-// mistakes are reported together. A plan is immutable once Build has returned nil.
+// Build checks the nodes, numbers them by their place in Nodes and fills everything that follows from them. Before nodes with Expand it
+// adds Holes to Nodes. All mistakes are reported together. A plan is immutable once Build has returned nil.
 func (p *Plan) Build() error {
 	p.names = map[string]*Node{}
 	p.feeders = map[EdgeID][]*Node{}
 	p.edges = map[int][]EdgeID{}
 	p.Sources, p.Wides, p.Sinks = nil, nil, nil
+	p.transforms = nil
+	p.reserve()
 	for i, n := range p.Nodes {
 		n.ID, n.Out = i, nil
 	}
 	var mistakes []error
 	for _, n := range p.Nodes {
+		if n.Kind == Hole {
+			continue
+		}
 		if err := p.check(n); err != nil {
 			mistakes = append(mistakes, err)
 		}
@@ -97,10 +102,12 @@ func missing(n *Node) string {
 		return "row type"
 	case n.Kind == Source && n.Leaf == nil:
 		return "connector"
-	case n.Kind == Narrow && (n.Kernel == nil || len(n.In) == 0):
+	case n.Kind == Narrow && (n.Kernel == nil && n.Expand == nil || len(n.In) == 0):
 		return "kernel or input"
-	case n.Kind == Wide && (n.Wide == nil || n.Wide.New == nil || len(n.Wide.Inputs) != len(n.In) || len(n.In) == 0):
+	case n.Kind == Wide && (n.Wide == nil || n.Wide.New == nil || len(n.Wide.Inputs) != len(n.In)):
 		return "reducer or inputs"
+	case n.Kind == Wide && len(n.In) == 0 && (!n.Wide.OnEmpty || n.Wide.State):
+		return "inputs; only rows from memory have none, with OnEmpty and without state"
 	case n.Kind == Wide && n.Wide.State && (n.Wide.StateKey == nil || n.Wide.StateVal == nil):
 		return "state schema"
 	case n.Kind == Sink && (n.Outlet == nil || len(n.In) > 1):
@@ -120,6 +127,9 @@ func (p *Plan) place(n *Node) {
 		p.Wides = append(p.Wides, n)
 	case Sink:
 		p.Sinks = append(p.Sinks, n)
+	}
+	if n.Expand != nil {
+		p.transforms = append(p.transforms, n)
 	}
 	for _, in := range n.In {
 		if len(in.Out) == 0 || in.Out[len(in.Out)-1] != n {

@@ -13,7 +13,7 @@ type Record = arrow.Record
 type UserError struct {
 	Op, Name, Site string // the operator
 	Batch          int64
-	Node, Part     int
+	Node, Part     int    // Part -1: it happened in no partition, but while the batch's plan was built
 	Source         string // where known: the source's name and the record
 	Partition      int
 	Offset         int64  // -1 where unknown (behind a shuffle)
@@ -24,6 +24,9 @@ type UserError struct {
 
 func (e *UserError) Error() string {
 	where := fmt.Sprintf("batch %d, partition %d", e.Batch, e.Part)
+	if e.Part < 0 {
+		where = fmt.Sprintf("batch %d", e.Batch)
+	}
 	if e.Offset >= 0 {
 		where = fmt.Sprintf("batch %d, source %s partition %d offset %d", e.Batch, e.Source, e.Partition, e.Offset)
 	} else if e.Key != "" {

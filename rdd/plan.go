@@ -11,12 +11,14 @@ import (
 type Kind int
 
 // The kinds of node. Source and Wide nodes are roots: each of their partitions is a task. Narrow nodes are fused into the
-// task of the root above them. Sink nodes end a pipeline; each of their lanes is a task that gathers and stages.
+// task of the root above them. Sink nodes end a pipeline; each of their lanes is a task that gathers and stages. A Hole is a place that
+// Build keeps free before a transform node, for what is built there for a batch: it is no operator and never runs.
 const (
 	Source Kind = iota
 	Narrow
 	Wide
 	Sink
+	Hole
 )
 
 // Node is one operator of the static plan. An RDD is a node at a batch number. Nodes are immutable after the plan is built.
@@ -35,6 +37,8 @@ type Node struct {
 	Wide   *WideSpec     // Wide
 	Outlet Outlet        // Sink
 	Dead   *Node         // Source: the sink node that takes records that could not be decoded
+	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
+	Room   int           // with Expand: how many nodes it may build for a batch; 0: FragmentRoom
 
 	Out []*Node // consumers, ascending by ID; filled by Plan.Build
 }
@@ -52,6 +56,13 @@ type Plan struct {
 	// Gates says which sources wait for which (P32): the source of that name is read only once every source listed has been read
 	// up to its target, because they feed tables that its stream is joined with. Sorted, without cycles.
 	Gates map[string][]string
+
+	// Fragments are what was built for the batch, in order of their transform nodes, and Fragment is the hash of their texts. Only a plan that For
+	// made has them.
+	Fragments []Fragment
+	Fragment  [32]byte
+
+	transforms []*Node // nodes with Expand, ascending
 
 	feeders map[EdgeID][]*Node
 	edges   map[int][]EdgeID

@@ -72,7 +72,7 @@ func (w *drawing) below(n *Node, depth int) {
 			fmt.Fprintf(w, "%s#%d %s%s, see above\n", indent, to.ID, to.Op, quoted(to.Name))
 		default:
 			w.drawn[to.ID] = true
-			w.line(depth, to, ": "+schemaText(to))
+			w.line(depth, to, ": "+schemaText(to)+expandText(to))
 			w.below(to, depth+1)
 		}
 	}
@@ -106,6 +106,14 @@ func typeText(c *row.Codec) string {
 		return strings.TrimPrefix(c.Text(), "value: ")
 	}
 	return "{" + c.Text() + "}"
+}
+
+// expandText says of a transform node that what it stands for is not in the plan.
+func expandText(n *Node) string {
+	if n.Expand == nil {
+		return ""
+	}
+	return fmt.Sprintf(", built for each batch, of at most %d operators", n.Room)
 }
 
 func wideText(n *Node) string {

@@ -105,9 +105,13 @@ type Batch struct {
 
 // Run runs the next batch. If it fails, its changes to the state are undone and the same batch may be run again.
 func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
-	b := &Batch{Number: r.batch + 1, Sinks: map[string][]rdd.Record{}, plan: r.Plan}
-	t := &tasks{Runner: r, b: b, at: at, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}}
-	for _, n := range r.Plan.Nodes {
+	plan, err := r.planOf(rdd.BatchInfo{Number: r.batch + 1, Time: at.UnixMicro()})
+	if err != nil {
+		return nil, err
+	}
+	b := &Batch{Number: r.batch + 1, Sinks: map[string][]rdd.Record{}, plan: plan}
+	t := &tasks{Runner: r, b: b, plan: plan, at: at, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}}
+	for _, n := range plan.Nodes {
 		if err := t.run(n); err != nil {
 			r.undo(b.Number)
 			return nil, err
@@ -128,6 +132,28 @@ func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
 		}
 	}
 	return b, nil
+}
+
+// planOf is the plan of a batch. With Options.Debug it is built twice: functions of Transform have to build the same each time (P22).
+func (r *Runner) planOf(b rdd.BatchInfo) (*rdd.Plan, error) {
+	plan, err := r.Plan.For(b)
+	if err != nil || !r.opts.Debug {
+		return plan, err
+	}
+	again, err := r.Plan.For(b)
+	if err == nil && again.Fragment != plan.Fragment {
+		err = fmt.Errorf("batch %d: Transform built two different plans, first\n%sand then\n%s"+
+			"What it builds must follow from the batch, the RDDs that it is given and shared values alone", b.Number, fragments(plan), fragments(again))
+	}
+	return plan, err
+}
+
+func fragments(p *rdd.Plan) string {
+	text := ""
+	for _, f := range p.Fragments {
+		text += f.Text
+	}
+	return text
 }
 
 // seal keeps what the batch changed in an operator's tables.

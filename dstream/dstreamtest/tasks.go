@@ -13,6 +13,7 @@ import (
 type tasks struct {
 	*Runner
 	b     *Batch
+	plan  *rdd.Plan // of the batch
 	at    time.Time
 	in    map[string]map[int]*records.Block
 	edges map[rdd.EdgeID][][]rdd.Record // by part
@@ -51,7 +52,7 @@ func (t *tasks) source(n *rdd.Node) error {
 	}
 	slices.Sort(parts)
 	for _, part := range parts {
-		p := rdd.NewPipeline(t.Plan, n, t.context(part), t.routers())
+		p := rdd.NewPipeline(t.plan, n, t.context(part), t.routers())
 		block := t.in[n.Name][part]
 		step := int64(t.opts.Block)
 		if step == 0 {
@@ -81,7 +82,7 @@ func (t *tasks) wide(n *rdd.Node, part int) error {
 			in[i] = parts[part]
 		}
 	}
-	p := rdd.NewPipeline(t.Plan, n, ctx, t.routers())
+	p := rdd.NewPipeline(t.plan, n, ctx, t.routers())
 	if !passes(ctx, n, state, in) {
 		if err := p.Reduce(in); err != nil {
 			return err
@@ -144,7 +145,7 @@ func (t *tasks) finish(p *rdd.Pipeline) error {
 
 func (t *tasks) routers() map[int]rdd.Router {
 	m := map[int]rdd.Router{}
-	for _, n := range t.Plan.Sinks {
+	for _, n := range t.plan.Sinks {
 		m[n.ID] = turns{}
 	}
 	return m

@@ -52,7 +52,6 @@ var also = map[string]string{
 // notBuilt are rules without a fault, and what docs/protocol.md says of them as long as there is nothing to plant one in.
 var notBuilt = map[string]string{
 	"I6":  "There are no watermarks yet.",
-	"P22": "`Transform` comes with the rest of the vocabulary.",
 	"P29": "Comes with windows.",
 }
 
