@@ -29,11 +29,12 @@ type ledger struct {
 	operators []Operator // by name
 	settings  map[string]string
 	values    map[[32]byte]sharedMeta
+	totals    map[string]Total // of accumulators, up to batch committed
 
 	deltas []DeltaRef         // committed, ascending by (batch, file)
 	whole  bool               // deltas reach back to the first that ever was
 	places map[int64]place    // plan records by batch
-	named  map[int64][][]byte // hashes of shared values by batch, of the same plans
+	named  map[int64][][]byte // hashes of shared values and broadcasts by batch, of the same plans
 	stats  []Commit           // commits that are still in the log, without deltas, ascending
 }
 
@@ -44,6 +45,7 @@ func newLedger() *ledger {
 		known:     map[SourcePartition]Partition{},
 		settings:  map[string]string{},
 		values:    map[[32]byte]sharedMeta{},
+		totals:    map[string]Total{},
 		places:    map[int64]place{},
 		named:     map[int64][][]byte{},
 	}
@@ -118,7 +120,7 @@ func (l *ledger) plan(p *Plan, at place) {
 		delete(l.named, b)
 	}
 	l.planned = append(l.planned[:p.Batch-l.committed-1:p.Batch-l.committed-1], *p)
-	l.places[p.Batch], l.named[p.Batch] = at, p.Values
+	l.places[p.Batch], l.named[p.Batch] = at, p.valuesNamed()
 	if p.Batch == 1 {
 		l.targets = p.Targets
 	}
@@ -131,8 +133,11 @@ func (l *ledger) commit(c *Commit) {
 	if len(c.Deltas) > 0 {
 		l.deltas = addRefs(l.deltas, c.Deltas)
 	}
+	for _, t := range c.Totals {
+		l.totals[t.Name] = t
+	}
 	kept := *c
-	kept.Deltas = nil
+	kept.Deltas, kept.Totals = nil, nil
 	l.stats = append(l.stats, kept)
 }
 
@@ -196,6 +201,9 @@ func (l *ledger) applyHeader(h *header) {
 	for _, v := range h.Values {
 		l.values[v.Hash] = v
 	}
+	for _, t := range h.Totals {
+		l.totals[t.Name] = t
+	}
 }
 
 // contradicts tells how a header disagrees with what the segments before it said; "" if it does not.
@@ -220,7 +228,7 @@ func (l *ledger) header(n, epoch, accepted int64) *header {
 		Committed: l.committed, Durable: l.durable, Finished: l.finished,
 		Last: l.last, Planned: l.planned, Targets: l.targets,
 		Positions: positionList(l.positions), Partitions: partitionList(l.known),
-		Operators: l.operators, Settings: l.settingList(), Values: l.valueList(),
+		Operators: l.operators, Settings: l.settingList(), Values: l.valueList(), Totals: l.totalList(),
 	}
 }
 
@@ -268,12 +276,25 @@ func (l *ledger) valueList() []sharedMeta {
 	return list
 }
 
+func (l *ledger) totalList() []Total {
+	if fault.Planted("P17-totals") {
+		return nil
+	}
+	var list []Total
+	for _, t := range l.totals {
+		list = append(list, t)
+	}
+	slices.SortFunc(list, func(a, b Total) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
 // recovered is the ledger as the driver wants it.
 func (l *ledger) recovered() *Recovered {
 	r := &Recovered{
 		UUID: l.uuid, Timeline: l.timeline, Epoch: l.epoch, Committed: l.committed,
 		Planned: slices.Clone(l.planned), Last: l.last, Positions: map[string]map[int]int64{},
 		Targets: l.targets, Operators: slices.Clone(l.operators), Deltas: l.refs(), Durable: l.durable, Finished: l.finished,
+		Totals: l.totalList(),
 	}
 	positions, known := map[SourcePartition]int64{}, map[SourcePartition]Partition{}
 	for id, next := range l.positions {

@@ -62,7 +62,7 @@ func open(dir string, o Options) (*Store, *Recovered, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &Store{dir: dir, o: o, state: state, fresh: map[[32]byte]bool{}}
+	s := &Store{dir: dir, o: o, state: state, fresh: map[[32]byte]int{}}
 	if s.epoch, err = takeEpoch(dir, o); err != nil {
 		return nil, nil, err
 	}

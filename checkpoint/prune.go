@@ -74,7 +74,7 @@ func (s *Store) Prune(keep int64) error {
 		s.pruneLog(h),
 		pruneFiles(s.path(stateDir), h),
 		pruneFiles(s.path(journalDir), journals),
-		s.pruneValues(),
+		s.pruneValues(h),
 		s.pruneEpochs(),
 	)
 	if err == nil {
@@ -134,10 +134,10 @@ func pruneFiles(dir string, h int64) error {
 	return nil
 }
 
-// pruneValues removes shared values that neither a kept plan nor this driver names.
-func (s *Store) pruneValues() error {
+// pruneValues removes shared values that neither this driver nor a plan of a batch from h on names.
+func (s *Store) pruneValues(h int64) error {
 	s.mu.Lock()
-	used := s.ledger.valuesNamed()
+	used := s.ledger.valuesNamed(h)
 	for hash := range s.fresh {
 		used[hex.EncodeToString(hash[:])] = true
 	}
@@ -157,22 +157,24 @@ func (s *Store) pruneValues() error {
 	return nil
 }
 
-// valuesNamed are the hashes, in hexadecimal, that plans name which are still known.
-func (l *ledger) valuesNamed() map[string]bool {
+// valuesNamed are the hashes, in hexadecimal, that plans of batches from h on name. Older plans are only still there because their segment is.
+func (l *ledger) valuesNamed(h int64) map[string]bool {
 	used := map[string]bool{}
 	add := func(hashes [][]byte) {
 		for _, h := range hashes {
 			used[hex.EncodeToString(h)] = true
 		}
 	}
-	for _, hashes := range l.named {
-		add(hashes)
+	for b, hashes := range l.named {
+		if b >= h {
+			add(hashes)
+		}
 	}
 	for _, p := range l.planned {
-		add(p.Values)
+		add(p.valuesNamed())
 	}
 	if l.last != nil {
-		add(l.last.Values)
+		add(l.last.valuesNamed())
 	}
 	return used
 }

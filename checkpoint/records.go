@@ -1,6 +1,11 @@
 package checkpoint
 
-import "github.com/millrace/millrace/rdd"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/rdd"
+)
 
 // Plan is the plan record of a batch: all that decides its bytes (P1). Placement is not in it.
 type Plan struct {
@@ -17,6 +22,21 @@ type Plan struct {
 	Values     [][]byte          `cbor:"11,keyasint,omitempty"` // hashes of shared values
 	Watermarks []Watermark       `cbor:"12,keyasint,omitempty"` // by input, as known when t was planned
 	Idle       []SourcePartition `cbor:"13,keyasint,omitempty"`
+	Broadcasts []Pin             `cbor:"14,keyasint,omitempty"` // versions that every attempt of the batch sees
+}
+
+// Pin is a version of a broadcast.
+type Pin struct {
+	Name    string `cbor:"1,keyasint"`
+	Version int64  `cbor:"2,keyasint"` // 1, 2, 3, … as they were taken into use, for people
+	Hash    []byte `cbor:"3,keyasint"` // of its bytes, which are kept like those of a shared value
+}
+
+// Total is an accumulator's value over all batches up to a commit.
+type Total struct {
+	Name   string     `cbor:"1,keyasint"`
+	Kind   string     `cbor:"2,keyasint"` // rdd.AccumulatorKind
+	Amount rdd.Amount `cbor:"3,keyasint"`
 }
 
 // Range is the offsets [From, Until) of one source partition. Counts never come from Until-From: logs have gaps (P18).
@@ -57,6 +77,7 @@ type Commit struct {
 	Bad      int64      `cbor:"5,keyasint,omitempty"`
 	Micros   int64      `cbor:"6,keyasint,omitempty"` // batch latency, for show
 	Fragment []byte     `cbor:"7,keyasint,omitempty"` // hash of what was built for the batch alone (P22); nil if nothing was
+	Totals   []Total    `cbor:"8,keyasint,omitempty"` // of the accumulators that the batch added to, the batch included
 }
 
 // DeltaRef is one state delta file of one executor and batch (P15).
@@ -88,4 +109,12 @@ type Operator struct {
 	Op   string `cbor:"2,keyasint"`
 	Key  string `cbor:"3,keyasint"` // row.Codec.Text of the key
 	Val  string `cbor:"4,keyasint"`
+}
+
+// Text is the total as a number.
+func (t Total) Text() string {
+	if strings.HasSuffix(t.Kind, "float64") {
+		return strconv.FormatFloat(t.Amount.Float, 'g', -1, 64)
+	}
+	return strconv.FormatInt(t.Amount.Int, 10)
 }

@@ -24,8 +24,12 @@ type Summary struct {
 	TornBytes int64             `json:"torn_bytes,omitempty"`
 	Operators []OperatorSummary `json:"operators"`
 	Offsets   []OffsetSummary   `json:"offsets"`
-	Batches   []BatchSummary    `json:"batches"`
-	Segments  []SegmentSummary  `json:"segments"`
+
+	Accumulators []AccumulatorSummary `json:"accumulators,omitempty"`
+	Broadcasts   []BroadcastSummary   `json:"broadcasts,omitempty"`
+
+	Batches  []BatchSummary   `json:"batches"`
+	Segments []SegmentSummary `json:"segments"`
 }
 
 // OperatorSummary describes a stateful operator.
@@ -37,6 +41,21 @@ type OperatorSummary struct {
 	Rows  int64  `json:"rows"`  // in the files that a restore would read: changes of one key count each
 	Bytes int64  `json:"bytes"` // of them
 	Files int    `json:"files"`
+}
+
+// AccumulatorSummary is an accumulator's total up to the last committed batch.
+type AccumulatorSummary struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	Value string `json:"value"` // a number in decimal; text, since JSON has no NaN
+}
+
+// BroadcastSummary is the version of a broadcast that the last batch was planned with.
+type BroadcastSummary struct {
+	Name    string `json:"name"`
+	Version int64  `json:"version"`
+	Bytes   int64  `json:"bytes"`
+	Hash    string `json:"sha256"`
 }
 
 // OffsetSummary is a source partition and the offset that the next batch starts at.
@@ -77,7 +96,7 @@ func (in *Inspection) Summarize(n int) (*Summary, error) {
 	s := &Summary{
 		Dir: in.dir, Job: in.Job, UUID: in.UUID, Timeline: in.Timeline, Epoch: in.Epoch, Committed: in.Committed, Planned: in.log.ledger.lastPlanned(),
 		Durable: in.Durable, Horizon: in.Horizon, Finished: in.Finished, TornBytes: in.TornBytes,
-		Operators: in.operatorSummaries(), Offsets: in.offsetSummaries(),
+		Operators: in.operatorSummaries(), Offsets: in.offsetSummaries(), Accumulators: in.accumulatorSummaries(), Broadcasts: in.broadcastSummaries(),
 	}
 	var err error
 	if s.Batches, err = in.batchSummaries(n); err != nil {
@@ -110,6 +129,27 @@ func (in *Inspection) offsetSummaries() []OffsetSummary {
 	var list []OffsetSummary
 	for _, p := range in.Partitions {
 		list = append(list, OffsetSummary{p.Source, p.Partition, p.Key, in.Positions[p.Source][p.Partition]})
+	}
+	return list
+}
+
+func (in *Inspection) accumulatorSummaries() []AccumulatorSummary {
+	var list []AccumulatorSummary
+	for _, t := range in.Totals {
+		list = append(list, AccumulatorSummary{t.Name, t.Kind, t.Text()})
+	}
+	return list
+}
+
+func (in *Inspection) broadcastSummaries() []BroadcastSummary {
+	if in.Last == nil {
+		return nil
+	}
+	var list []BroadcastSummary
+	for _, b := range in.Last.Broadcasts {
+		var hash [32]byte
+		copy(hash[:], b.Hash)
+		list = append(list, BroadcastSummary{b.Name, b.Version, in.log.ledger.values[hash].Bytes, fmt.Sprintf("%x", b.Hash)})
 	}
 	return list
 }
@@ -182,6 +222,20 @@ func (s *Summary) Text(w io.Writer) error {
 	line("SOURCE\tPARTITION\tKEY\tNEXT OFFSET")
 	for _, o := range s.Offsets {
 		line("%s\t%d\t%s\t%d", o.Source, o.Partition, o.Key, o.Next)
+	}
+	if len(s.Accumulators) > 0 {
+		line("")
+		line("ACCUMULATOR\tKIND\tVALUE")
+		for _, a := range s.Accumulators {
+			line("%s\t%s\t%s", a.Name, a.Kind, a.Value)
+		}
+	}
+	if len(s.Broadcasts) > 0 {
+		line("")
+		line("BROADCAST\tVERSION\tBYTES\tSHA256")
+		for _, b := range s.Broadcasts {
+			line("%s\t%d\t%d\t%s", b.Name, b.Version, b.Bytes, b.Hash)
+		}
 	}
 	line("")
 	line("BATCH\tTIME\tSTATUS\tROWS\tBAD\tMS\tSTATE BYTES\tOFFSETS")

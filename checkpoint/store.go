@@ -49,7 +49,8 @@ type Recovered struct {
 	Deltas     []DeltaRef // of committed batches, from Horizon's base on, ascending by (batch, file)
 	Durable    int64      // state files up to this batch are fsynced; later ones may be torn or missing
 	Finished   bool
-	TornBytes  int64 // cut from the end of the batch log
+	TornBytes  int64   // cut from the end of the batch log
+	Totals     []Total // of accumulators, by name, up to batch Committed
 }
 
 // Store is an open checkpoint: one driver's. Append is called by one goroutine; other methods may be called concurrently with it.
@@ -74,8 +75,8 @@ type Store struct {
 	ledger  *ledger
 	old     []segment // before the current one
 	current segment
-	synced  int64             // state files up to this batch are fsynced; ledger.durable follows with the next frame
-	fresh   map[[32]byte]bool // values put by this driver: kept though no plan names them yet
+	synced  int64            // state files up to this batch are fsynced; ledger.durable follows with the next frame
+	fresh   map[[32]byte]int // values put by this driver, how often: kept though no plan names them yet
 }
 
 // Append writes one frame, the commits and then the plan (either may be absent), and returns when it is durable: one fdatasync. ErrFenced: see there.

@@ -15,11 +15,11 @@ import (
 // A shared value is a file named after its hash: 8 bytes xxh3 of the rest, and the rest.
 
 // PutValue keeps a shared value's bytes by hash; Value reads them back. It returns when they are durable. Putting a value that is there already
-// costs nothing. Prune removes values that neither a kept plan nor this driver names.
+// costs nothing but its reading. Prune removes values that neither a kept plan nor this driver names, see ReleaseValue.
 func (s *Store) PutValue(hash [32]byte, name string, data []byte) error {
 	s.mu.Lock()
 	_, have := s.ledger.values[hash]
-	s.fresh[hash] = true
+	s.fresh[hash]++
 	s.mu.Unlock()
 	if have {
 		if _, err := s.Value(hash); err == nil {
@@ -41,6 +41,24 @@ func (s *Store) PutValue(hash [32]byte, name string, data []byte) error {
 		return explain(s.dir, err)
 	}
 	return s.write(&entry{Values: []sharedMeta{{Hash: hash, Name: name, Bytes: int64(len(data))}}})
+}
+
+// ReleaseValue takes back n calls of PutValue with that hash. Once all are, the value is kept only as long as a kept plan names it.
+func (s *Store) ReleaseValue(hash [32]byte, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fresh[hash] -= n; s.fresh[hash] <= 0 {
+		delete(s.fresh, hash)
+	}
+}
+
+// valuesNamed are the hashes of the values that tasks of the batch may read.
+func (p *Plan) valuesNamed() [][]byte {
+	list := p.Values
+	for _, b := range p.Broadcasts {
+		list = append(list[:len(list):len(list)], b.Hash)
+	}
+	return list
 }
 
 // Value reads a shared value.

@@ -58,7 +58,7 @@ func Verify(dir string) (*Report, error) {
 	r.stateFiles(in)
 	r.chains(in)
 	r.sealed(filepath.Join(dir, journalDir), func(name string) bool { b, ok := batchOf(name); return ok && b > in.Durable })
-	used := in.log.ledger.valuesNamed()
+	used := in.log.ledger.valuesNamed(in.Horizon)
 	r.sealed(filepath.Join(dir, valueDir), func(name string) bool { return used[name] })
 	for hash := range used {
 		if _, err := os.Stat(filepath.Join(dir, valueDir, hash)); errors.Is(err, os.ErrNotExist) {

@@ -24,7 +24,7 @@ func (m *machine) spawn(after int64) {
 func (m *machine) onJoined(e joined) {
 	delete(m.spawning, e.name)
 	m.failures = 0
-	m.execs[e.name] = &member{joined: e, seen: m.now}
+	m.execs[e.name] = &member{joined: e, seen: m.now, has: map[versionID]bool{}}
 	if m.opened {
 		m.reassign = true // it gets parts at the next moment with nothing in flight
 		m.note("info", "executor joined", "executor", e.name, "slots", e.slots)
@@ -121,7 +121,7 @@ func (m *machine) assignReady() {
 				hosts++
 			}
 		}
-		if hosts < m.executors || !m.discoveredAll() {
+		if hosts < m.executors || !m.discoveredAll() || !m.loadedAll() {
 			return
 		}
 	case !m.reassign, m.phase == draining && m.hosting(m.members):
@@ -237,6 +237,7 @@ func (m *machine) assign(names []string) {
 		m.awaiting[name] = true
 	}
 	for _, name := range names {
+		m.give(name)
 		m.do(send{name, a})
 	}
 	m.opened = true

@@ -51,8 +51,11 @@ func (m *machine) relaunch() bool {
 	replanned := p.Hash == nil
 	if replanned { // the program changed: the same input under the new program's name
 		p.Program, p.Values, p.Epoch = m.program, m.values, m.recovered.Epoch
+		p.Broadcasts = m.pinsAgain(p.Broadcasts)
 		p.Hash = planHash(&p)
 		m.append(&p)
+	} else if fault.Planted("P1-broadcast") {
+		p.Broadcasts = m.pins()
 	}
 	m.newFlight(p, !replanned)
 	return true
@@ -194,7 +197,7 @@ func (m *machine) planScripted() bool {
 func (m *machine) plan(at int64, ranges []checkpoint.Range, final bool) {
 	p := checkpoint.Plan{
 		Batch: m.last + 1, Time: at, Ranges: ranges, New: m.recordPartitions(), Layout: m.layout,
-		Program: m.program, Epoch: m.recovered.Epoch, Final: final, Targets: m.setTargets(), Values: m.values,
+		Program: m.program, Epoch: m.recovered.Epoch, Final: final, Targets: m.setTargets(), Values: m.values, Broadcasts: m.pins(),
 	}
 	p.Hash = planHash(&p)
 	for _, r := range ranges {

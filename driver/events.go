@@ -51,6 +51,19 @@ type replayed struct {
 // pruned: deltas are those that a restore may still need.
 type pruned struct{ deltas []checkpoint.DeltaRef }
 
+// loaded: the value of a broadcast as it was loaded, or updated, last; its bytes are durable.
+type loaded struct {
+	broadcast int
+	hash      string
+	bytes     int64
+}
+
+// loadFailed: a broadcast could not be loaded.
+type loadFailed struct {
+	broadcast int
+	err       string
+}
+
 // tick: the timer rang. It carries nothing but the time.
 type tick struct{}
 
@@ -67,6 +80,8 @@ func (discovered) isEvent() {}
 func (appended) isEvent()   {}
 func (replayed) isEvent()   {}
 func (pruned) isEvent()     {}
+func (loaded) isEvent()     {}
+func (loadFailed) isEvent() {}
 func (tick) isEvent()       {}
 func (drain) isEvent()      {}
 func (abort) isEvent()      {}
@@ -84,6 +99,18 @@ type appendFrame struct {
 type send struct {
 	to string
 	m  executor.ToExecutor
+}
+
+// share: give a version of a broadcast to an executor, before what is sent to it next.
+type share struct {
+	to      string
+	version versionID
+}
+
+// forget: no batch that is not committed needs this version of a broadcast. It was stored so many times.
+type forget struct {
+	version versionID
+	stored  int
 }
 
 // spawn: start an executor after a delay (µs); answered by joined or lost.
@@ -109,6 +136,7 @@ type report struct {
 	bad     int64
 	micros  int64                       // from plan to published
 	offsets map[string]map[string]int64 // source -> partition key -> next offset
+	totals  []checkpoint.Total          // of the accumulators that the batch added to
 }
 
 // finished: mark the checkpoint finished (P30).
@@ -126,6 +154,8 @@ type stop struct{ err string }
 
 func (appendFrame) isAction() {}
 func (send) isAction()        {}
+func (share) isAction()       {}
+func (forget) isAction()      {}
 func (spawn) isAction()       {}
 func (dismiss) isAction()     {}
 func (wake) isAction()        {}

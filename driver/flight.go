@@ -49,6 +49,7 @@ func (m *machine) newFlight(p checkpoint.Plan, durable bool) *flight {
 	m.flights = append(m.flights, f)
 	m.hashes[p.Batch] = p.Hash
 	for _, name := range m.members {
+		m.give(name)
 		m.do(send{name, &executor.Launch{Plan: p, Skip: f.skip}})
 	}
 	return f
@@ -91,9 +92,10 @@ func (m *machine) onTaskDone(_ string, d *executor.TaskDone) {
 	}
 	first := f.done[d.Task]
 	if first == nil {
-		f.done[d.Task] = d // its counters count; those of later attempts do not (P17)
+		f.done[d.Task] = d // its counters count, and what it added to accumulators; those of later attempts do not (P17)
 		return
 	}
+	addTwice(first, d)
 	if !slices.Equal(first.Sums, d.Sums) && !fault.Planted("P16-sums") {
 		m.fail("batch %d: %s gave different rows in attempts %d and %d: user code there is not deterministic (clock, random numbers, map order or outside data); make it a function of its rows, or hand such data in with Value",
 			d.Batch, m.shape.task(d.Task), first.Attempt, d.Attempt)
@@ -216,6 +218,7 @@ func (m *machine) commit(f *flight) {
 		}
 		c.Bad += d.Counters.Bad
 	}
+	c.Totals = m.fold(f)
 	m.deltas = append(m.deltas, c.Deltas...)
 	m.committed = f.plan.Batch
 	delete(m.hashes, f.plan.Batch-1)
@@ -228,7 +231,7 @@ func (m *machine) commit(f *flight) {
 
 // reportOf is what the world may be told of a batch once its commit is durable.
 func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
-	r := report{batch: c.Batch, time: f.plan.Time, rows: c.Rows, bad: c.Bad, micros: c.Micros, offsets: map[string]map[string]int64{}}
+	r := report{batch: c.Batch, time: f.plan.Time, rows: c.Rows, bad: c.Bad, micros: c.Micros, offsets: map[string]map[string]int64{}, totals: c.Totals}
 	for _, g := range f.plan.Ranges {
 		p := m.part(g.Source, g.Partition)
 		if p == nil {
@@ -275,6 +278,7 @@ func (m *machine) onAppended(e appended) {
 	for _, name := range m.members {
 		m.do(send{name, &executor.Committed{Batch: e.commits}})
 	}
+	m.forgetVersions()
 	for len(m.reports) > 0 && m.reports[0].batch <= e.commits {
 		m.do(m.reports[0])
 		m.reports = m.reports[1:]

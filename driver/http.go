@@ -33,6 +33,9 @@ type Status struct {
 	Sources    []SourceStatus   `json:"sources"`
 	Executors  []ExecutorStatus `json:"executors"`
 	Recent     []BatchFigures   `json:"recent"`
+
+	Accumulators []AccumulatorStatus `json:"accumulators,omitempty"`
+	Broadcasts   []BroadcastStatus   `json:"broadcasts,omitempty"`
 }
 
 // SourceStatus is one source partition.
@@ -74,6 +77,7 @@ func (e *engine) status() Status {
 		}
 		s.Executors = append(s.Executors, x)
 	}
+	e.sharedStatus(&s)
 	return s
 }
 

@@ -111,6 +111,7 @@ type replayer struct {
 	conn       executor.Conn
 	generation int64
 	made       []checkpoint.DeltaRef
+	shared     map[versionID]checkpoint.Pin // versions of broadcasts that the executor has
 }
 
 func (r *replayer) run(ctx context.Context, plans []checkpoint.Plan) (_ []checkpoint.DeltaRef, err error) {
@@ -125,6 +126,9 @@ func (r *replayer) run(ctx context.Context, plans []checkpoint.Plan) (_ []checkp
 	}
 	for i := range plans {
 		p := &plans[i]
+		if err := r.share(ctx, p); err != nil {
+			return nil, err
+		}
 		if i == 0 || !sameLayout(p.Layout, plans[i-1].Layout) {
 			if err := r.assign(p, plans[i:]); err != nil {
 				return nil, err

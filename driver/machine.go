@@ -19,6 +19,7 @@ type setup struct {
 	layout    rdd.Layout // of batches that are planned from now on
 	program   []byte
 	values    [][]byte
+	versions  []versionID // of broadcasts, that the checkpoint has and an unfinished or the last plan names
 
 	interval int64 // µs; 0: asap
 	depth    int   // batches in flight
@@ -113,12 +114,18 @@ type machine struct {
 	flushed   map[string]bool
 	final     bool // the last batch was planned with Final
 	alarm     int64
+
+	// Shared values.
+	totals     []rdd.Amount // of accumulators, up to batch committed
+	broadcasts []*broadcast
+	known      map[versionID]int // versions that the engine holds, and how often each was stored
 }
 
 // member is an executor that has joined.
 type member struct {
 	joined
-	seen int64 // when its last message came
+	seen int64              // when its last message came
+	has  map[versionID]bool // versions of broadcasts that it was given
 }
 
 // newMachine is a machine that waits for its first event.
@@ -153,6 +160,7 @@ func newMachine(s setup) *machine {
 	}
 	assert.True(m.last == m.committed+int64(len(m.todo)), "recovered: last plan %d, committed %d, %d planned", m.last, m.committed, len(m.todo))
 	m.recoverInputs()
+	m.initShared()
 	return m
 }
 
@@ -190,6 +198,10 @@ func (m *machine) step(now int64, ev event) []action {
 		m.onReplayed(e)
 	case pruned:
 		m.onPruned(e)
+	case loaded:
+		m.onLoaded(e)
+	case loadFailed:
+		m.onLoadFailed(e)
 	case drain:
 		m.beginDrain("asked to stop")
 	case abort:

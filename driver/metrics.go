@@ -31,6 +31,9 @@ var (
 	descCommit    = desc("commit_seconds", "Median time of a batch log append.")
 	descExecutors = desc("executors", "Executors that have joined.")
 	descLag       = desc("source_lag", "Records that are there and not planned.", "source", "partition")
+	descTotal     = desc("accumulator", "Total of an accumulator over the recorded batches.", "name")
+	descVersion   = desc("broadcast_version", "Number of a broadcast's newest version.", "name")
+	descNotLoaded = desc("broadcast_load_failures_total", "Loads of a broadcast that failed.", "name")
 	descOffset    = desc("source_next_offset", "Next offset to plan.", "source", "partition")
 )
 
@@ -41,7 +44,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (c *exporter) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descBatches, descRows, descBad, descLost, descCommitted, descPlanned, descLatency, descCut,
-		descLaunch, descCommit, descExecutors, descLag, descOffset} {
+		descLaunch, descCommit, descExecutors, descLag, descOffset, descTotal, descVersion, descNotLoaded} {
 		ch <- d
 	}
 }
@@ -73,6 +76,13 @@ func (c *exporter) Collect(ch chan<- prometheus.Metric) {
 	gauge(descLaunch, f.LaunchMicros/1e6)
 	gauge(descCommit, f.CommitMicros/1e6)
 	gauge(descExecutors, float64(len(s.Executors)))
+	for _, a := range s.Accumulators {
+		gauge(descTotal, a.number(), a.Name)
+	}
+	for _, b := range s.Broadcasts {
+		gauge(descVersion, float64(b.Version), b.Name)
+		ch <- prometheus.MustNewConstMetric(descNotLoaded, prometheus.CounterValue, float64(b.Failures), b.Name)
+	}
 	for _, p := range s.Sources {
 		gauge(descLag, float64(p.Lag), p.Source, p.Key)
 		gauge(descOffset, float64(p.Next), p.Source, p.Key)

@@ -37,8 +37,8 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 	}
 	e := &engine{
 		cfg: cfg, master: m, log: cfg.Log, clock: cfg.Clock, plan: plan,
-		inputs: map[string]source.Connector{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{},
-		events: make(chan event, eventQueue), frames: make(chan appendFrame, frameQueue), done: make(chan report, 1), asks: make(chan chan<- Status),
+		inputs: map[string]source.Connector{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{}, versions: map[versionID]*rdd.Version{},
+		events: make(chan event, eventQueue), frames: make(chan frame, frameQueue), done: make(chan report, 1), asks: make(chan chan<- Status),
 	}
 	defer func() {
 		if err != nil {
@@ -256,6 +256,12 @@ func (e *engine) openStore(ctx context.Context) error {
 	if err := e.writeNonce(); err != nil {
 		return err
 	}
+	if err := e.recoverTotals(); err != nil {
+		return err
+	}
+	if err := e.recoverVersions(st); err != nil {
+		return err
+	}
 	return e.lineage(ctx, st)
 }
 
@@ -391,6 +397,7 @@ func (e *engine) setup(layout rdd.Layout) setup {
 	for _, v := range e.plan.Values {
 		s.values = append(s.values, v.Hash[:])
 	}
+	s.versions = sortedVersions(e.versions)
 	if e.cfg.Cuts != nil {
 		s.cuts = map[int64]Cut{}
 		next := int64(1)

@@ -25,7 +25,7 @@ func printAction(a action) string {
 	case appendFrame:
 		var parts []string
 		for _, c := range a.commits {
-			s := fmt.Sprintf("commit %d%s", c.Batch, printDeltas(c.Deltas))
+			s := fmt.Sprintf("commit %d%s%s", c.Batch, printDeltas(c.Deltas), printTotals(c.Totals))
 			if c.Fragment != nil {
 				s += fmt.Sprintf(" built %s", c.Fragment)
 			}
@@ -37,6 +37,10 @@ func printAction(a action) string {
 		return "append " + strings.Join(parts, ", ")
 	case send:
 		return fmt.Sprintf("send %s %s", a.to, printMessage(a.m))
+	case share:
+		return fmt.Sprintf("share %s %s:%s", a.to, a.version.name, a.version.hash)
+	case forget:
+		return fmt.Sprintf("forget %s:%s stored=%d", a.version.name, a.version.hash, a.stored)
 	case spawn:
 		return fmt.Sprintf("spawn %s after %s", a.name, ms(a.after))
 	case dismiss:
@@ -46,7 +50,7 @@ func printAction(a action) string {
 	case replay:
 		return fmt.Sprintf("replay (%d, %d]", a.from, a.until)
 	case report:
-		return fmt.Sprintf("report %d %v", a.batch, a.offsets)
+		return fmt.Sprintf("report %d %v%s", a.batch, a.offsets, printTotals(a.totals))
 	case finished:
 		return "finished"
 	case note:
@@ -71,6 +75,22 @@ func printDeltas(refs []checkpoint.DeltaRef) string {
 	return "[" + strings.Join(names, " ") + "]"
 }
 
+func printTotals(totals []checkpoint.Total) string {
+	s := ""
+	for _, t := range totals {
+		s += fmt.Sprintf(" %s=%s", t.Name, t.Text())
+	}
+	return s
+}
+
+func printPins(pins []checkpoint.Pin) string {
+	s := ""
+	for _, p := range pins {
+		s += fmt.Sprintf(" %s#%d:%s", p.Name, p.Version, p.Hash)
+	}
+	return s
+}
+
 func printPlan(p *checkpoint.Plan) string {
 	s := fmt.Sprintf("%d at %s", p.Batch, ms(p.Time))
 	for _, r := range p.Ranges {
@@ -82,7 +102,7 @@ func printPlan(p *checkpoint.Plan) string {
 	for _, t := range p.Targets {
 		s += fmt.Sprintf(" target %s/%d:%d", t.Source, t.Partition, t.Until)
 	}
-	s += fmt.Sprintf(" reduce=%d program=%s", p.Layout.Reduce, p.Program)
+	s += fmt.Sprintf(" reduce=%d program=%s%s", p.Layout.Reduce, p.Program, printPins(p.Broadcasts))
 	if p.Final {
 		s += " final"
 	}
@@ -107,9 +127,15 @@ func printMessage(m executor.ToExecutor) string {
 		}
 		return s
 	case *executor.Launch:
-		s := fmt.Sprintf("launch %d", m.Plan.Batch)
+		s := fmt.Sprintf("launch %d%s", m.Plan.Batch, printPins(m.Plan.Broadcasts))
 		for _, l := range m.Skip {
 			s += fmt.Sprintf(" skip %s/%d", l.Sink, l.Lane)
+		}
+		return s
+	case *executor.Forget:
+		s := "forget"
+		for _, v := range m.Versions {
+			s += fmt.Sprintf(" %s:%s", v.Name, v.Hash)
 		}
 		return s
 	case *executor.Publish:

@@ -49,6 +49,8 @@ type sim struct {
 	markers   [simLanes]sink.Marker // of lanes
 	published [simLanes][]int64     // batches in order
 	epoch     int64
+	totals    []checkpoint.Total
+	pins      map[string][]checkpoint.Pin // versions of broadcasts, by the hash of the plan that names them
 
 	m       *machine
 	execs   map[string]*simExec
@@ -68,6 +70,7 @@ type simExec struct {
 	runs   map[int64]checkpoint.Plan
 	skip   map[int64][]executor.LaneID
 	told   map[int64]bool // Publish came
+	has    map[versionID]bool
 }
 
 type simEvent struct {
@@ -76,7 +79,7 @@ type simEvent struct {
 }
 
 func simulate(t *testing.T, seed uint64) {
-	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), now: 1_000_000}
+	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), now: 1_000_000, pins: map[string][]checkpoint.Pin{}}
 	s.slide = []int64{0, 100_000}[s.r.IntN(2)]
 	s.restart()
 	for !s.stopped && !t.Failed() {
@@ -112,7 +115,7 @@ func (s *sim) errorf(format string, args ...any) {
 // restart is a new driver on what the log holds; executors are gone or start again empty.
 func (s *sim) restart() {
 	s.epoch++
-	rec := checkpoint.Recovered{UUID: "U", Timeline: 1, Epoch: s.epoch, Committed: s.committed, Positions: map[string]map[int]int64{"a": {}}}
+	rec := checkpoint.Recovered{UUID: "U", Timeline: 1, Epoch: s.epoch, Committed: s.committed, Positions: map[string]map[int]int64{"a": {}}, Totals: s.totals}
 	for i := range s.log {
 		p := s.log[i]
 		rec.Last = &p
@@ -131,7 +134,10 @@ func (s *sim) restart() {
 		}
 	}
 	u := setup{
-		shape:     shape{sources: []sourceShape{{name: "a"}}, sinks: []sinkShape{{"out", false}}, inputs: map[int]bool{}},
+		shape: shape{
+			sources: []sourceShape{{name: "a"}}, sinks: []sinkShape{{"out", false}}, inputs: map[int]bool{},
+			accumulators: []accumulatorShape{{"tasks", rdd.SumInt}}, broadcasts: []string{"rates"},
+		},
 		recovered: rec, layout: rdd.Layout{Reduce: 2 + s.r.IntN(3), Lanes: map[string]int{"out": simLanes}}, program: []byte("p"),
 		interval: []int64{0, 5_000, 100_000}[s.r.IntN(3)], depth: 1 + s.r.IntN(3), retries: 1000, executors: 1 + s.r.IntN(3), respawn: true,
 		batches: max(simBatches-rec.Committed-int64(len(rec.Planned)), 1), lease: 60_000_000, every: 1,
@@ -139,6 +145,7 @@ func (s *sim) restart() {
 	if s.slide > 0 {
 		u.shape.every, u.shape.reach = []int64{s.slide, 3 * s.slide}, 1<<60
 	}
+	s.recoverVersions(&u)
 	if s.committed > 0 {
 		u.baseHash = s.log[s.committed-1].Hash
 	}
@@ -149,6 +156,7 @@ func (s *sim) restart() {
 		parts = append(parts, source.Partition{Key: fmt.Sprint(p), End: simRows})
 	}
 	s.post("", discovered{"a", parts})
+	s.load()
 }
 
 func (s *sim) post(from string, ev event) { s.queue = append(s.queue, simEvent{from, ev}) }
@@ -164,6 +172,8 @@ func (s *sim) turn() {
 	case n < 3 && len(s.execs) > 0:
 		names := sortedKeys(s.execs)
 		s.lose(names[s.r.IntN(len(names))])
+	case n < 5:
+		s.load()
 	case n < 20 && len(s.frames) > 0:
 		s.write()
 	case n < 60 && len(s.queue) > 0:
@@ -208,6 +218,7 @@ func (s *sim) write() {
 			s.errorf("commit of %d behind %d (I4)", c.Batch, s.committed)
 		}
 		s.committed, a.commits = c.Batch, c.Batch
+		s.count(c)
 	}
 	if f.plan != nil {
 		s.log = append(s.log, *f.plan)
@@ -234,10 +245,17 @@ func (s *sim) perform(acts []action) {
 	for _, a := range acts {
 		switch a := a.(type) {
 		case spawn:
-			s.execs[a.name] = &simExec{name: a.name}
+			s.execs[a.name] = &simExec{name: a.name, has: map[versionID]bool{}}
 			s.post(a.name, joined{name: a.name, slots: 1, hosts: true})
 		case appendFrame:
 			s.frames = append(s.frames, a)
+			if a.plan != nil {
+				s.pins[string(a.plan.Hash)] = a.plan.Broadcasts
+			}
+		case share:
+			if x := s.execs[a.to]; x != nil {
+				x.has[a.version] = true
+			}
 		case wake:
 			s.alarm = a.at
 		case send:
@@ -264,6 +282,7 @@ func (s *sim) hear(x *simExec, m executor.ToExecutor) {
 		x.told = map[int64]bool{}
 		for _, p := range m.InFlight {
 			x.runs[p.Batch] = p
+			s.checkPins(x, &p)
 		}
 		a := &executor.Assigned{Generation: m.Generation}
 		for lane, owner := range m.Lanes["out"] {
@@ -277,6 +296,7 @@ func (s *sim) hear(x *simExec, m executor.ToExecutor) {
 		if x.assign == nil || m.Plan.Layout.Reduce != len(x.assign.Reduce) {
 			s.errorf("batch %d launched under another layout than the assigned one (P1)", m.Plan.Batch)
 		}
+		s.checkPins(x, &m.Plan)
 		x.runs[m.Plan.Batch], x.skip[m.Plan.Batch] = m.Plan, m.Skip
 	case *executor.Publish:
 		x.told[m.Batch] = true
@@ -285,6 +305,10 @@ func (s *sim) hear(x *simExec, m executor.ToExecutor) {
 			if b <= m.Batch {
 				delete(x.runs, b)
 			}
+		}
+	case *executor.Forget:
+		for _, p := range m.Versions {
+			delete(x.has, idOf(p))
 		}
 	case *executor.Flush:
 		s.post(x.name, message{x.name, &executor.Flushed{}})
@@ -306,7 +330,7 @@ func (s *sim) work(x *simExec) {
 		s.read(x)
 	case s.r.IntN(2) == 0:
 		b := batches[s.r.IntN(len(batches))]
-		s.post(x.name, message{x.name, &executor.Staged{Batch: b, Generation: x.assign.Generation}})
+		s.post(x.name, message{x.name, &executor.Staged{Batch: b, Generation: x.assign.Generation, Tasks: s.tasks(x, b)}})
 	default:
 		for _, b := range batches {
 			if x.told[b] {

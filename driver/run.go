@@ -49,17 +49,24 @@ type engine struct {
 	fleet   fleet
 
 	events chan event
-	frames chan appendFrame
+	frames chan frame
 	done   chan report // to the janitor; it takes the latest
 	asks   chan chan<- Status
 
 	// Of the loop's goroutine.
-	conns   map[string]executor.Conn
-	alarm   <-chan time.Time
-	alarmAt int64
-	summary summary
-	bad     setAside
-	group   *errgroup.Group // receivers
+	conns    map[string]executor.Conn
+	versions map[versionID]*rdd.Version // of broadcasts, that the machine knows
+	alarm    <-chan time.Time
+	alarmAt  int64
+	summary  summary
+	bad      setAside
+	group    *errgroup.Group // receivers
+}
+
+// frame is what the log writer does next: write one, or let go of a version that no later one names.
+type frame struct {
+	appendFrame
+	forget *forget
 }
 
 // connected is joined with the executor's connection; the loop keeps that and passes joined on.
@@ -104,6 +111,7 @@ func (e *engine) runWith(ctx, inner context.Context, workers *errgroup.Group) er
 	workers.Go(func() error { return e.writeLog(inner) })
 	workers.Go(func() error { return e.keep(inner) })
 	e.startInputs(inner, workers)
+	e.startBroadcasts(inner, workers)
 	if e.cfg.HTTP != "" {
 		if err := e.serveHTTP(inner, workers); err != nil {
 			return err
@@ -150,6 +158,10 @@ func (e *engine) step(ctx context.Context, ev event) (stopped bool, err error) {
 		e.conns[c.name] = c.conn
 		ev = c.joined
 	}
+	if v, ok := ev.(versioned); ok {
+		e.versions[versionID{v.version.Name, v.hash}] = v.version
+		ev = v.loaded
+	}
 	if l, ok := ev.(lost); ok {
 		if c := e.conns[l.name]; c != nil {
 			_ = c.Close()
@@ -187,8 +199,13 @@ func (e *engine) perform(ctx context.Context, acts []action) (stopped bool, err 
 		switch a := a.(type) {
 		case send:
 			e.send(a)
+		case share:
+			e.send(send{a.to, &executor.Share{Version: e.versions[a.version]}})
+		case forget:
+			delete(e.versions, a.version)
+			e.frames <- frame{forget: &a}
 		case appendFrame:
-			e.frames <- a
+			e.frames <- frame{appendFrame: a}
 		case wake:
 			e.setAlarm(a.at)
 		case spawn:
@@ -255,6 +272,10 @@ func (e *engine) post(ctx context.Context, ev event) {
 func (e *engine) writeLog(ctx context.Context) error {
 	marks, merr := newMilestones(e)
 	for f := range e.frames {
+		if f.forget != nil { // behind the frames of all plans that name it
+			e.store.ReleaseValue([32]byte([]byte(f.forget.version.hash)), f.forget.stored)
+			continue
+		}
 		began := e.clock.Now()
 		err := errors.Join(merr, marks.mark(f.commits, f.plan == nil))
 		if err == nil {
@@ -282,6 +303,7 @@ func (e *engine) writeLog(ctx context.Context) error {
 func (e *engine) reported(r report) {
 	e.cfg.Stats.addBatch(e.clock.Now(), r)
 	e.log.Debug("batch committed", "batch", r.batch, "rows", r.rows, "took", time.Duration(r.micros)*time.Microsecond)
+	e.tellTotals(r.totals)
 	e.summarize(r)
 	select {
 	case e.done <- r:

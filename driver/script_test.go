@@ -137,7 +137,11 @@ func (s *script) event(name string, o map[string]string, w []string, line string
 		}
 		return message{w[0], st}
 	case "done":
-		return message{w[0], &executor.TaskDone{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), Sums: []uint64{uint64(num(o["sum"]))}}}
+		d := &executor.TaskDone{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), Sums: []uint64{uint64(num(o["sum"]))}}
+		if n, ok := o["add"]; ok { // to the one accumulator
+			d.Added = []rdd.Delta{scriptAmount(s.m.shape.accumulators[0].kind, n)}
+		}
+		return message{w[0], d}
 	case "built": // step says what
 		b := &executor.Built{Batch: batch(), Hash: []byte(o["step"]), Fragments: []rdd.Fragment{{Node: 3, Text: "transform\n  " + o["step"] + "\n"}}}
 		return message{w[0], b}
@@ -147,6 +151,10 @@ func (s *script) event(name string, o map[string]string, w []string, line string
 		return message{w[0], &executor.Published{Batch: batch(), Generation: gen}}
 	case "flushed":
 		return message{w[0], &executor.Flushed{Err: strings.Join(w[1:], " ")}}
+	case "loaded":
+		return loaded{s.broadcast(w[0]), w[1], int64(len(w[1]))}
+	case "notloaded":
+		return loadFailed{s.broadcast(w[0]), strings.Join(w[1:], " ")}
 	case "heartbeat":
 		return message{w[0], &executor.Heartbeat{}}
 	}
@@ -219,6 +227,7 @@ func scriptSetup(o map[string]string) setup {
 		maps.DeleteFunc(set, func(_ string, in bool) bool { return !in })
 	}
 	u.recovered = scriptRecovered(o, u.layout)
+	scriptShared(o, &u)
 	u.baseHash = []byte("base")
 	return u
 }

@@ -20,6 +20,14 @@ type shape struct {
 	stateful bool
 	nodes    []string     // for messages, by node ID: `runningCount "words" (main.go:12)`
 	inputs   map[int]bool // source nodes
+
+	accumulators []accumulatorShape
+	broadcasts   []string
+}
+
+type accumulatorShape struct {
+	name string
+	kind rdd.AccumulatorKind
 }
 
 type sourceShape struct {
@@ -65,6 +73,12 @@ func shapeOf(p *rdd.Plan) shape {
 			k.onDriver = spec.OnDriver
 		}
 		s.sinks = append(s.sinks, k)
+	}
+	for _, a := range p.Accumulators {
+		s.accumulators = append(s.accumulators, accumulatorShape{a.Name, a.Kind})
+	}
+	for _, b := range p.Broadcasts {
+		s.broadcasts = append(s.broadcasts, b.Name)
 	}
 	for _, n := range p.Nodes {
 		s.nodes = append(s.nodes, nodeTitle(n))

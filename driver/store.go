@@ -9,6 +9,8 @@ type store interface {
 	Sync(batch int64) error
 	Prune(keep int64) error
 	Finish() error
+	PutValue(hash [32]byte, name string, data []byte) error
+	ReleaseValue(hash [32]byte, n int)
 	Close() error
 }
 
@@ -20,4 +22,6 @@ func (memoryStore) Deltas() []checkpoint.DeltaRef                      { return 
 func (memoryStore) Sync(int64) error                                   { return nil }
 func (memoryStore) Prune(int64) error                                  { return nil }
 func (memoryStore) Finish() error                                      { return nil }
+func (memoryStore) PutValue([32]byte, string, []byte) error            { return nil }
+func (memoryStore) ReleaseValue([32]byte, int)                         {}
 func (memoryStore) Close() error                                       { return nil }

@@ -19,6 +19,8 @@ import (
 var (
 	//go:embed job_test.go
 	jobTestSource string
+	//go:embed shared_test.go
+	sharedTestSource string
 	//go:embed panic_test.go
 	panicTestSource string
 )

@@ -31,9 +31,13 @@ type JobOptions struct {
 
 // Job collects what a job function describes, and its mistakes. One goroutine at a time.
 type Job struct {
-	options  JobOptions
-	nodes    []*rdd.Node
-	values   []rdd.Value
+	options JobOptions
+	nodes   []*rdd.Node
+	values  []rdd.Value
+
+	accumulators []*rdd.Accumulator
+	broadcasts   []*rdd.Broadcast
+
 	mistakes []mistake
 	sites    map[*rdd.Node]site
 	unnamed  int  // outputs that got a name of ours so far
@@ -166,7 +170,7 @@ func (j *Job) Plan() (*rdd.Plan, error) {
 	if len(j.mistakes) > 0 {
 		return nil, j.sorted()
 	}
-	p := &rdd.Plan{Nodes: j.nodes, Values: j.values}
+	p := &rdd.Plan{Nodes: j.nodes, Values: j.values, Accumulators: j.accumulators, Broadcasts: j.broadcasts}
 	if err := p.Build(); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ func (e *core) onAssign(ctx context.Context, a *Assign) {
 		e.commit(a.Base)
 	}
 	e.rejoined = false
+	e.versions.old = nil
 	p := &preparation{generation: a.Generation, driver: e.driver, base: a.Base, refs: a.Deltas, state: e.state}
 	e.meetPeers(ctx, a)
 	e.diffParts(before, a, p)

@@ -8,6 +8,7 @@ import (
 
 // Frame types of a control connection: messages to the executor from 1, messages to the driver from 32.
 const (
+	kindShare  byte = 10  // a piece of a Share, see pieces
 	kindPing   byte = 100 // nothing; keeps the lease
 	kindBlocks byte = 101 // on block connections
 )
@@ -23,6 +24,8 @@ var toExecutor = map[byte]func() ToExecutor{
 	7: func() ToExecutor { return new(Flush) },
 	8: func() ToExecutor { return new(Stop) },
 	9: func() ToExecutor { return new(Answer) },
+	// 10 is kindShare
+	11: func() ToExecutor { return new(Forget) },
 }
 
 var toDriver = map[byte]func() ToDriver{
@@ -61,6 +64,8 @@ func kindOf(m any) byte {
 		return 8
 	case *Answer:
 		return 9
+	case *Forget:
+		return 11
 	case *Join:
 		return 32
 	case *Assigned:

@@ -71,6 +71,7 @@ type core struct {
 	parts     map[int]*part
 	lanes     map[LaneID]*lane
 	sources   map[checkpoint.SourcePartition]*reader
+	versions  versions
 	pool      *pool
 	peers     map[string]*peer
 
@@ -316,6 +317,10 @@ func (e *core) follow(ctx context.Context, m ToExecutor) {
 		e.onPublish(m)
 	case *Committed:
 		e.commit(m.Batch)
+	case *Share:
+		e.versions.add(m.Version)
+	case *Forget:
+		e.versions.forget(m.Versions)
 	case *Flush:
 		e.onFlush()
 	}

@@ -20,7 +20,7 @@ type built struct {
 // build makes the plan of a batch by the user's functions (P22), beside the loop: they may take their time. At most one goroutine a batch in flight.
 func (e *core) build(ctx context.Context, r *run) {
 	r.unbuilt = false
-	static, b := e.plan, rdd.BatchInfo{Number: r.plan.Batch, Time: r.plan.Time, Final: r.plan.Final}
+	static, b := e.plan, rdd.BatchInfo{Number: r.plan.Batch, Time: r.plan.Time, Final: r.plan.Final, Versions: r.versions}
 	e.group.Go(func() error {
 		ev := built{run: r}
 		err := guarded(func() error {

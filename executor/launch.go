@@ -192,6 +192,7 @@ func (e *core) fits(r *run) bool {
 // addRun puts a batch among those in flight. It has its nodes at once, unless some have to be built for it.
 func (e *core) addRun(ctx context.Context, l *Launch) *run {
 	r := newRun(&l.Plan, l.Replay, e.cfg.Capture != nil)
+	r.versions = e.versions.of(e.plan, r.plan)
 	e.replays = e.replays || l.Replay
 	r.began, r.attempt = e.clock.Now(), l.Attempt
 	for _, id := range l.Skip {

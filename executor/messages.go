@@ -9,7 +9,7 @@ import (
 // Messages between driver and executors are plain structs. Within a process they travel as they are, between processes as CBOR behind a
 // type number. They are immutable once sent. ToExecutor and ToDriver list them.
 
-// ToExecutor is a message from the driver: *Welcome, *Assign, *Launch, *Publish, *Committed, *Retry, *Flush, *Answer or *Stop.
+// ToExecutor is a message from the driver: *Welcome, *Assign, *Launch, *Publish, *Committed, *Retry, *Flush, *Answer, *Share, *Forget or *Stop.
 type ToExecutor interface{ toExecutor() }
 
 // ToDriver is a message from an executor: *Join, *Assigned, *Held, *Built, *TaskDone, *Staged, *Published, *TaskFailed, *Flushed, *Deposit, *Fetch, *Heartbeat or *Lost.
@@ -149,6 +149,7 @@ type TaskDone struct {
 	Attempt  int
 	Sums     []uint64 // in Finish's order
 	Counters rdd.Counters
+	Added    []rdd.Delta // to accumulators (P17)
 }
 
 // Staged says that all of an executor's tasks of a batch are done, its lanes staged and its delta written. After each Assign it is sent again, under
@@ -184,6 +185,12 @@ type Published struct {
 
 // Committed says that a batch is published everywhere: undo, blocks and read-ahead below it may go.
 type Committed struct{ Batch int64 }
+
+// Share gives an executor a version of a broadcast: once on a connection, before the first Assign or Launch with a plan that names it.
+type Share struct{ Version *rdd.Version }
+
+// Forget names versions of broadcasts that no batch needs any more.
+type Forget struct{ Versions []checkpoint.Pin }
 
 // Flush asks lanes to make everything visible (drain). Flushed answers.
 type Flush struct{}
@@ -250,6 +257,8 @@ func (*Publish) toExecutor()   {}
 func (*Committed) toExecutor() {}
 func (*Flush) toExecutor()     {}
 func (*Answer) toExecutor()    {}
+func (*Share) toExecutor()     {}
+func (*Forget) toExecutor()    {}
 func (*Stop) toExecutor()      {}
 
 func (*Join) toDriver()       {}

@@ -125,18 +125,26 @@ func (r *remote) write() {
 				return
 			}
 		}
-		kind, payload, err := kindPing, []byte(nil), error(nil)
-		if m != nil {
-			kind, payload, err = encodeMessage(m)
-		}
-		if err == nil {
-			err = r.conn.Write(leases*max(beat, minLease), kind, payload)
-		}
-		if err != nil {
+		if err := r.put(m, leases*max(beat, minLease)); err != nil {
 			r.end(err)
 			return
 		}
 	}
+}
+
+// put writes a message, nil for a ping. wait bounds each of its frames.
+func (r *remote) put(m ToExecutor, wait time.Duration) error {
+	switch m := m.(type) {
+	case nil:
+		return r.conn.Write(wait, kindPing)
+	case *Share:
+		return pieces(m.Version, func(payload []byte) error { return r.conn.Write(wait, kindShare, payload) })
+	}
+	kind, payload, err := encodeMessage(m)
+	if err != nil {
+		return err
+	}
+	return r.conn.Write(wait, kind, payload)
 }
 
 // dialExecutor connects to an executor that listens.

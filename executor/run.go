@@ -33,6 +33,8 @@ type run struct {
 	attempt int
 	began   time.Time
 
+	versions []*rdd.Version // of broadcasts, by their numbers in the plan
+
 	upstream map[rdd.EdgeID]*upstream
 	gathers  map[place]*gather
 	tasks    map[rdd.TaskID]*task // of the parts that this executor owns
@@ -123,7 +125,8 @@ type task struct {
 	published bool // lane: it is
 	asked     bool // lane: publishing was handed to the lane
 
-	counters *rdd.Counters // of the last attempt, for the planted fault of P17 only
+	counters *rdd.Counters // of the last attempt, for the planted faults of P17 only
+	tally    *rdd.Tally
 }
 
 // newRun is a batch without tasks.

@@ -141,7 +141,7 @@ func (e *core) complete(t *task, res *taskResult) {
 			t.sums[i] = b.Sum
 		}
 		r.kept += bytesOf(t.blocks)
-		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters})
+		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters, Added: res.added})
 		e.ship(t)
 		fault.Crash("exec-mid-batch")
 	}

@@ -42,6 +42,7 @@ func (s *session) serve(ctx context.Context, e *core) {
 	defer s.link.close()
 	beat := heartbeatOf(0)
 	wait := joinWait
+	var sharing assembly
 	for {
 		kind, payload, err := s.conn.Read(wait)
 		if err != nil {
@@ -51,10 +52,13 @@ func (s *session) serve(ctx context.Context, e *core) {
 		if kind == kindPing {
 			continue
 		}
-		m, err := decodeMessage(toExecutor, kind, payload)
+		m, err := sharing.decode(kind, payload)
 		if err != nil {
 			e.log.Warn("driver's message not understood", "err", err)
 			return
+		}
+		if m == nil {
+			continue // a piece, and there are more
 		}
 		if w, ok := m.(*Welcome); ok {
 			beat = heartbeatOf(w.Settings.HeartbeatMillis)

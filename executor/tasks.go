@@ -15,6 +15,7 @@ import (
 type taskResult struct {
 	blocks   []rdd.Block
 	counters rdd.Counters
+	added    []rdd.Delta
 }
 
 // taskDone is a slot's result for a source or wide task.
@@ -35,11 +36,16 @@ func (e *core) workOf(t *task) work {
 		ctx: &rdd.Context{
 			Batch: t.run.key.batch, Time: t.run.plan.Time, Layout: t.run.layout, Partition: t.id.Part,
 			Final: t.run.plan.Final, Debug: e.cfg.Debug, Counters: &rdd.Counters{},
+			Tally: e.plan.NewTally(), Versions: t.run.versions,
 		},
 	}
 	if t.counters != nil && fault.Planted("P17-attempt") {
 		b.ctx.Counters = t.counters
 	}
+	if t.tally != nil && fault.Planted("P17-accumulator") {
+		b.ctx.Tally = t.tally
+	}
+	t.tally = b.ctx.Tally
 	if t.node.Kind == rdd.Source {
 		w := &sourceWork{base: b, from: t.from, rng: t.rng, stopOnBad: e.set.StopOnBad, stats: e.cfg.Stats}
 		if t.from.mutable && e.state != nil {
@@ -77,7 +83,7 @@ func (b *base) attempt(done *taskDone, f func() error) {
 		if cause := recover(); cause != nil {
 			done.err = fmt.Errorf("batch %d, %s %q partition %d: %w: %w", b.ctx.Batch, b.task.node.Op, b.task.node.Name, b.ctx.Partition, errBroken, stackOf(cause))
 		}
-		done.res.counters = *b.ctx.Counters
+		done.res.counters, done.res.added = *b.ctx.Counters, b.ctx.Tally.Deltas()
 	}()
 	done.err = f()
 }

@@ -42,6 +42,7 @@ func (e *core) onWelcome(from *link, w *Welcome) {
 	}
 	e.driver, e.epoch, e.generation, e.behind, e.beat = from, w.Epoch, 0, nil, nil
 	e.rejoined = true
+	e.versions.welcome()
 	if w.Executor != "" {
 		e.name = w.Executor
 	}

@@ -13,7 +13,12 @@ type BatchInfo struct {
 	Number int64
 	Time   int64 // batch time, µs since 1970 UTC
 	Final  bool  // the last batch of a finished job (P30)
+
+	Versions []*Version // of the plan's broadcasts, those that the batch was planned with
 }
+
+// Version is the version of c that the batch was planned with.
+func (b BatchInfo) Version(c *Broadcast) (*Version, error) { return c.Among(b.Versions) }
 
 // Expand builds what a transform node stands for in one batch: nodes that lead from in, the nodes that the transform reads, to out. It must be a
 // function of its arguments and of shared values alone, since every executor calls it for itself; several calls may run at once.
@@ -89,7 +94,7 @@ func (p *Plan) For(b BatchInfo) (*Plan, error) {
 // copied is p with nodes of its own, but for what follows from how they are linked. Holes are shared.
 func (p *Plan) copied() *Plan {
 	q := &Plan{
-		Nodes: make([]*Node, len(p.Nodes)), Values: p.Values, Text: p.Text, Hash: p.Hash, Gates: p.Gates,
+		Nodes: make([]*Node, len(p.Nodes)), Values: p.Values, Accumulators: p.Accumulators, Broadcasts: p.Broadcasts, Text: p.Text, Hash: p.Hash, Gates: p.Gates,
 		feeders: map[EdgeID][]*Node{}, edges: map[int][]EdgeID{}, names: make(map[string]*Node, len(p.names)),
 	}
 	for i, n := range p.Nodes {

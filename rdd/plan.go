@@ -53,6 +53,9 @@ type Plan struct {
 	Text    string  // canonical text: what Hash covers
 	Hash    [32]byte
 
+	Accumulators []*Accumulator // in the order in which they were declared
+	Broadcasts   []*Broadcast
+
 	// Gates says which sources wait for which (P32): the source of that name is read only once every source listed has been read
 	// up to its target, because they feed tables that its stream is joined with. Sorted, without cycles.
 	Gates map[string][]string

@@ -59,7 +59,7 @@ func (t *Pipeline) guard(reducer Reducer, f func() error) (err error) {
 		if cause == nil {
 			return
 		}
-		stack, user := userstack.Of()
+		stack, user := userstack.Of(cause)
 		if !user {
 			panic(cause)
 		}
@@ -85,6 +85,7 @@ func (t *Pipeline) located(err error, in extent) error {
 	}
 	ctx := *t.ctx
 	ctx.Counters = &Counters{}
+	ctx.Tally = ctx.Tally.Anew() // rows that are looked at again do not count again
 	fresh := NewPipeline(t.plan, t.root, &ctx, t.routers)
 	fresh.locating = true
 	e.Source, e.Partition = t.root.Name, t.ctx.Partition

@@ -32,6 +32,16 @@ func (p *Plan) text(sites bool) string {
 	for _, v := range p.Values {
 		fmt.Fprintf(w, "value %q sha256:%x\n", v.Name, v.Hash)
 	}
+	for _, a := range p.Accumulators {
+		fmt.Fprintf(w, "accumulator %q: %v\n", a.Name, a.Kind)
+	}
+	for _, b := range p.Broadcasts {
+		fmt.Fprintf(w, "broadcast %q", b.Name)
+		if sites && b.Site != "" {
+			fmt.Fprintf(w, "  (%s)", b.Site)
+		}
+		fmt.Fprintln(w)
+	}
 	return w.String()
 }
 

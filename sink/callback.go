@@ -101,7 +101,7 @@ func (c *caller) call(ctx context.Context, b Batch, rows []arrow.Record) error {
 func (c *caller) protect(ctx context.Context, b Batch, rows []arrow.Record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			stack, user := userstack.Of()
+			stack, user := userstack.Of(p)
 			if !user {
 				stack = string(debug.Stack())
 			}

@@ -3,6 +3,7 @@ package dstreamtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/dstream"
@@ -34,6 +35,7 @@ type Runner struct {
 	next   map[string]map[int]int64
 	outs   map[int]sink.Lane
 	batch  int64
+	shared
 }
 
 type delta struct {
@@ -59,7 +61,7 @@ func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 		}
 	}
 	r.fresh()
-	return r, nil
+	return r, r.load()
 }
 
 // fresh makes empty tables at version 0.
@@ -105,12 +107,13 @@ type Batch struct {
 
 // Run runs the next batch. If it fails, its changes to the state are undone and the same batch may be run again.
 func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
-	plan, err := r.planOf(rdd.BatchInfo{Number: r.batch + 1, Time: at.UnixMicro()})
+	info := rdd.BatchInfo{Number: r.batch + 1, Time: at.UnixMicro(), Versions: slices.Clone(r.versions)}
+	plan, err := r.planOf(info)
 	if err != nil {
 		return nil, err
 	}
 	b := &Batch{Number: r.batch + 1, Sinks: map[string][]rdd.Record{}, plan: plan}
-	t := &tasks{Runner: r, b: b, plan: plan, at: at, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}}
+	t := &tasks{Runner: r, b: b, plan: plan, at: at, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}, versions: info.Versions}
 	for _, n := range plan.Nodes {
 		if err := t.run(n); err != nil {
 			r.undo(b.Number)
@@ -124,6 +127,7 @@ func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
 		}
 	}
 	r.batch = b.Number
+	r.fold(t.added)
 	r.advance(t.in)
 	r.wrote = map[string]int64{}
 	for _, n := range r.Plan.Wides {

@@ -17,6 +17,9 @@ type tasks struct {
 	at    time.Time
 	in    map[string]map[int]*records.Block
 	edges map[rdd.EdgeID][][]rdd.Record // by part
+
+	versions []*rdd.Version // of broadcasts, for this batch
+	added    []rdd.Delta    // to accumulators, task by task
 }
 
 func (t *tasks) run(n *rdd.Node) error {
@@ -41,7 +44,7 @@ func (t *tasks) run(n *rdd.Node) error {
 func (t *tasks) context(partition int) *rdd.Context {
 	return &rdd.Context{
 		Batch: t.b.Number, Time: t.at.UnixMicro(), Layout: &t.layout, Partition: partition,
-		Debug: t.opts.Debug, Counters: &t.b.Counters,
+		Debug: t.opts.Debug, Counters: &t.b.Counters, Tally: t.Plan.NewTally(), Versions: t.versions,
 	}
 }
 
@@ -52,7 +55,8 @@ func (t *tasks) source(n *rdd.Node) error {
 	}
 	slices.Sort(parts)
 	for _, part := range parts {
-		p := rdd.NewPipeline(t.plan, n, t.context(part), t.routers())
+		ctx := t.context(part)
+		p := rdd.NewPipeline(t.plan, n, ctx, t.routers())
 		block := t.in[n.Name][part]
 		step := int64(t.opts.Block)
 		if step == 0 {
@@ -63,7 +67,7 @@ func (t *tasks) source(n *rdd.Node) error {
 				return err
 			}
 		}
-		if err := t.finish(p); err != nil {
+		if err := t.finish(p, ctx); err != nil {
 			return err
 		}
 	}
@@ -91,7 +95,7 @@ func (t *tasks) wide(n *rdd.Node, part int) error {
 	for _, table := range state {
 		table.Seal()
 	}
-	return t.finish(p)
+	return t.finish(p, ctx)
 }
 
 // begin opens the batch in a task's own tables and lends them to the reducer.
@@ -126,11 +130,12 @@ func passes(ctx *rdd.Context, n *rdd.Node, state []*state.Table, in [][]rdd.Reco
 	return true
 }
 
-func (t *tasks) finish(p *rdd.Pipeline) error {
+func (t *tasks) finish(p *rdd.Pipeline, ctx *rdd.Context) error {
 	blocks, err := p.Finish()
 	if err != nil {
 		return err
 	}
+	t.added = append(t.added, ctx.Tally.Deltas()...)
 	t.b.Blocks = append(t.b.Blocks, blocks...)
 	for _, b := range blocks {
 		if t.edges[b.Edge] == nil {

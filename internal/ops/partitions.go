@@ -30,6 +30,7 @@ type gathering[T any] struct {
 	f      func(rows []T) task.Chunk
 	chunks [][]T
 	n      int
+	task   task.Task // while f runs
 }
 
 // Process keeps the chunk.
@@ -44,6 +45,7 @@ func (g *gathering[T]) Finish(ctx *task.Context) (out task.Chunk, err error) {
 		return out, nil
 	}
 	rows := g.rows()
+	g.task = task.TaskOf(ctx)
 	if ctx.Debug { // P24: other operators read what the rows refer to
 		same := g.rows()
 		before := g.val.Fingerprint(same)

@@ -40,6 +40,8 @@ type Context struct {
 	Final     bool           // the last batch of a finished job (P30)
 	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
 	Counters  *Counters
+	Tally     *Tally     // what the task adds to accumulators; nil where the plan has none
+	Versions  []*Version // of the plan's broadcasts, those that the batch was planned with
 }
 
 // Counters count what a task did; they ride in the accepted result only (P17).

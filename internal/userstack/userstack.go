@@ -13,9 +13,15 @@ var enginePackages = []string{
 	"github.com/millrace/millrace/internal/", "github.com/apache/arrow/",
 }
 
-// Of is the panicking goroutine's stack from the panic down to the engine's first frame. It must be called in the deferred
-// function that recovers. user is false if the engine itself panicked.
-func Of() (stack string, user bool) {
+// Misuse is what the engine panics with where user code called it in a way that cannot work: the fault is the caller's.
+type Misuse struct{ Err error }
+
+func (m Misuse) Error() string { return m.Err.Error() }
+
+// Of is the panicking goroutine's stack from the panic with cause, or for a Misuse from the code at fault, down to the engine's first frame. It must be
+// called in the deferred function that recovers. user is false if the engine itself panicked.
+func Of(cause any) (stack string, user bool) {
+	_, misuse := cause.(Misuse)
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	var b strings.Builder
@@ -26,6 +32,7 @@ func Of() (stack string, user bool) {
 		case f.Function == "runtime.gopanic":
 			panicking = true
 		case !panicking || strings.HasPrefix(f.Function, "runtime."):
+		case misuse && shown == 0 && isEngine(f.Function): // what was called in a wrong way
 		case isEngine(f.Function):
 			return b.String(), shown > 0
 		default:
