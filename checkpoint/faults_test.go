@@ -24,6 +24,7 @@ var planted = []struct{ fault, test string }{
 	{"P5-uuid", "TestNewUUID"},
 	{"P15-prune", "TestChainModel"},
 	{"P15-sum", "TestStateFlips"},
+	{"P17-totals", "TestTotals"},
 	{"P18-journal", "TestScripts/prune"},
 	{"P19-schema", "TestScripts/operators"},
 	{"P19-tables", "TestScripts/operators"},

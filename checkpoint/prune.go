@@ -136,6 +136,8 @@ func pruneFiles(dir string, h int64) error {
 
 // pruneValues removes shared values that neither this driver nor a plan of a batch from h on names.
 func (s *Store) pruneValues(h int64) error {
+	s.putting.Lock()
+	defer s.putting.Unlock()
 	s.mu.Lock()
 	used := s.ledger.valuesNamed(h)
 	for hash := range s.fresh {

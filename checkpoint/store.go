@@ -71,6 +71,9 @@ type Store struct {
 	buf     []byte
 	broken  error // why the log takes no more
 
+	// putting lets either a value be put or values be removed: one that comes back must not be removed behind its putting. It is held across their I/O.
+	putting sync.Mutex
+
 	mu      sync.Mutex // guards what follows
 	ledger  *ledger
 	old     []segment // before the current one

@@ -17,6 +17,8 @@ import (
 // PutValue keeps a shared value's bytes by hash; Value reads them back. It returns when they are durable. Putting a value that is there already
 // costs nothing but its reading. Prune removes values that neither a kept plan nor this driver names, see ReleaseValue.
 func (s *Store) PutValue(hash [32]byte, name string, data []byte) error {
+	s.putting.Lock()
+	defer s.putting.Unlock()
 	s.mu.Lock()
 	_, have := s.ledger.values[hash]
 	s.fresh[hash]++

@@ -19,7 +19,7 @@ import (
 	"github.com/millrace/millrace/driver"
 )
 
-// envDriver makes this binary a driver of the job logwords, in the folder that it names; see startDriver.
+// envDriver makes this binary a driver of the job DRIVER_TEST_JOB, logwords if absent, in the folder that it names; see startDriver.
 const envDriver = "DRIVER_TEST_DRIVER"
 
 // runDriver is a driver in a process of its own.
@@ -28,10 +28,14 @@ func runDriver(dir string) int {
 	every, _ := strconv.Atoi(os.Getenv("DRIVER_TEST_EVERY"))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	err := driver.Run(ctx, logWords, driver.Config{
+	job := "logwords"
+	if name := os.Getenv("DRIVER_TEST_JOB"); name != "" {
+		job = name
+	}
+	err := driver.Run(ctx, jobs[job], driver.Config{
 		Name: "logwords", Master: master, Interval: 5 * time.Millisecond, Checkpoint: filepath.Join(dir, "checkpoint"),
 		LogDir: filepath.Join(dir, "log"), UntilCaughtUp: os.Getenv("DRIVER_TEST_BOUNDED") != "", Args: []string{}, CheckpointEvery: every,
-		Env: []string{"DRIVER_TEST_JOB=logwords"},
+		Env: []string{"DRIVER_TEST_JOB=" + job},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "driver:", err)

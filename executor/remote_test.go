@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -144,7 +145,8 @@ func TestMessages(t *testing.T) {
 		&Answer{ID: 1, File: "f", Data: []byte{1}, Size: NoJournal, Sum: 1 << 63, Err: "e"},
 		&Deposit{ID: 1, Batch: 2, Attempt: 1, Source: "s", Partition: 3, Off: 1 << 40, Data: []byte{1}, Last: true, Sum: 1 << 63}, &Fetch{ID: 1, File: "f", Off: 7, Len: Piece},
 		&Join{Executor: "a", Slots: 2, Addr: "unix:/x"}, &Assigned{Markers: []LaneMarker{{Sink: "o", OK: true, Marker: sink.Marker{UUID: "u", PlanHash: []byte{1}}}}},
-		&Held{Parts: []HeldPart{{Source: "s", End: -1}}}, &TaskDone{Batch: 1, Sums: []uint64{1 << 63}}, &Staged{Batch: 1, Delta: ref, Tasks: []TaskDone{{Batch: 1}}},
+		&Held{Parts: []HeldPart{{Source: "s", End: -1}}}, &TaskDone{Batch: 1, Sums: []uint64{1 << 63}, Added: []rdd.Delta{{ID: 1, Amount: rdd.Amount{Float: math.Inf(-1), Set: true}}}},
+		&Forget{[]checkpoint.Pin{{Name: "b", Hash: []byte{1}}}}, &Staged{Batch: 1, Delta: ref, Tasks: []TaskDone{{Batch: 1}}},
 		&Published{Batch: 1, Lanes: []LaneID{{"o", 0}}}, &TaskFailed{Message: "m", Fatal: true}, &Flushed{"e"}, &Heartbeat{3},
 	} {
 		kind, b, err := encodeMessage(m)
@@ -182,7 +184,7 @@ func FuzzMessages(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
 		_, _ = decodeMessage(toDriver, kind, b)
-		_, _ = decodeMessage(toExecutor, kind, b)
+		_, _ = new(assembly).decode(kind, b)
 	})
 }
 

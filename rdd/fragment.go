@@ -178,7 +178,7 @@ func (s *splice) run() error {
 func (s *splice) call() (out *Node, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			stack, user := userstack.Of()
+			stack, user := userstack.Of(cause)
 			if !user {
 				panic(cause)
 			}
