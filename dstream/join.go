@@ -10,29 +10,29 @@ import (
 
 // JoinTable gives f(row, table's value) for each row whose key the table holds in this batch, under the same key. Other rows are left out.
 func (s Keyed[K, V]) JoinTable[W, U any](t Table[K, W], f func(V, W) U) Keyed[K, U] {
-	at := caller()
-	need(s.job, at, "JoinTable", f == nil)
-	return joinTable[K, V, W, U](s.job, at, "joinTable", s.node, t.node, func(j *tableJoin[K, V, W, U]) { j.inner = f })
+	at := rdd.Caller()
+	s.job.b.Need(at, "JoinTable", f == nil)
+	return joinTable[K, V, W, U](s.job, at, "joinTable", s.node(), t.node, func(j *tableJoin[K, V, W, U]) { j.inner = f })
 }
 
 // LeftJoinTable gives f(row, table's value) for each row, under the same key; the value is nil where the table does not hold the key.
 func (s Keyed[K, V]) LeftJoinTable[W, U any](t Table[K, W], f func(V, *W) U) Keyed[K, U] {
-	at := caller()
-	need(s.job, at, "LeftJoinTable", f == nil)
-	return joinTable[K, V, W, U](s.job, at, "leftJoinTable", s.node, t.node, func(j *tableJoin[K, V, W, U]) { j.left = f })
+	at := rdd.Caller()
+	s.job.b.Need(at, "LeftJoinTable", f == nil)
+	return joinTable[K, V, W, U](s.job, at, "leftJoinTable", s.node(), t.node, func(j *tableJoin[K, V, W, U]) { j.left = f })
 }
 
-func joinTable[K, V, W, U any](job *Job, at site, op string, in, table *rdd.Node, how func(*tableJoin[K, V, W, U])) Keyed[K, U] {
-	j := &tableJoin[K, V, W, U]{key: in.Key, val: in.Val, out: codec[U](job, at)}
+func joinTable[K, V, W, U any](job *Job, at rdd.Site, op string, in, table *rdd.Node, how func(*tableJoin[K, V, W, U])) Keyed[K, U] {
+	j := &tableJoin[K, V, W, U]{key: in.Key, val: in.Val, out: rdd.CodecOf[U](job.b, at)}
 	how(j)
-	return Keyed[K, U]{job, job.add(at, &rdd.Node{
+	return keyed[K, U](job, job.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: op, In: []*rdd.Node{in}, Key: j.key, Val: j.out,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](j.key, j.val)},
 			New:    func() rdd.Reducer { return &tableJoiner[K, V, W, U]{tableJoin: j} },
 			Tables: []*rdd.Node{table},
 		},
-	})}
+	}))
 }
 
 // tableJoin is one of inner and left.

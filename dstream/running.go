@@ -28,7 +28,7 @@ func Expire(d time.Duration) RunningOption {
 	return func(o *runningOptions) { o.expire = d }
 }
 
-func runningSettings(j *Job, at site, name string, list []RunningOption) (o runningOptions, facts string) {
+func runningSettings(j *Job, at rdd.Site, name string, list []RunningOption) (o runningOptions, facts string) {
 	for _, set := range list {
 		set(&o)
 	}
@@ -45,7 +45,7 @@ func runningSettings(j *Job, at site, name string, list []RunningOption) (o runn
 }
 
 // noExpire refuses Expire for an operator that has its own way of forgetting.
-func (o runningOptions) noExpire(j *Job, at site, instead string) {
+func (o runningOptions) noExpire(j *Job, at rdd.Site, instead string) {
 	if o.expire != 0 {
 		j.mistakef(at, "Expire belongs to RunningCount and RunningReduce; %s", instead)
 	}
@@ -78,18 +78,18 @@ func (o runningOptions) renew(ctx *rdd.Context, rows []int32) {
 // RunningCount counts the rows of each key since the job began, in state under name. Each batch gives the new counts of the keys that
 // it had rows of, in order of first appearance.
 func (s Keyed[K, V]) RunningCount(name string, opts ...RunningOption) Keyed[K, int64] {
-	at := caller()
+	at := rdd.Caller()
 	o, facts := runningSettings(s.job, at, name, opts)
-	c := ops.NewCounting[K](s.node.Key, codec[int64](s.job, at))
+	c := ops.NewCounting[K](s.node().Key, rdd.CodecOf[int64](s.job.b, at))
 	start := initialOf[K, int64](s.job, at, o, c.Key, c.Val)
-	return Keyed[K, int64]{s.job, s.job.add(at, start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node}, Key: c.Key, Val: c.Val,
+	return keyed[K, int64](s.job, s.job.b.Add(at, start.extend(&rdd.Node{
+		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node()}, Key: c.Key, Val: c.Val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{c.Input()},
 			New:    func() rdd.Reducer { return &runningCounter[K]{c, o, start} },
 			State:  true, StateKey: c.Key, StateVal: c.Val, Facts: facts,
 		},
-	}))}
+	})))
 }
 
 type runningCounter[K any] struct {
@@ -134,19 +134,19 @@ func (r *runningCounter[K]) emitKeys(in []arrow.Record, k *row.Keys) ([]K, error
 // RunningReduce combines all values of each key since the job began by f, which must be associative, in state under name. Each batch
 // gives the new values of the keys that it had rows of, in order of first appearance.
 func (s Keyed[K, V]) RunningReduce(name string, f func(a, b V) V, opts ...RunningOption) Keyed[K, V] {
-	at := caller()
-	need(s.job, at, "RunningReduce", f == nil)
+	at := rdd.Caller()
+	s.job.b.Need(at, "RunningReduce", f == nil)
 	o, facts := runningSettings(s.job, at, name, opts)
-	r := ops.NewReduction[K](s.node.Key, s.node.Val, f)
+	r := ops.NewReduction[K](s.node().Key, s.node().Val, f)
 	start := initialOf[K, V](s.job, at, o, r.Key, r.Val)
-	return Keyed[K, V]{s.job, s.job.add(at, start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node}, Key: r.Key, Val: r.Val,
+	return keyed[K, V](s.job, s.job.b.Add(at, start.extend(&rdd.Node{
+		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node()}, Key: r.Key, Val: r.Val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{r.Input()},
 			New:    func() rdd.Reducer { return &runningReducer[K, V]{ops.BatchReducer[K, V]{Reduction: r}, o, start} },
 			State:  true, StateKey: r.Key, StateVal: r.Val, Facts: facts,
 		},
-	}))}
+	})))
 }
 
 type runningReducer[K, V any] struct {

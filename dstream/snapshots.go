@@ -12,22 +12,22 @@ import (
 // Snapshots are all keys with their states in each batch, empty ones included, of the operator that keeps state directly before it:
 // RunningCount, RunningReduce or Stateful. Keys come in order of their encodings. A batch costs as much as all keys together.
 func (s Keyed[K, V]) Snapshots[S any]() Keyed[K, S] {
-	at := caller()
-	if s.node.Kind != rdd.Wide || !s.node.Wide.State {
-		s.job.mistakef(at, "Snapshots belongs directly behind an operator that keeps state; %s keeps none", s.node.Op)
-	} else if c := s.node.Wide.StateVal; c != nil && c.Type() != reflect.TypeFor[S]() {
-		s.job.mistakef(at, "Snapshots[%s]: the states of %s %q are %s", reflect.TypeFor[S](), s.node.Op, s.node.Name, c.Type())
+	at, n := rdd.Caller(), s.node()
+	if n.Kind != rdd.Wide || !n.Wide.State {
+		s.job.mistakef(at, "Snapshots belongs directly behind an operator that keeps state; %s keeps none", n.Op)
+	} else if c := n.Wide.StateVal; c != nil && c.Type() != reflect.TypeFor[S]() {
+		s.job.mistakef(at, "Snapshots[%s]: the states of %s %q are %s", reflect.TypeFor[S](), n.Op, n.Name, c.Type())
 	}
-	return snapshots[K, S](s.job, at, s.node)
+	return snapshots[K, S](s.job, at, n)
 }
 
 // All is the whole table in each batch, empty ones included, in order of the keys' encodings. A batch costs as much as all keys together; Changes
 // costs what changes.
-func (t Table[K, V]) All() Keyed[K, V] { return snapshots[K, V](t.job, caller(), t.node) }
+func (t Table[K, V]) All() Keyed[K, V] { return snapshots[K, V](t.job, rdd.Caller(), t.node) }
 
-func snapshots[K, S any](j *Job, at site, of *rdd.Node) Keyed[K, S] {
-	val := codec[S](j, at)
-	return Keyed[K, S]{j, j.add(at, &rdd.Node{
+func snapshots[K, S any](j *Job, at rdd.Site, of *rdd.Node) Keyed[K, S] {
+	val := rdd.CodecOf[S](j.b, at)
+	return keyed[K, S](j, j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "snapshots", In: []*rdd.Node{of}, Key: of.Key, Val: val,
 		Wide: &rdd.WideSpec{
 			Inputs:  []rdd.Input{{Schema: ops.ValSchema(of.Key), New: func() rdd.Writer { return dropper{} }}},
@@ -35,7 +35,7 @@ func snapshots[K, S any](j *Job, at site, of *rdd.Node) Keyed[K, S] {
 			Tables:  []*rdd.Node{of},
 			OnEmpty: true,
 		},
-	})}
+	}))
 }
 
 // dropper sends nothing: what is read is the table.

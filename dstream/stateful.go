@@ -76,20 +76,20 @@ func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 // Calls of timers come before the batch's rows, in order of due time and then key; calls with values come in order of
 // the keys' first appearance. Options: InitialState.
 func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, st *State[S]) []U, opts ...RunningOption) Keyed[K, U] {
-	at := caller()
-	need(s.job, at, "Stateful", f == nil)
+	at := rdd.Caller()
+	s.job.b.Need(at, "Stateful", f == nil)
 	settings, _ := runningSettings(s.job, at, name, opts)
 	settings.noExpire(s.job, at, "use State.ExpireAfter")
-	o := &stateful[K, V, S, U]{key: s.node.Key, val: s.node.Val, state: codec[S](s.job, at), out: codec[U](s.job, at), f: f}
+	o := &stateful[K, V, S, U]{key: s.node().Key, val: s.node().Val, state: rdd.CodecOf[S](s.job.b, at), out: rdd.CodecOf[U](s.job.b, at), f: f}
 	o.start = initialOf[K, S](s.job, at, settings, o.key, o.state)
-	return Keyed[K, U]{s.job, s.job.add(at, o.start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "stateful", Name: name, In: []*rdd.Node{s.node}, Key: o.key, Val: o.out,
+	return keyed[K, U](s.job, s.job.b.Add(at, o.start.extend(&rdd.Node{
+		Kind: rdd.Wide, Op: "stateful", Name: name, In: []*rdd.Node{s.node()}, Key: o.key, Val: o.out,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](o.key, o.val)},
 			New:    func() rdd.Reducer { return &statefulReducer[K, V, S, U]{stateful: o} },
 			State:  true, StateKey: o.key, StateVal: o.state,
 		},
-	}))}
+	})))
 }
 
 type stateful[K, V, S, U any] struct {

@@ -20,8 +20,8 @@ func (s *Shared[T]) Get() T { return s.v }
 // hash is part of the plan (P21). It is the way for files, clocks and settings into functions of a job. T must survive
 // encoding as CBOR: exported fields, maps, slices and scalars.
 func Value[T any](job *Job, name string, f func() T) *Shared[T] {
-	at, s := caller(), &Shared[T]{}
-	need(job, at, "Value", f == nil)
+	at, s := rdd.Caller(), &Shared[T]{}
+	job.b.Need(at, "Value", f == nil)
 	if name == "" {
 		job.mistakef(at, "a shared value needs a name")
 	}

@@ -42,6 +42,13 @@ type Spec struct {
 // PlanText is Spec.Text.
 func (s *Spec) PlanText() string { return s.Text }
 
+// Renamed is the same source under another name.
+func (s *Spec) Renamed(name string) rdd.Leaf {
+	c := *s
+	c.Name = name
+	return &c
+}
+
 // NewDecoder is Spec.Decoder().
 func (s *Spec) NewDecoder() rdd.Decoder { return s.Decoder() }
 
