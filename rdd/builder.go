@@ -157,6 +157,14 @@ func (b *Builder) Plan(values []Value) (*Plan, error) {
 	return p, nil
 }
 
+// mistaken is all Mistakes so far, nil if there are none.
+func (b *Builder) mistaken() error {
+	if b = b.whole(); len(b.mistakes) > 0 {
+		return b.sorted()
+	}
+	return nil
+}
+
 func (b *Builder) checkNames() {
 	first := map[string]*Node{}
 	for _, n := range b.nodes {

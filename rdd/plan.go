@@ -38,6 +38,7 @@ type Node struct {
 	Outlet Outlet        // Sink
 	Dead   *Node         // Source: the sink node that takes records that could not be decoded
 	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
+	Held   any           // Wide without inputs: its rows, a slice, for those who want them as they are
 	Room   int           // with Expand: how many nodes it may build for a batch; 0: FragmentRoom
 
 	Out []*Node // consumers, ascending by ID; filled by Plan.Build
