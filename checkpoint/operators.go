@@ -34,8 +34,9 @@ func (s *Store) SetOperators(ops []Operator, drop []string) error {
 		}
 	}
 	e := &entry{Operators: &operators{Set: next, Dropped: dropped}}
-	without := func(name string) bool { return slices.Contains(dropped, name) }
-	if len(next) > 0 && len(slices.DeleteFunc(holding, without)) == 0 {
+	goesOn := func(name string) bool { return !slices.Contains(dropped, name) }
+	// An operator that goes on may have no file yet (--checkpoint-every): its state is what lineage makes of the batches until now.
+	if len(next) > 0 && !slices.ContainsFunc(holding, goesOn) && !slices.ContainsFunc(have, func(h Operator) bool { return goesOn(h.Name) }) {
 		if err := s.beginState(e); err != nil {
 			return err
 		}
