@@ -90,7 +90,7 @@ func compile(t reflect.Type) (*Codec, error) {
 		fields[i] = col.field
 	}
 	c.schema = arrow.NewSchema(fields, nil)
-	c.text = fieldsText(fields)
+	c.text = FieldsText(fields)
 	c.compileKey()
 	c.defErr = errors.Join(k.defErrs...)
 	return c, nil

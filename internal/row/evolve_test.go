@@ -248,7 +248,7 @@ func FuzzParseFields(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := ParseFields(fieldsText(fields))
+		again, err := ParseFields(FieldsText(fields))
 		if err != nil || !slices.EqualFunc(fields, again, arrow.Field.Equal) {
 			t.Errorf("%q is %v, then %v (%v)", text, fields, again, err)
 		}
