@@ -62,7 +62,7 @@ func (m *modelJob) open() {
 func (m *modelJob) setOperators(drop []string) {
 	var ops []Operator
 	for _, name := range m.ops {
-		ops = append(ops, Operator{name, "map", "value: utf8", "value: int64"})
+		ops = append(ops, Operator{Name: name, Op: "map", Key: "value: utf8", Val: "value: int64"})
 	}
 	ok(m.t, m.s.SetOperators(ops, drop))
 }

@@ -27,7 +27,7 @@ type stateRow struct {
 // key, where not "", chooses one row: a scalar key as it is, a struct's as a JSON object. It works without the program: the columns say what they
 // are. The whole operator is held in memory.
 func (in *Inspection) Dump(w io.Writer, operator, key string) error {
-	if !slices.ContainsFunc(in.Operators, func(o Operator) bool { return o.Name == operator }) {
+	if in.operator(operator) == nil {
 		return fmt.Errorf("checkpoint %s has no operator %q; it has %s", in.dir, operator, in.operatorNames())
 	}
 	rows, err := in.stateRows(operator)
@@ -102,7 +102,11 @@ func (in *Inspection) stateRows(operator string) ([]stateRow, error) {
 			if rec == nil {
 				continue
 			}
-			if err := applyRows(live, rec); err != nil {
+			rec, err = widened(in.operator(operator), rec)
+			if err == nil {
+				err = applyRows(live, rec)
+			}
+			if err != nil {
 				return nil, &damage{d.File, s.Off, err.Error()}
 			}
 		}

@@ -25,8 +25,10 @@ var planted = []struct{ fault, test string }{
 	{"P15-prune", "TestChainModel"},
 	{"P15-sum", "TestStateFlips"},
 	{"P18-journal", "TestScripts/prune"},
+	{"P19-default", "TestScripts/schemas"},
 	{"P19-schema", "TestScripts/operators"},
 	{"P19-tables", "TestScripts/operators"},
+	{"P19-tools", "TestToolsReadBothVersions"},
 }
 
 // TestRed runs each of these tests with its fault switched on: it must fail.

@@ -1,6 +1,9 @@
 package checkpoint
 
-import "github.com/millrace/millrace/rdd"
+import (
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
 
 // Plan is the plan record of a batch: all that decides its bytes (P1). Placement is not in it.
 type Plan struct {
@@ -88,4 +91,10 @@ type Operator struct {
 	Op   string `cbor:"2,keyasint"`
 	Key  string `cbor:"3,keyasint"` // row.Codec.Text of the key
 	Val  string `cbor:"4,keyasint"`
+
+	// Added are columns of the state that came after the first version of its type, in the order in which they came, and what rows of older files hold in
+	// them. SetOperators fills it.
+	Added []row.Default `cbor:"5,keyasint,omitempty"`
+	// Defaults are what the program says of all its columns. They count for columns that come with this program, and are not recorded otherwise.
+	Defaults []row.Default `cbor:"-"`
 }

@@ -241,7 +241,7 @@ func (e *engine) openStore(ctx context.Context) error {
 	if err := st.SetOperators(operatorsOf(e.plan), e.cfg.Drop); err != nil {
 		return err
 	}
-	rec.Deltas = st.Deltas()
+	rec.Deltas, rec.Operators = st.Deltas(), st.Operators()
 	for _, v := range e.plan.Values {
 		if err := st.PutValue(v.Hash, v.Name, v.Data); err != nil {
 			return err
@@ -327,7 +327,11 @@ func operatorsOf(p *rdd.Plan) []checkpoint.Operator {
 	}
 	for _, n := range p.Wides {
 		for _, s := range n.Stores() {
-			ops = append(ops, checkpoint.Operator{Name: s.Name, Op: n.Op + strings.TrimPrefix(s.Name, n.Name), Key: text(s.Key), Val: text(s.Val)})
+			o := checkpoint.Operator{Name: s.Name, Op: n.Op + strings.TrimPrefix(s.Name, n.Name), Key: text(s.Key), Val: text(s.Val)}
+			if s.Val != nil {
+				o.Defaults = s.Val.Defaults()
+			}
+			ops = append(ops, o)
 		}
 	}
 	return ops

@@ -52,13 +52,15 @@ type sealed struct {
 	due    int64
 }
 
-// newPart makes empty tables at version 0.
-func newPart(p *rdd.Plan, l *rdd.Layout, n int) *part {
+// newPart makes empty tables at version 0. older says what rows of older files hold in columns that came later.
+func newPart(p *rdd.Plan, l *rdd.Layout, n int, older map[string][]row.Default) *part {
 	x := &part{n: n}
 	x.from, x.until = l.GroupsOf(n)
 	for _, node := range p.Wides {
 		for _, s := range node.Stores() {
-			x.tables = append(x.tables, &keyed{node: node, store: s, table: state.New(s.Key, s.Val, 0)})
+			k := &keyed{node: node, store: s, table: state.New(s.Key, s.Val, 0)}
+			k.table.Older(older[s.Name])
+			x.tables = append(x.tables, k)
 		}
 	}
 	return x

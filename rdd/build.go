@@ -70,6 +70,11 @@ func (p *Plan) check(n *Node) error {
 	if what := missing(n); what != "" {
 		return fmt.Errorf("%s: %s %q lacks its %s", n.Site, n.Op, n.Name, what)
 	}
+	for _, s := range n.Stores() {
+		if err := s.Val.CheckDefaults(); err != nil {
+			return fmt.Errorf("%s: state of %s %q: %w", n.Site, n.Op, s.Name, err)
+		}
+	}
 	return nil
 }
 

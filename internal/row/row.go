@@ -22,6 +22,7 @@ type Codec struct {
 	text       string
 	scalar     bool
 
+	defErr   error
 	keyErr   error
 	keys     []keyPart
 	keyWidth int  // 0: not fixed

@@ -24,6 +24,7 @@ const dead = 0x80
 type Table struct {
 	key, val *row.Codec
 	schema   *arrow.Schema
+	older    []row.Default // of columns that rows of older files lack
 	version  int64
 
 	index index
