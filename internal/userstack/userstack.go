@@ -16,6 +16,7 @@ var enginePackages = []string{
 // describing are the prefixes of functions that stand between a job function and the nodes of its plan.
 var describing = []string{
 	"github.com/millrace/millrace/dstream.", "github.com/millrace/millrace/rdd.", "github.com/millrace/millrace/internal/ops.",
+	"github.com/millrace/millrace/source.", // Read
 }
 
 // Line is the user's line that called into the packages that describe plans, "" if there is none.
