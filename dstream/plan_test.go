@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
 	"github.com/millrace/millrace/internal/goldentest"
+	"github.com/millrace/millrace/rdd"
 )
 
 // The plan's text of every operator is a promise: a batch that is planned belongs to the program with that text (P1). Whoever changes
@@ -21,6 +22,7 @@ func TestPlanOfVocabulary(t *testing.T) {
 		keyed := words.KeyBy(dstream.Self)
 		byKey(keyed, words.KeyBy(func(s string) string { return s[:1] }).MapValues(func(s string) int64 { return int64(len(s)) }))
 		states(words, keyed)
+		perBatch(words, keyed)
 	})
 	plan, err := job.Plan()
 	if err != nil {
@@ -32,6 +34,15 @@ func TestPlanOfVocabulary(t *testing.T) {
 			t.Errorf("the site is not the user's: %q", l)
 		}
 	}
+}
+
+// perBatch has what is built for each batch: it takes numbers for 64 operators each.
+func perBatch(s dstream.Stream[string], k dstream.Keyed[string, string]) {
+	s.Transform(func(_ dstream.BatchInfo, r rdd.RDD[string]) rdd.RDD[int64] { return r.Count() }).To(dstreamtest.Sink("transform"))
+	k.TransformWith(k, func(_ dstream.BatchInfo, r, _ rdd.Keyed[string, string]) rdd.Keyed[string, int64] {
+		return r.CountByKey()
+	}).
+		To(dstreamtest.Sink("transformWith"))
 }
 
 // unkeyed has each operator on rows once.

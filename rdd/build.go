@@ -19,7 +19,7 @@ func (p *Plan) Build() error {
 	p.transforms = nil
 	p.reserve()
 	for i, n := range p.Nodes {
-		n.ID, n.Out = i, nil
+		n.ID, n.Out, n.owned = i, nil, true
 	}
 	var mistakes []error
 	for _, n := range p.Nodes {

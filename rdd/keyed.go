@@ -86,6 +86,6 @@ func (r Keyed[K, V]) Name(name string) Keyed[K, V] {
 		r.b.Mistakef(Caller(), "%s %q keeps its state under that name; Name cannot change it", r.node.Op, r.node.Name)
 		return r
 	}
-	r.node.rename(name)
+	r.b.rename(r.node, name)
 	return r
 }

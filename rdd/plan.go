@@ -42,6 +42,8 @@ type Node struct {
 	Room   int           // with Expand: how many nodes it may build for a batch; 0: FragmentRoom
 
 	Out []*Node // consumers, ascending by ID; filled by Plan.Build
+
+	owned bool // by a plan, the job's or a batch's: nothing may be changed in it
 }
 
 // Plan is a whole job. Build fills what follows from Nodes.
@@ -74,7 +76,7 @@ type Plan struct {
 type Value struct {
 	Name string
 	Hash [32]byte
-	Data []byte // canonical CBOR
+	Data []byte // canonical CBOR; of pinned rows, their record batch
 }
 
 // Leaf is what a source node needs of its connector; *source.Spec implements it.

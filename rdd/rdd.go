@@ -91,7 +91,7 @@ func (r RDD[T]) Union(others ...RDD[T]) RDD[T] {
 
 // Name gives the operator behind r a name, for the plan and the screen. A source gets it in place of its own.
 func (r RDD[T]) Name(name string) RDD[T] {
-	r.node.rename(name)
+	r.b.rename(r.node, name)
 	return r
 }
 
@@ -99,7 +99,11 @@ func (r RDD[T]) Name(name string) RDD[T] {
 type renamed interface{ Renamed(name string) Leaf }
 
 // rename names a node; a source's connector is told too.
-func (n *Node) rename(name string) {
+func (b *Builder) rename(n *Node, name string) {
+	if n.owned {
+		b.Mistakef(Caller(), "%s%s has a name where it comes from; name what is built of it", n.Op, quoted(n.Name))
+		return
+	}
 	n.Name = name
 	if leaf, ok := n.Leaf.(renamed); ok {
 		n.Leaf = leaf.Renamed(name)
