@@ -93,7 +93,7 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer) *cobra.Com
 			}
 			switch {
 			case f.explain:
-				plan, err := buildPlan(job, cfg, nil)
+				plan, err := buildPlan(c.Context(), job, cfg, nil)
 				if err != nil {
 					return err
 				}

@@ -31,7 +31,7 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 	if err != nil {
 		return nil, err
 	}
-	plan, err := buildPlan(job, cfg, nil)
+	plan, err := buildPlan(ctx, job, cfg, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 }
 
 // buildPlan runs the job function. Its mistakes are the user's.
-func buildPlan(job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Plan, error) {
+func buildPlan(ctx context.Context, job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Plan, error) {
 	o := dstream.JobOptions{Name: cfg.Name}
 	if cfg.OnBadRecord != "stop" {
 		o.DeadLetter = sink.DeadLettersStderr
@@ -90,6 +90,8 @@ func buildPlan(job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Pl
 	}
 	if w != nil {
 		o.Executor, o.Values = true, w.Values
+	} else {
+		o.Compute = computes(ctx, cfg)
 	}
 	j := dstream.NewJob(o)
 	j.Describe(job)

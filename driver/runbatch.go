@@ -32,6 +32,23 @@ func RunBatch(ctx context.Context, cfg Config, f func(ctx context.Context) error
 	return f(rdd.WithRunner(ctx, newLocalRunner(cfg, m.slots)))
 }
 
+// pinParts is how many partitions the data that a job pins is computed in. It is the same everywhere: the order of the rows follows from it, and the
+// rows are part of the plan (P21).
+const pinParts = 8
+
+// computes is what a job computes bounded data with while it is built (dstream.Pin).
+func computes(ctx context.Context, cfg Config) func(func(context.Context) error) error {
+	return func(f func(context.Context) error) error {
+		cfg, m, err := cfg.fill()
+		if err != nil {
+			return err
+		}
+		r := newLocalRunner(cfg, max(m.slots, 1))
+		r.reduce = pinParts
+		return f(rdd.WithRunner(ctx, r))
+	}
+}
+
 // localRunner computes bounded plans in this process (rdd.Runner). It keeps nothing between runs.
 type localRunner struct {
 	slots, reduce int

@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,10 @@ type JobOptions struct {
 	// never calls its function (P21).
 	Values   []rdd.Value
 	Executor bool
+
+	// Compute calls f with a context in which bounded data can be computed (rdd.WithRunner), for Pin on the driver. nil: only rows that
+	// the program has in memory can be pinned.
+	Compute func(f func(ctx context.Context) error) error
 
 	// DeadLetter is the sink for records of a source that could not be decoded, where the job does not say one (P13). nil: they are
 	// counted and dropped.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/records"
@@ -44,6 +45,9 @@ type delta struct {
 // New builds the job and makes a runner for it.
 func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 	o.Reduce, o.Lanes = max(o.Reduce, 1), max(o.Lanes, 1)
+	if o.Job.Compute == nil {
+		o.Job.Compute = compute
+	}
 	job := dstream.NewJob(o.Job)
 	build(job)
 	plan, err := job.Plan()
@@ -60,6 +64,11 @@ func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 	}
 	r.fresh()
 	return r, nil
+}
+
+// compute is what jobs compute pinned data with.
+func compute(f func(context.Context) error) error {
+	return driver.RunBatch(context.Background(), driver.Config{Name: "test", Master: "local[2]"}, f)
 }
 
 // fresh makes empty tables at version 0.
