@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,6 +57,10 @@ type Config struct {
 	Cuts          []Cut         // tests: the ranges of each batch; the job stops behind them
 	Debug         bool          // tests: rows go through columns between all operators (P24)
 	BlockBytes    int64         // executor.Config.BlockBytes
+
+	// Start, where not nil, starts the executors of procs in place of child processes, and returns the driver's end: for tests that keep executors in
+	// their own process and end them as they like. x is complete but for who serves x.Listen. nil: child processes.
+	Start func(ctx context.Context, x executor.Config) (executor.Conn, error)
 
 	Args  []string     // for child processes and executors: the job's arguments; nil: os.Args[1:]. They set the job's own flags there
 	Env   []string     // more environment for child processes

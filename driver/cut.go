@@ -13,6 +13,7 @@ type Cut struct {
 	Batch int64                       `json:"batch,omitempty"` // 0: one after the line before
 	Until map[string]map[string]int64 `json:"until"`           // source -> partition key -> offset; partitions left out stay where they are
 	Time  int64                       `json:"time,omitempty"`  // batch time, µs; 0: as otherwise
+	Final bool                        `json:"final,omitempty"` // the batch closes the job (P30)
 }
 
 // planReady launches what may run: batches that were planned before this driver first, then new ones.
@@ -186,7 +187,7 @@ func (m *machine) planScripted() bool {
 	if c.Time > 0 {
 		at = m.after(c.Time)
 	}
-	m.plan(at, ranges, false)
+	m.plan(at, ranges, c.Final)
 	return true
 }
 

@@ -36,7 +36,7 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 		return nil, err
 	}
 	e := &engine{
-		cfg: cfg, master: m, log: cfg.Log, clock: cfg.Clock, plan: plan,
+		cfg: cfg, job: job, master: m, log: cfg.Log, clock: cfg.Clock, plan: plan,
 		inputs: map[string]source.Connector{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{},
 		events: make(chan event, eventQueue), frames: make(chan appendFrame, frameQueue), done: make(chan report, 1), asks: make(chan chan<- Status),
 	}

@@ -33,6 +33,7 @@ const (
 //	discovery, timer, janitor   ┘
 type engine struct {
 	cfg     Config
+	job     func(*dstream.Job)
 	master  master
 	log     *slog.Logger
 	clock   clock.Clock

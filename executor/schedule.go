@@ -143,6 +143,9 @@ func (e *core) complete(t *task, res *taskResult) {
 		r.kept += bytesOf(t.blocks)
 		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters})
 		e.ship(t)
+		if e.cfg.Done != nil {
+			e.cfg.Done(t.id, r.key.batch)
+		}
 		fault.Crash("exec-mid-batch")
 	}
 	switch t.node.Kind {
