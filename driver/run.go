@@ -84,8 +84,30 @@ func (e *engine) run(ctx context.Context) error {
 	// The workers outlive ctx: its end means to drain, and draining needs them.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	workers, inner := errgroup.WithContext(inner)
+	err := e.begin(inner, workers)
+	if err == nil {
+		err = e.loop(ctx, inner)
+	}
+	return e.end(err, cancel, workers)
+}
+
+// begin starts the workers and the first executors. end has to follow, whatever it returns.
+func (e *engine) begin(inner context.Context, workers *errgroup.Group) error {
 	e.group = &errgroup.Group{}
-	err := e.runWith(ctx, inner, workers)
+	workers.Go(func() error { return e.writeLog(inner) })
+	workers.Go(func() error { return e.keep(inner) })
+	e.startInputs(inner, workers)
+	if e.cfg.HTTP != "" {
+		if err := e.serveHTTP(inner, workers); err != nil {
+			return err
+		}
+	}
+	return e.startFleet(inner, workers)
+}
+
+// end stops everything that begin has started, and waits for it. It returns err, or else what the workers have to say.
+func (e *engine) end(err error, cancel context.CancelFunc, workers *errgroup.Group) error {
+	e.tellBad(e.clock.Now())
 	e.stopExecutors(err)
 	cancel()
 	_ = e.group.Wait()
@@ -97,23 +119,6 @@ func (e *engine) run(ctx context.Context) error {
 		err = werr
 	}
 	return err
-}
-
-// runWith starts the workers and loops.
-func (e *engine) runWith(ctx, inner context.Context, workers *errgroup.Group) error {
-	workers.Go(func() error { return e.writeLog(inner) })
-	workers.Go(func() error { return e.keep(inner) })
-	e.startInputs(inner, workers)
-	if e.cfg.HTTP != "" {
-		if err := e.serveHTTP(inner, workers); err != nil {
-			return err
-		}
-	}
-	if err := e.startFleet(inner, workers); err != nil {
-		return err
-	}
-	defer func() { e.tellBad(e.clock.Now()) }()
-	return e.loop(ctx, inner)
 }
 
 // loop is the step goroutine.
