@@ -229,6 +229,11 @@ func (e *engine) openStore(ctx context.Context) error {
 		return err
 	}
 	e.dir = abs
+	if e.shared != "" {
+		if e.unclaim, err = claim(e.dir, e.cfg.Name); err != nil {
+			return err
+		}
+	}
 	st, rec, err := checkpoint.Open(e.dir, checkpoint.Options{Log: e.log, Clock: e.clock, Job: e.cfg.Name, Volatile: e.shared == ""})
 	if err != nil {
 		return err
@@ -428,6 +433,9 @@ func (e *engine) close() error {
 	}
 	if e.shared == "" && e.dir != "" {
 		errs = append(errs, os.RemoveAll(e.dir))
+	}
+	if e.unclaim != nil {
+		e.unclaim()
 	}
 	return errors.Join(errs...)
 }

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/checkpoint"
-	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/fault"
@@ -45,7 +44,9 @@ type engine struct {
 	nonce   string
 	inputs  map[string]source.Connector
 	outputs map[string]sink.Output
+	unclaim func() // gives the claim on the checkpoint back; nil: none
 	machine *machine
+	running *Running
 	fleet   fleet
 
 	events chan event
@@ -66,29 +67,6 @@ type engine struct {
 type connected struct {
 	joined
 	conn executor.Conn
-}
-
-// Run runs a job until its input ends, ctx is done (then it drains: the running batch is finished and recorded), or it fails. Mistakes in
-// settings and job are reported before anything runs.
-func Run(ctx context.Context, job func(*dstream.Job), cfg Config) error {
-	e, err := prepare(ctx, job, cfg)
-	if err != nil {
-		return err
-	}
-	err = e.run(ctx)
-	return errors.Join(err, e.close())
-}
-
-// run starts what the engine is made of and steps the machine until it stops.
-func (e *engine) run(ctx context.Context) error {
-	// The workers outlive ctx: its end means to drain, and draining needs them.
-	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	workers, inner := errgroup.WithContext(inner)
-	err := e.begin(inner, workers)
-	if err == nil {
-		err = e.loop(ctx, inner)
-	}
-	return e.end(err, cancel, workers)
 }
 
 // begin starts the workers and the first executors. end has to follow, whatever it returns.
@@ -123,7 +101,7 @@ func (e *engine) end(err error, cancel context.CancelFunc, workers *errgroup.Gro
 
 // loop is the step goroutine.
 func (e *engine) loop(ctx, inner context.Context) error {
-	draining := ctx.Done()
+	ended, asked := ctx.Done(), e.running.drains
 	if stopped, err := e.perform(inner, e.machine.start(e.now())); stopped {
 		return err
 	}
@@ -134,9 +112,13 @@ func (e *engine) loop(ctx, inner context.Context) error {
 		case <-e.alarm:
 			e.alarm, e.alarmAt = nil, 0
 			ev = tick{}
-		case <-draining:
-			draining = nil
-			ev = drain{}
+		case <-ended:
+			ended, ev = nil, drain{}
+		case <-asked:
+			asked, ev = nil, drain{}
+		case <-e.running.quits:
+			_, _ = e.step(inner, abort{ErrAborted.Error()})
+			return ErrAborted
 		case ask := <-e.asks:
 			ask <- e.status()
 			continue
@@ -164,6 +146,7 @@ func (e *engine) step(ctx context.Context, ev event) (stopped bool, err error) {
 	}
 	began := e.clock.Now()
 	acts := e.machine.step(began.UnixMicro(), ev)
+	e.running.state.Store(int32(stateOf(e.machine.phase)))
 	if len(acts) == 0 {
 		return false, nil
 	}
