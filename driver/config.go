@@ -62,6 +62,8 @@ type Config struct {
 	Log   *slog.Logger // nil: text on standard error
 	Clock clock.Clock  // nil: the machine's
 	Stats *Stats       // filled while the job runs; nil: none
+	// Listeners hear what happens, in this process.
+	Listeners []Listener
 	// ExecutorStats counts what in-process executors do, for tests; nil: none.
 	ExecutorStats *executor.Stats
 }

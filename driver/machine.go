@@ -37,6 +37,8 @@ type setup struct {
 	respawn   bool  // replace lost executors
 	lease     int64 // µs without a message after which an executor is lost, 0 for never
 	every     int   // --checkpoint-every
+
+	heard bool // somebody listens to what happens
 }
 
 // phase is how far the machine is in its life.

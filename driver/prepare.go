@@ -392,6 +392,7 @@ func (e *engine) setup(layout rdd.Layout) setup {
 		interval: e.cfg.Interval.Microseconds(), depth: e.cfg.Depth, maxRate: e.cfg.MaxRate, retries: e.cfg.Retries, batches: e.cfg.Batches,
 		caughtUp: e.cfg.UntilCaughtUp, finish: e.cfg.Finish, finishPlanned: e.cfg.FinishPlanned, acceptMixed: e.cfg.AcceptMixed,
 		adopt: e.cfg.SinkAdopt, executors: e.master.executors, respawn: e.master.kind == masterProcs, every: e.cfg.CheckpointEvery,
+		heard: len(e.cfg.Listeners) > 0,
 	}
 	if e.cfg.Asap {
 		s.interval = 0

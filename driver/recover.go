@@ -66,6 +66,7 @@ func (m *machine) onAssigned(from string, a *executor.Assigned) {
 	}
 	m.phase, m.began = running, m.now
 	m.note("info", "job runs", "batch", m.committed, "planned", len(m.todo), "executors", len(m.members), "partitions", m.active.Reduce)
+	m.tell(JobStarted{At: at(m.now), Committed: m.committed, Planned: len(m.todo), Executors: len(m.members)})
 	m.resolveProgram()
 }
 

@@ -48,6 +48,7 @@ type engine struct {
 	machine *machine
 	running *Running
 	fleet   fleet
+	hearers *audience
 
 	events chan event
 	frames chan appendFrame
@@ -189,6 +190,8 @@ func (e *engine) perform(ctx context.Context, acts []action) (stopped bool, err 
 			e.reported(a)
 		case replay:
 			e.replay(ctx, a)
+		case tell:
+			e.tell(a.what)
 		case finished:
 			if err := e.store.Finish(); err != nil {
 				return true, err
@@ -271,6 +274,9 @@ func (e *engine) reported(r report) {
 	e.cfg.Stats.addBatch(e.clock.Now(), r)
 	e.log.Debug("batch committed", "batch", r.batch, "rows", r.rows, "took", time.Duration(r.micros)*time.Microsecond)
 	e.summarize(r)
+	if r.told.Batch > 0 {
+		e.tell(r.told)
+	}
 	select {
 	case e.done <- r:
 	default: // the janitor is busy; it takes the next

@@ -42,7 +42,7 @@ func stateOf(p phase) State {
 	return Draining
 }
 
-// Running is a job that was started. Its methods may be called from any goroutine, also from a ForeachBatch function of the job itself. A job that has
+// Running is a job that was started. Its methods may be called from any goroutine, also from a ForeachBatch function or a listener of the job itself. A job that has
 // stopped does not start again: Start anew with the same Config.Checkpoint goes on where it ended.
 type Running struct {
 	e       *engine
@@ -86,6 +86,7 @@ func Start(ctx context.Context, job func(*dstream.Job), cfg Config) (*Running, e
 	if err := e.begin(inner, workers); err != nil {
 		return nil, errors.Join(e.end(err, cancel, workers), e.close())
 	}
+	e.hearers = newAudience(e)
 	r.work.Go(func() {
 		err := e.loop(ctx, inner)
 		r.last = e.status()
@@ -109,6 +110,7 @@ func newRunning(e *engine) *Running {
 func (r *Running) ended(err error) {
 	r.err = err
 	r.state.Store(int32(Stopped))
+	r.e.hearers.close(JobStopped{At: r.e.clock.Now().UTC(), Err: err})
 	close(r.done)
 }
 
@@ -124,7 +126,7 @@ func (r *Running) Abort() { r.abort() }
 func (r *Running) State() State { return State(r.state.Load()) }
 
 // AwaitTermination waits until the job has stopped and returns its error, nil for a job whose input ended or that was stopped. If ctx is done before, it
-// returns ctx's error, and the job goes on. A ForeachBatch function must not wait for its own job.
+// returns ctx's error, and the job goes on. A ForeachBatch function or a listener must not wait for its own job.
 func (r *Running) AwaitTermination(ctx context.Context) error {
 	select {
 	case <-r.done:

@@ -168,7 +168,7 @@ func TestStopFromCallback(t *testing.T) {
 func TestEndBeforeTheBeginning(t *testing.T) {
 	for want, end := range map[error]func(*driver.Running){nil: (*driver.Running).Stop, driver.ErrAborted: (*driver.Running).Abort} {
 		cfg := lifeConfig(t)
-		cfg.Master, cfg.TokenFile = "listen:127.0.0.1:0", filepath.Join(t.TempDir(), "token")
+		cfg.Master, cfg.TokenFile, cfg.LogDir = "listen:127.0.0.1:0", filepath.Join(t.TempDir(), "token"), t.TempDir()
 		if err := os.WriteFile(cfg.TokenFile, []byte("0123456789abcdef"), 0o600); err != nil {
 			t.Fatal(err)
 		}
