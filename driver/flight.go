@@ -258,12 +258,12 @@ func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
 	return r
 }
 
-// commitAloneReady writes commits that no plan has taken along for 100 ms, or when nothing more will be planned (P3).
+// commitAloneReady writes commits that no plan has taken along for 100 ms (by a clock of a test: at once), or when nothing more will be planned (P3).
 func (m *machine) commitAloneReady() {
 	if len(m.pending) == 0 || fault.Planted("P3-alone") {
 		return
 	}
-	if m.now-m.pendingAt < commitAlone && !(m.phase >= draining && len(m.flights) == 0) {
+	if m.now-m.pendingAt < m.commitWait() && !(m.phase >= draining && len(m.flights) == 0) {
 		return
 	}
 	m.append(nil)

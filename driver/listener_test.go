@@ -134,7 +134,7 @@ func TestSlowListener(t *testing.T) {
 		JobStopped:      func(driver.JobStopped) { close(stopped) },
 	}}
 	r := start(t, func(job *dstream.Job) {
-		dstream.From(job, source.Rate(1_000_000)).Count().To(sink.Console(sink.ConsoleTo(io.Discard)))
+		dstream.From(job, source.Rate(5000)).Count().To(sink.Console(sink.ConsoleTo(io.Discard)))
 	}, cfg)
 	if err := r.AwaitTermination(soon(t)); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,8 @@ type engine struct {
 	cfg     Config
 	master  master
 	log     *slog.Logger
-	clock   clock.Clock
+	clock   clock.Clock // the machine's time: for whatever waits for something outside
+	time    clock.Clock // the job's: for what the machine decides
 	plan    *rdd.Plan
 	exe     []byte // hash of the executable
 	dir     string // where state files are; "" when nothing has to survive an executor
@@ -43,6 +44,7 @@ type engine struct {
 	rec     *checkpoint.Recovered
 	nonce   string
 	inputs  map[string]source.Connector
+	looks   map[string]chan chan<- struct{} // to discovery, by source
 	outputs map[string]sink.Output
 	unclaim func() // gives the claim on the checkpoint back; nil: none
 	machine *machine
@@ -59,6 +61,7 @@ type engine struct {
 	conns   map[string]executor.Conn
 	alarm   <-chan time.Time
 	alarmAt int64
+	reads   []chan<- struct{} // closed when all that sources have is read
 	summary summary
 	bad     setAside
 	group   *errgroup.Group // receivers
@@ -121,7 +124,11 @@ func (e *engine) loop(ctx, inner context.Context) error {
 			_, _ = e.step(inner, abort{ErrAborted.Error()})
 			return ErrAborted
 		case ask := <-e.asks:
+			stopped, err := e.step(inner, tick{}) // a clock that was moved is seen first
 			ask <- e.status()
+			if stopped {
+				return err
+			}
 			continue
 		case <-inner.Done():
 			return context.Cause(inner)
@@ -145,9 +152,14 @@ func (e *engine) step(ctx context.Context, ev event) (stopped bool, err error) {
 			e.cfg.Stats.addLost()
 		}
 	}
+	if r, ok := ev.(reading); ok {
+		e.reads = append(e.reads, r.done)
+		ev = tick{}
+	}
 	began := e.clock.Now()
-	acts := e.machine.step(began.UnixMicro(), ev)
+	acts := e.machine.step(e.now(), ev)
 	e.running.state.Store(int32(stateOf(e.machine.phase)))
+	e.tellRead()
 	if len(acts) == 0 {
 		return false, nil
 	}
@@ -229,10 +241,16 @@ func (e *engine) setAlarm(at int64) {
 		return
 	}
 	e.alarmAt = at
-	e.alarm = e.clock.After(time.Duration(max(at-e.now(), 0)) * time.Microsecond)
+	if c, ok := e.time.(interface {
+		At(time.Time) <-chan time.Time
+	}); ok { // it may be moved between now and After
+		e.alarm = c.At(time.UnixMicro(at))
+		return
+	}
+	e.alarm = e.time.After(time.Duration(max(at-e.now(), 0)) * time.Microsecond)
 }
 
-func (e *engine) now() int64 { return e.clock.Now().UnixMicro() }
+func (e *engine) now() int64 { return e.time.Now().UnixMicro() }
 
 // post gives the loop an event, from another goroutine.
 func (e *engine) post(ctx context.Context, ev event) {
@@ -274,6 +292,7 @@ func (e *engine) reported(r report) {
 	e.cfg.Stats.addBatch(e.clock.Now(), r)
 	e.log.Debug("batch committed", "batch", r.batch, "rows", r.rows, "took", time.Duration(r.micros)*time.Microsecond)
 	e.summarize(r)
+	e.running.committed(r.batch)
 	if r.told.Batch > 0 {
 		e.tell(r.told)
 	}

@@ -56,6 +56,10 @@ type Running struct {
 	last    Status        // after settled
 	done    chan struct{} // closed when everything has ended
 	err     error         // after done
+
+	mu    sync.Mutex    // guards what follows
+	batch int64         // the last that is recorded
+	moved chan struct{} // closed and replaced with it
 }
 
 // Run runs a job until its input ends, ctx is done (then it drains: the running batch is finished and recorded), or it fails. Mistakes in
@@ -99,6 +103,7 @@ func Start(ctx context.Context, job func(*dstream.Job), cfg Config) (*Running, e
 func newRunning(e *engine) *Running {
 	r := &Running{
 		e: e, drains: make(chan struct{}), quits: make(chan struct{}), settled: make(chan struct{}), done: make(chan struct{}),
+		batch: e.rec.Committed, moved: make(chan struct{}),
 	}
 	r.stop = sync.OnceFunc(func() { close(r.drains) })
 	r.abort = sync.OnceFunc(func() { close(r.quits) })
@@ -110,7 +115,7 @@ func newRunning(e *engine) *Running {
 func (r *Running) ended(err error) {
 	r.err = err
 	r.state.Store(int32(Stopped))
-	r.e.hearers.close(JobStopped{At: r.e.clock.Now().UTC(), Err: err})
+	r.e.hearers.close(JobStopped{At: r.e.time.Now().UTC(), Err: err})
 	close(r.done)
 }
 

@@ -197,7 +197,7 @@ func scriptSetup(o map[string]string) setup {
 		interval: or("interval", 100) * 1000, depth: int(or("depth", 2)), maxRate: or("rate", 0), retries: int(or("retries", 4)),
 		batches: or("batches", 0), caughtUp: yes("caughtup"), finish: yes("finish"), finishPlanned: yes("finishplanned"),
 		acceptMixed: yes("mixed"), adopt: yes("adopt"), executors: int(or("executors", 1)), respawn: yes("respawn"),
-		lease: or("lease", 0) * 1000, every: int(or("stateevery", 1)), heard: yes("heard"), program: []byte("new"),
+		lease: or("lease", 0) * 1000, every: int(or("stateevery", 1)), heard: yes("heard"), byHand: yes("byhand"), program: []byte("new"),
 	}
 	u.shape = scriptShape(o)
 	u.layout = rdd.Layout{Reduce: int(or("reduce", 2)), Lanes: map[string]int{"out": int(or("lanes", 1))}}
