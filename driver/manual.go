@@ -14,7 +14,7 @@ import (
 //	clock.Advance(time.Second)   // a tick: they are a batch
 //	running.WaitBatch(ctx, 1)    // it is published and recorded
 //
-// Nothing is cut before the clock is moved. An Advance over several ticks cuts one batch, at the last of them, as a job that was held up does; move it by one interval at a time for a batch each.
+// Nothing is cut before the clock is moved. An Advance over several ticks cuts one batch, at the last of them, as a job that was held up does (and one more at each end of a window of batch time before it); move it by one interval at a time for a batch each.
 //
 // What waits for something outside goes by the machine's clock: reading, sources that make rows as time passes, time limits of callbacks, files that are rolled, reconnecting. Commits are
 // recorded at once instead of with the next plan. Executors in other processes are not held to their lease; one whose connection ends is lost as ever.
