@@ -25,6 +25,7 @@ func (m *machine) onJoined(e joined) {
 	delete(m.spawning, e.name)
 	m.failures = 0
 	m.execs[e.name] = &member{joined: e, seen: m.now}
+	m.tell(ExecutorJoined{Name: e.name, Slots: e.slots, At: at(m.now)})
 	if m.opened {
 		m.reassign = true // it gets parts at the next moment with nothing in flight
 		m.note("info", "executor joined", "executor", e.name, "slots", e.slots)
@@ -40,6 +41,7 @@ func (m *machine) onLost(e lost) {
 	}
 	delete(m.execs, e.name)
 	delete(m.spawning, e.name)
+	m.tell(ExecutorLost{Name: e.name, Why: e.err, At: at(m.now)})
 	if known && x.local {
 		m.fail("executor %s in the driver's process ended: %s", e.name, e.err)
 		return

@@ -65,8 +65,10 @@ type Config struct {
 	Args  []string     // for child processes and executors: the job's arguments; nil: os.Args[1:]. They set the job's own flags there
 	Env   []string     // more environment for child processes
 	Log   *slog.Logger // nil: text on standard error
-	Clock clock.Clock  // nil: the machine's
+	Clock clock.Clock  // the time by which the job goes; nil: the machine's. See ManualClock
 	Stats *Stats       // filled while the job runs; nil: none
+	// Listeners hear what happens, in this process.
+	Listeners []Listener
 	// ExecutorStats counts what in-process executors do, for tests; nil: none.
 	ExecutorStats *executor.Stats
 }
@@ -228,6 +230,12 @@ func (c *Config) defaults() {
 	if c.Stats == nil {
 		c.Stats = &Stats{}
 	}
+}
+
+// manual tells whether the job does not go by the machine's time.
+func (c *Config) manual() bool {
+	_, system := c.Clock.(clock.System)
+	return !system
 }
 
 // security reads the token file and names the TLS files.

@@ -55,7 +55,7 @@ func (m *machine) relaunch() bool {
 		p.Hash = planHash(&p)
 		m.append(&p)
 	}
-	m.newFlight(p, !replanned)
+	m.newFlight(p, !replanned, true)
 	return true
 }
 
@@ -214,5 +214,5 @@ func (m *machine) plan(at int64, ranges []checkpoint.Range, final bool) {
 		}
 	}
 	m.append(&p)
-	m.newFlight(p, false)
+	m.newFlight(p, false, false)
 }

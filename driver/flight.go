@@ -28,6 +28,9 @@ type flight struct {
 	attempts map[rdd.TaskID]int                // failed ones
 	retries  []retryAt
 	deltas   map[string][]checkpoint.DeltaRef // by executor
+
+	submitted int64        // when it was due
+	out       []OutputTime // sinks that have published it; kept only if somebody listens
 }
 
 // retryAt is a failed task that runs again later.
@@ -37,7 +40,8 @@ type retryAt struct {
 	task rdd.TaskID
 }
 
-func (m *machine) newFlight(p checkpoint.Plan, durable bool) *flight {
+// newFlight launches a batch; again, if an earlier driver had planned it.
+func (m *machine) newFlight(p checkpoint.Plan, durable, again bool) *flight {
 	assert.True(p.Batch == m.committed+int64(len(m.flights))+1, "batch %d launched behind %d committed and %d in flight", p.Batch, m.committed, len(m.flights))
 	f := &flight{
 		plan: p, began: m.now, durable: durable, skip: m.skip[p.Batch],
@@ -46,11 +50,17 @@ func (m *machine) newFlight(p checkpoint.Plan, durable bool) *flight {
 		deltas: map[string][]checkpoint.DeltaRef{},
 	}
 	delete(m.skip, p.Batch)
+	f.submitted = m.now
+	if m.interval > 0 && m.cuts == nil && !again {
+		f.submitted = min(p.Time, m.now)
+	}
 	m.flights = append(m.flights, f)
 	m.hashes[p.Batch] = p.Hash
+	m.tellSubmitted(f, again)
 	for _, name := range m.members {
 		m.do(send{name, &executor.Launch{Plan: p, Skip: f.skip}})
 	}
+	m.tellStarted(f)
 	return f
 }
 
@@ -84,7 +94,7 @@ func (m *machine) all(set map[string]bool) bool {
 	return len(m.members) > 0
 }
 
-func (m *machine) onTaskDone(_ string, d *executor.TaskDone) {
+func (m *machine) onTaskDone(from string, d *executor.TaskDone) {
 	f := m.flight(d.Batch)
 	if f == nil {
 		return
@@ -95,6 +105,7 @@ func (m *machine) onTaskDone(_ string, d *executor.TaskDone) {
 		return
 	}
 	if !slices.Equal(first.Sums, d.Sums) && !fault.Planted("P16-sums") {
+		m.tellFailed(BatchFailed{Batch: d.Batch, Attempt: d.Attempt, Executor: from, Err: "it gave other rows than an earlier attempt", Final: true}, d.Task)
 		m.fail("batch %d: %s gave different rows in attempts %d and %d: user code there is not deterministic (clock, random numbers, map order or outside data); make it a function of its rows, or hand such data in with Value",
 			d.Batch, m.shape.task(d.Task), first.Attempt, d.Attempt)
 	}
@@ -137,13 +148,14 @@ func (m *machine) onTaskFailed(from string, t *executor.TaskFailed) {
 		m.committed = f.plan.Batch
 		return
 	}
-	if t.Fatal {
-		m.fail("batch %d: %s", t.Batch, t.Message)
-		return
-	}
 	f.attempts[t.Task]++
 	n := f.attempts[t.Task]
-	if n > m.retries {
+	m.tellFailed(BatchFailed{Batch: t.Batch, Attempt: t.Attempt, Executor: from, Err: t.Message, Final: t.Fatal || n > m.retries}, t.Task)
+	switch {
+	case t.Fatal:
+		m.fail("batch %d: %s", t.Batch, t.Message)
+		return
+	case n > m.retries:
 		m.fail("batch %d, %s: %d attempts, the last: %s", t.Batch, m.shape.task(t.Task), n, t.Message)
 		return
 	}
@@ -194,6 +206,7 @@ func (m *machine) onPublished(from string, p *executor.Published) {
 		return
 	}
 	f.published[from] = true
+	m.tellPublished(f)
 	if m.all(f.published) && (f == m.flights[0] || fault.Planted("I4-order")) {
 		m.commit(f)
 	}
@@ -239,15 +252,18 @@ func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
 		}
 		r.offsets[g.Source][p.Key] = g.Until
 	}
+	if m.heard {
+		r.told = m.completed(f, c)
+	}
 	return r
 }
 
-// commitAloneReady writes commits that no plan has taken along for 100 ms, or when nothing more will be planned (P3).
+// commitAloneReady writes commits that no plan has taken along for 100 ms (by a clock of a test: at once), or when nothing more will be planned (P3).
 func (m *machine) commitAloneReady() {
 	if len(m.pending) == 0 || fault.Planted("P3-alone") {
 		return
 	}
-	if m.now-m.pendingAt < commitAlone && !(m.phase >= draining && len(m.flights) == 0) {
+	if m.now-m.pendingAt < m.commitWait() && !(m.phase >= draining && len(m.flights) == 0) {
 		return
 	}
 	m.append(nil)

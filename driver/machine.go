@@ -37,6 +37,9 @@ type setup struct {
 	respawn   bool  // replace lost executors
 	lease     int64 // µs without a message after which an executor is lost, 0 for never
 	every     int   // --checkpoint-every
+
+	byHand bool // time may stand still: the tick at which the job begins is not used, and commits do not wait for a plan to ride in
+	heard  bool // somebody listens to what happens
 }
 
 // phase is how far the machine is in its life.
@@ -278,7 +281,7 @@ func (m *machine) armAlarm() {
 		}
 	}
 	if len(m.pending) > 0 && m.writing == 0 {
-		sooner(m.pendingAt + commitAlone)
+		sooner(m.pendingAt + m.commitWait())
 	}
 	sooner(m.nextCut())
 	for _, f := range m.flights {
@@ -298,6 +301,14 @@ func (m *machine) armAlarm() {
 	if at > 0 {
 		m.do(wake{max(at, m.now)})
 	}
+}
+
+// commitWait is how long a commit may wait, µs.
+func (m *machine) commitWait() int64 {
+	if m.byHand {
+		return 0
+	}
+	return commitAlone
 }
 
 // expireLeases counts executors as lost that have been silent for too long.

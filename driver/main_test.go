@@ -253,3 +253,17 @@ type recorder struct{ code int }
 func (r *recorder) Header() http.Header         { return http.Header{} }
 func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
 func (r *recorder) WriteHeader(code int)        { r.code = code }
+
+// TestMainWithListeners hears what happens in a job's binary.
+func TestMainWithListeners(t *testing.T) {
+	started, batches, stopped := 0, 0, 0
+	first := With(Listener{JobStarted: func(JobStarted) { started++ }, BatchCompleted: func(BatchCompleted) { batches++ }})
+	second := With(Listener{JobStopped: func(e JobStopped) { stopped++ }})
+	var errs bytes.Buffer
+	if code := runMain(t.Context(), words, []string{"--interval", "5ms"}, io.Discard, &errs, first, second); code != 0 {
+		t.Fatalf("exit status %d: %s", code, errs.String())
+	}
+	if started != 1 || batches == 0 || stopped != 1 {
+		t.Errorf("heard of %d starts, %d batches, %d ends", started, batches, stopped)
+	}
+}

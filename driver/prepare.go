@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
@@ -36,8 +37,8 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 		return nil, err
 	}
 	e := &engine{
-		cfg: cfg, job: job, master: m, log: cfg.Log, clock: cfg.Clock, plan: plan,
-		inputs: map[string]source.Connector{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{},
+		cfg: cfg, job: job, master: m, log: cfg.Log, clock: clock.System{}, time: cfg.Clock, plan: plan,
+		inputs: map[string]source.Connector{}, looks: map[string]chan chan<- struct{}{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{},
 		events: make(chan event, eventQueue), frames: make(chan appendFrame, frameQueue), done: make(chan report, 1), asks: make(chan chan<- Status),
 	}
 	defer func() {
@@ -229,6 +230,11 @@ func (e *engine) openStore(ctx context.Context) error {
 		return err
 	}
 	e.dir = abs
+	if e.shared != "" {
+		if e.unclaim, err = claim(e.dir, e.cfg.Name); err != nil {
+			return err
+		}
+	}
 	st, rec, err := checkpoint.Open(e.dir, checkpoint.Options{Log: e.log, Clock: e.clock, Job: e.cfg.Name, Volatile: e.shared == ""})
 	if err != nil {
 		return err
@@ -387,11 +393,12 @@ func (e *engine) setup(layout rdd.Layout) setup {
 		interval: e.cfg.Interval.Microseconds(), depth: e.cfg.Depth, maxRate: e.cfg.MaxRate, retries: e.cfg.Retries, batches: e.cfg.Batches,
 		caughtUp: e.cfg.UntilCaughtUp, finish: e.cfg.Finish, finishPlanned: e.cfg.FinishPlanned, acceptMixed: e.cfg.AcceptMixed,
 		adopt: e.cfg.SinkAdopt, executors: e.master.executors, respawn: e.master.kind == masterProcs, every: e.cfg.CheckpointEvery,
+		heard: len(e.cfg.Listeners) > 0, byHand: e.cfg.manual(),
 	}
 	if e.cfg.Asap {
 		s.interval = 0
 	}
-	if e.master.kind != masterLocal {
+	if e.master.kind != masterLocal && !e.cfg.manual() { // a test that moves its clock by a minute does not mean that everyone is dead
 		s.lease = e.cfg.Lease.Microseconds()
 	}
 	for _, v := range e.plan.Values {
@@ -428,6 +435,9 @@ func (e *engine) close() error {
 	}
 	if e.shared == "" && e.dir != "" {
 		errs = append(errs, os.RemoveAll(e.dir))
+	}
+	if e.unclaim != nil {
+		e.unclaim()
 	}
 	return errors.Join(errs...)
 }

@@ -131,7 +131,7 @@ func (s *sim) restart() {
 		}
 	}
 	u := setup{
-		shape:     shape{sources: []sourceShape{{name: "a"}}, sinks: []sinkShape{{"out", false}}, inputs: map[int]bool{}},
+		shape:     shape{sources: []sourceShape{{name: "a"}}, sinks: []sinkShape{{"out", false}}, inputs: map[int]string{}},
 		recovered: rec, layout: rdd.Layout{Reduce: 2 + s.r.IntN(3), Lanes: map[string]int{"out": simLanes}}, program: []byte("p"),
 		interval: []int64{0, 5_000, 100_000}[s.r.IntN(3)], depth: 1 + s.r.IntN(3), retries: 1000, executors: 1 + s.r.IntN(3), respawn: true,
 		batches: max(simBatches-rec.Committed-int64(len(rec.Planned)), 1), lease: 60_000_000, every: 1,
