@@ -3,12 +3,12 @@ package driver_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -17,9 +17,10 @@ func ExampleStart() {
 	ctx := context.Background()
 	feed := source.NewFeed[string](1)
 	job := func(job *dstream.Job) {
-		dstream.From(job, feed.Source("words")).ForeachBatch(func(_ context.Context, b dstream.Batch, words []string) error {
+		dstream.From(job, feed.Source("words")).ForeachBatch(func(ctx context.Context, b dstream.Batch, rows rdd.RDD[string]) error {
+			words, err := rows.Collect(ctx)
 			fmt.Println("batch", b.Number, words)
-			return nil
+			return err
 		})
 	}
 	running, err := driver.Start(ctx, job, driver.Config{Name: "words", Interval: 5 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
@@ -48,8 +49,12 @@ func ExampleManualClock() {
 	clock := driver.NewManualClock(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
 	job := func(job *dstream.Job) {
 		dstream.From(job, feed.Source("clicks")).KeyBy(dstream.Self).RunningCount("counts").
-			ForeachBatch(func(_ context.Context, b dstream.Batch, rows iter.Seq2[string, int64]) error {
-				for page, n := range rows {
+			ForeachBatch(func(ctx context.Context, b dstream.Batch, rows rdd.Keyed[string, int64]) error {
+				seq, err := rows.Rows(ctx)
+				if err != nil {
+					return err
+				}
+				for page, n := range seq {
 					fmt.Println(b.Time.Format(time.TimeOnly), page, n)
 				}
 				return nil
@@ -97,7 +102,7 @@ func ExampleListener() {
 		JobStopped: func(e driver.JobStopped) { fmt.Println("stopped:", e.Err) },
 	}
 	err := driver.Run(context.Background(), func(job *dstream.Job) {
-		dstream.From(job, feed.Source("numbers")).ForeachBatch(func(context.Context, dstream.Batch, []int64) error { return nil })
+		dstream.From(job, feed.Source("numbers")).ForeachBatch(func(context.Context, dstream.Batch, rdd.RDD[int64]) error { return nil })
 	}, driver.Config{
 		Name: "numbers", Interval: 5 * time.Millisecond, OnBadRecord: "stop", Log: slog.New(slog.DiscardHandler),
 		Listeners: []driver.Listener{listener},

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -190,7 +191,7 @@ func TestHTTP(t *testing.T) {
 	published := make(chan struct{}, 100)
 	go func() {
 		done <- Run(ctx, func(job *dstream.Job) {
-			dstream.From(job, feed.Source("feed")).ForeachBatch(func(context.Context, dstream.Batch, []string) error {
+			dstream.From(job, feed.Source("feed")).ForeachBatch(func(context.Context, dstream.Batch, rdd.RDD[string]) error {
 				published <- struct{}{}
 				return nil
 			})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -54,9 +54,13 @@ func (h *byHand) job(job *dstream.Job) {
 			s.ExpireAfter(3 * time.Second)
 			return []string{fmt.Sprintf("%s %d", who, s.Get())}
 		}).
-		ForeachBatch(func(_ context.Context, b dstream.Batch, rows iter.Seq2[string, string]) error {
+		ForeachBatch(func(ctx context.Context, b dstream.Batch, rows rdd.Keyed[string, string]) error {
+			seq, err := rows.Rows(ctx)
+			if err != nil {
+				return err
+			}
 			var out []string
-			for _, r := range rows {
+			for _, r := range seq {
 				out = append(out, r)
 			}
 			slices.Sort(out)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -82,7 +83,7 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 
 // buildPlan runs the job function. Its mistakes are the user's.
 func buildPlan(ctx context.Context, job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Plan, error) {
-	o := dstream.JobOptions{Name: cfg.Name}
+	o := dstream.JobOptions{Name: cfg.Name, Runner: newLocalRunner(cfg, runtime.GOMAXPROCS(0))}
 	if cfg.OnBadRecord != "stop" {
 		o.DeadLetter = sink.DeadLettersStderr
 		if cfg.Checkpoint != "" {

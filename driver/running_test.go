@@ -3,7 +3,6 @@ package driver_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"maps"
 	"net"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -35,11 +35,15 @@ func newWordJob() *wordJob {
 
 func (c *wordJob) job(job *dstream.Job) {
 	dstream.From(job, c.feed.Source("words")).KeyBy(dstream.Self).RunningCount("count").
-		ForeachBatch(func(_ context.Context, b dstream.Batch, rows iter.Seq2[string, int64]) error {
+		ForeachBatch(func(ctx context.Context, b dstream.Batch, rows rdd.Keyed[string, int64]) error {
+			seq, err := rows.Rows(ctx)
+			if err != nil {
+				return err
+			}
 			c.each(b.Number)
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			maps.Insert(c.counts, rows)
+			maps.Insert(c.counts, seq)
 			return nil
 		})
 }

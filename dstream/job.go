@@ -19,6 +19,9 @@ type JobOptions struct {
 	Values   []rdd.Value
 	Executor bool
 
+	// Runner computes what ForeachBatch makes of a batch's rows. nil: the rows themselves can be had, and nothing else.
+	Runner rdd.Runner
+
 	// Compute calls f with a context in which bounded data can be computed (rdd.WithRunner), for Pin on the driver. nil: only rows that
 	// the program has in memory can be pinned.
 	Compute func(f func(ctx context.Context) error) error

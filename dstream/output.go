@@ -3,7 +3,6 @@ package dstream
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -55,9 +54,10 @@ type Batch struct {
 	Final   bool // the job is finished: no other batch follows
 }
 
-// ForeachBatch calls f in the driver's process for each batch, in order, with all its rows, at least once (P12). f may keep the rows.
+// ForeachBatch calls f in the driver's process for each batch, in order, with all its rows, at least once (P12). The rows are in memory: Collect, Take,
+// NumRows and Rows of rows give them, and more can be computed of them (rows.KeyBy(…).CountByKey().Collect(ctx)), with the ctx that f is given. f may keep them.
 // sink.CallbackRows and sink.CallbackTimeout are its limits; an error of f fails the batch.
-func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows []T) error, opts ...sink.CallbackOption) {
+func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.RDD[T]) error, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
 	val := s.node().Val
@@ -66,13 +66,13 @@ func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows []T) e
 		if err != nil {
 			return err
 		}
-		return f(ctx, b, rows)
+		return f(ctx, b, rdd.Parallelize(rows))
 	})
 }
 
-// ForeachBatch calls f in the driver's process for each batch, in order, with all its keys and values, at least once (P12). Limits are
-// those of Stream.ForeachBatch.
-func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter.Seq2[K, V]) error, opts ...sink.CallbackOption) {
+// ForeachBatch calls f in the driver's process for each batch, in order, with all its keys and values, at least once (P12). See
+// Stream.ForeachBatch.
+func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.Keyed[K, V]) error, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
 	key, val := s.node().Key, s.node().Val
@@ -85,13 +85,7 @@ func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter
 		if err != nil {
 			return err
 		}
-		return f(ctx, b, func(yield func(K, V) bool) {
-			for i := range keys {
-				if !yield(keys[i], vals[i]) {
-					return
-				}
-			}
-		})
+		return f(ctx, b, rdd.ParallelizeKeyed(keys, vals))
 	})
 }
 
@@ -99,6 +93,9 @@ func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter
 func (j *Job) callback(at rdd.Site, in *rdd.Node, opts []sink.CallbackOption, f func(context.Context, Batch, []arrow.Record) error) {
 	opts = append([]sink.CallbackOption{sink.CallbackSite(at.String())}, opts...)
 	j.output(at, in, sink.Callback(j.numbered("callback"), func(ctx context.Context, b sink.Batch, recs []arrow.Record) error {
+		if j.options.Runner != nil {
+			ctx = rdd.WithRunner(ctx, j.options.Runner)
+		}
 		return f(ctx, Batch{Number: b.Number, Time: time.UnixMicro(b.Time).UTC(), Attempt: b.Attempt, Final: b.Final}, recs)
 	}, opts...))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // Collect computes r and gives its rows, in (partition, row) order. ctx comes from driver.RunBatch or ForeachBatch. Mistakes that were made
@@ -16,7 +17,7 @@ func (r RDD[T]) Collect(ctx context.Context) ([]T, error) {
 		return nil, err
 	}
 	if rows, ok := r.node.Held.([]T); ok {
-		return append([]T(nil), rows...), nil
+		return slices.Clone(rows), nil
 	}
 	recs, err := compute(ctx, r.node)
 	if err != nil {
@@ -71,6 +72,9 @@ func (r Keyed[K, V]) Collect(ctx context.Context) (keys []K, values []V, err err
 	if err := r.b.mistaken(); err != nil {
 		return nil, nil, err
 	}
+	if p, ok := r.node.Held.(pairs[K, V]); ok {
+		return slices.Clone(p.keys), slices.Clone(p.values), nil
+	}
 	recs, err := compute(ctx, r.node)
 	if err != nil {
 		return nil, nil, err
@@ -88,7 +92,31 @@ func (r Keyed[K, V]) Collect(ctx context.Context) (keys []K, values []V, err err
 }
 
 // NumRows computes r and counts its rows.
-func (r Keyed[K, V]) NumRows(ctx context.Context) (int64, error) { return r.Values().NumRows(ctx) }
+func (r Keyed[K, V]) NumRows(ctx context.Context) (int64, error) {
+	if p, ok := r.node.Held.(pairs[K, V]); ok {
+		return int64(len(p.keys)), r.b.mistaken()
+	}
+	return r.Values().NumRows(ctx)
+}
+
+// Take computes r and gives its first n keys and values, fewer if there are fewer.
+func (r Keyed[K, V]) Take(ctx context.Context, n int) (keys []K, values []V, err error) {
+	keys, values, err = r.Collect(ctx)
+	n = min(max(n, 0), len(keys))
+	return keys[:n], values[:n], err
+}
+
+// Rows computes r and goes through its keys and values, in (partition, row) order. Before the loop it gives the error, with an empty sequence.
+func (r Keyed[K, V]) Rows(ctx context.Context) (iter.Seq2[K, V], error) {
+	keys, values, err := r.Collect(ctx)
+	return func(yield func(K, V) bool) {
+		for i := range keys {
+			if !yield(keys[i], values[i]) {
+				return
+			}
+		}
+	}, err
+}
 
 // CollectMap computes r and gives its last value of each key.
 func CollectMap[K comparable, V any](ctx context.Context, r Keyed[K, V]) (map[K]V, error) {

@@ -38,6 +38,8 @@ func Pinned[T any](at Site, name, facts string, rows []T) RDD[T] {
 	b := &Builder{}
 	return RDD[T]{b, b.Add(at, &Node{
 		Kind: Wide, Op: "pinned", Name: name, Val: CodecOf[T](b, at),
-		Wide: &WideSpec{OnEmpty: true, Facts: facts, New: func() Reducer { return giver[T]{rows} }},
+		Wide: &WideSpec{OnEmpty: true, Facts: facts, New: func() Reducer {
+			return giver(func(lo, hi int) Chunk { return Chunk{N: hi - lo, Vals: rows[lo:hi:hi]} }, len(rows))
+		}},
 	})}
 }

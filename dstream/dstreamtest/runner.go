@@ -49,6 +49,9 @@ func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 	if o.Job.Compute == nil {
 		o.Job.Compute = compute
 	}
+	if o.Job.Runner == nil {
+		o.Job.Runner = computer{}
+	}
 	r := &Runner{build: build, opts: o, next: map[string]map[int]int64{}}
 	if err := r.start(o.Job); err != nil {
 		return nil, err
@@ -62,6 +65,21 @@ func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 	}
 	r.fresh()
 	return r, nil
+}
+
+// computer is what callbacks compute with.
+type computer struct{}
+
+// Run implements rdd.Runner.
+func (computer) Run(_ context.Context, p *rdd.Plan) (rows []rdd.Record, err error) {
+	err = compute(func(ctx context.Context) error {
+		run, err := rdd.RunnerOf(ctx)
+		if err == nil {
+			rows, err = run.Run(ctx, p)
+		}
+		return err
+	})
+	return rows, err
 }
 
 // compute is what jobs compute pinned data with.
