@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 // jobs are those that child processes can run, by name.
-var jobs = map[string]func(*dstream.Job){"logwords": logWords, "ticks": ticks, "tally": tally, "evolving": evolving, "empty": emptyJob}
+var jobs = map[string]func(*dstream.Job){"logwords": logWords, "ticks": ticks, "tally": tally, "evolving": evolving, "paced": pacedByEnv, "empty": emptyJob}
 
 // logWords counts words of topic lines into topic counts.
 func logWords(job *dstream.Job) {
