@@ -22,6 +22,7 @@ var planted = []struct{ fault, test string }{
 	{"P3-torn", "TestBitFlips"},
 	{"P4-slot", "TestSlotTaken"},
 	{"P5-uuid", "TestNewUUID"},
+	{"P15-behind", "TestChainModel"},
 	{"P15-prune", "TestChainModel"},
 	{"P15-sum", "TestStateFlips"},
 	{"P18-journal", "TestScripts/prune"},

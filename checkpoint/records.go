@@ -60,6 +60,9 @@ type Commit struct {
 	Bad      int64      `cbor:"5,keyasint,omitempty"`
 	Micros   int64      `cbor:"6,keyasint,omitempty"` // batch latency, for show
 	Fragment []byte     `cbor:"7,keyasint,omitempty"` // hash of what was built for the batch alone (P22); nil if nothing was
+
+	// Behind are operators with changes up to this batch that no state file holds yet. The refs say so too; this is for whoever adds one.
+	Behind []string `cbor:"-"`
 }
 
 // DeltaRef is one state delta file of one executor and batch (P15).
@@ -70,6 +73,7 @@ type DeltaRef struct {
 	Batch    int64     `cbor:"4,keyasint"` // version that it brings the groups to
 	Since    int64     `cbor:"5,keyasint"` // covers batches (Since, Batch]; Batch-1 unless --checkpoint-every
 	Sections []Section `cbor:"6,keyasint"`
+	Behind   []string  `cbor:"8,keyasint,omitempty"` // operators of which some changes up to Batch are in no file yet, in any executor: the same in all refs of a batch
 	Complete int64     `cbor:"7,keyasint,omitempty"` // set by Store.Deltas on the first ref of a list: every version from this one on can be built from the list
 }
 

@@ -180,7 +180,7 @@ func checkRows(rec arrow.Record, s Section) error {
 // chains checks that each operator can be brought to the last version that state files hold, and that plans lead on from the oldest that may be needed.
 func (r *Report) chains(in *Inspection) {
 	for _, o := range in.Operators {
-		if at := in.version(); at > 0 {
+		if at := in.version(o.Name); at > 0 {
 			if _, ok := Chain(in.Deltas, o.Name, 0, allGroups, at); !ok {
 				r.finding("operator %q: no chain of state files leads to batch %d", o.Name, at)
 			}

@@ -28,6 +28,7 @@ type flight struct {
 	attempts map[rdd.TaskID]int                // failed ones
 	retries  []retryAt
 	deltas   map[string][]checkpoint.DeltaRef // by executor
+	behind   map[string][]string              // operators whose changes are not all in files yet, by executor
 
 	submitted int64        // when it was due
 	out       []OutputTime // sinks that have published it; kept only if somebody listens
@@ -47,7 +48,7 @@ func (m *machine) newFlight(p checkpoint.Plan, durable, again bool) *flight {
 		plan: p, began: m.now, durable: durable, skip: m.skip[p.Batch],
 		staged: map[string]bool{}, published: map[string]bool{},
 		done: map[rdd.TaskID]*executor.TaskDone{}, attempts: map[rdd.TaskID]int{},
-		deltas: map[string][]checkpoint.DeltaRef{},
+		deltas: map[string][]checkpoint.DeltaRef{}, behind: map[string][]string{},
 	}
 	delete(m.skip, p.Batch)
 	f.submitted = m.now
@@ -71,6 +72,7 @@ func (f *flight) restart(alive map[string]*member) {
 	for name := range f.deltas {
 		if alive[name] == nil {
 			delete(f.deltas, name)
+			delete(f.behind, name)
 		}
 	}
 }
@@ -125,6 +127,7 @@ func (m *machine) onStaged(from string, s *executor.Staged) {
 	if s.Delta != nil && !slices.ContainsFunc(f.deltas[from], func(d checkpoint.DeltaRef) bool { return d.File == s.Delta.File }) {
 		f.deltas[from] = append(f.deltas[from], *s.Delta)
 	}
+	f.behind[from] = s.Behind
 	m.due[from] = s.NextDue
 	f.staged[from] = true
 	if m.all(f.staged) && !f.learned {
@@ -223,6 +226,13 @@ func (m *machine) commit(f *flight) {
 	for _, name := range sortedKeys(f.deltas) {
 		c.Deltas = append(c.Deltas, f.deltas[name]...)
 	}
+	c.Behind = f.late()
+	for i := range c.Deltas {
+		c.Deltas[i].Behind = c.Behind
+	}
+	if m.every <= 1 && len(c.Behind) == 0 {
+		m.whole = c.Batch
+	}
 	for id, d := range f.done {
 		if m.shape.source(id.Node) {
 			c.Rows += d.Counters.RowsIn
@@ -237,6 +247,16 @@ func (m *machine) commit(f *flight) {
 	}
 	m.pending = append(m.pending, c)
 	m.reports = append(m.reports, m.reportOf(f, c))
+}
+
+// late are the operators whose changes up to the batch are not all in files yet, on any executor.
+func (f *flight) late() []string {
+	var names []string
+	for _, from := range sortedKeys(f.behind) {
+		names = append(names, f.behind[from]...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // reportOf is what the world may be told of a batch once its commit is durable.

@@ -83,7 +83,9 @@ type machine struct {
 	active     rdd.Layout // layout of the current assignment
 	reduce     []string
 	lanes      map[string][]string
-	reassign   bool // assign anew when nothing is in flight
+	reassign   bool  // assign anew when nothing is in flight
+	whole      int64 // version up to which state is known to be in files, though the last of them may be older: nothing changed since
+	replayFrom int64
 	replaying  bool // lineage fills a gap in the state files before the next Assign
 	opened     bool // the first assignment of this driver has been made
 
@@ -142,6 +144,7 @@ func newMachine(s setup) *machine {
 		lanes:    map[string][]string{},
 		todo:     s.recovered.Planned,
 		deltas:   s.recovered.Deltas,
+		whole:    wholeAt(&s),
 	}
 	m.committed = s.recovered.Committed
 	if p := s.recovered.Last; p != nil {
@@ -339,4 +342,12 @@ func naturalLess(a, b string) bool {
 		return len(a) < len(b)
 	}
 	return a < b
+}
+
+// wholeAt is the version that lineage made the state files reach before the machine began.
+func wholeAt(s *setup) int64 {
+	if s.every <= 1 {
+		return s.recovered.Committed
+	}
+	return 0
 }

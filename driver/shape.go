@@ -20,6 +20,7 @@ type shape struct {
 	stateful bool
 	nodes    []string       // for messages, by node ID: `runningCount "words" (main.go:12)`
 	inputs   map[int]string // source nodes, and their names
+	lags     bool           // state of an operator is not written in every batch
 }
 
 type sourceShape struct {
@@ -40,6 +41,7 @@ func shapeOf(p *rdd.Plan) shape {
 	for _, w := range p.Wides {
 		s.onEmpty = s.onEmpty || w.Wide.OnEmpty
 		s.stateful = s.stateful || w.Wide.State
+		s.lags = s.lags || w.Wide.CheckpointEvery > 1
 		if every := w.Wide.Every; every > 0 && !slices.Contains(s.every, every) {
 			s.every = append(s.every, every)
 		}

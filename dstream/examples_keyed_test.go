@@ -193,3 +193,15 @@ func ExampleTable_All() {
 	// batch 1: ann=milk bob=tea
 	// batch 2: ann=milk bob=cake
 }
+
+// The counts are written to the checkpoint every ten batches; the nine between are computed again after a crash.
+func ExampleCheckpointEvery() {
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, int64] {
+		return byCustomer(job, orders).RunningCount("orders of a customer", dstream.CheckpointEvery(10))
+	},
+		rows(orders.Part(0, "bob:tea", "ann:tea")),
+		rows(orders.Part(0, "bob:milk")))
+	// Output:
+	// batch 1: bob=1 ann=1
+	// batch 2: bob=2
+}

@@ -13,14 +13,26 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// RunningOption is a setting of an operator that keeps state: Expire for RunningCount and RunningReduce, InitialState for these, Stateful and
-// UpdateStateByKey.
+// RunningOption is a setting of an operator that keeps state: Expire for RunningCount and RunningReduce, InitialState and CheckpointEvery for these,
+// Stateful, MapWithState and UpdateStateByKey.
 type RunningOption func(*runningOptions)
 
 type runningOptions struct {
 	expire  time.Duration
 	initial *rdd.Node // states to begin with, nil: none
+	every   *int      // CheckpointEvery, nil: every batch
 }
+
+// CheckpointEvery writes what changed of the operator's state every n batches only, each key's last state once, instead of in each batch: Spark's
+// checkpoint(interval). It spares files where the same keys change in each batch. n is at most 10,000 and is rounded up to a multiple of
+// --checkpoint-every. The changes wait in memory until then. After a crash the job computes all batches since the operator's last write again, before it goes
+// on, and their plans and source ranges are kept for that: results are the same.
+func CheckpointEvery(n int) RunningOption {
+	return func(o *runningOptions) { o.every = &n }
+}
+
+// maxCheckpointEvery bounds how long changes wait in memory, as it does for --checkpoint-every.
+const maxCheckpointEvery = 10_000
 
 // Expire removes a key that had no rows for d of batch time, silently: in the first batch whose time is d or more after that of
 // the key's last rows. If that batch has rows of the key, they begin anew.
@@ -38,10 +50,21 @@ func runningSettings(j *Job, at rdd.Site, name string, list []RunningOption) (o 
 	if o.expire < 0 || o.expire > 0 && o.expire < time.Microsecond {
 		j.mistakef(at, "Expire(%v): at least a microsecond", o.expire)
 	}
+	if o.every != nil && (*o.every < 1 || *o.every > maxCheckpointEvery) {
+		j.mistakef(at, "CheckpointEvery(%d): 1 to %d batches", *o.every, maxCheckpointEvery)
+	}
 	if o.expire > 0 {
 		facts = fmt.Sprintf("expire %v", o.expire)
 	}
 	return o, facts
+}
+
+// interval is how many batches apart the operator's state is written, 0: every batch.
+func (o runningOptions) interval() int64 {
+	if o.every == nil {
+		return 0
+	}
+	return int64(*o.every)
 }
 
 // noExpire refuses Expire for an operator that has its own way of forgetting.
@@ -87,7 +110,7 @@ func (s Keyed[K, V]) RunningCount(name string, opts ...RunningOption) Keyed[K, i
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{c.Input()},
 			New:    func() rdd.Reducer { return &runningCounter[K]{c, o, start} },
-			State:  true, StateKey: c.Key, StateVal: c.Val, Facts: facts,
+			State:  true, StateKey: c.Key, StateVal: c.Val, Facts: facts, CheckpointEvery: o.interval(),
 		},
 	})))
 }
@@ -144,7 +167,7 @@ func (s Keyed[K, V]) RunningReduce(name string, f func(a, b V) V, opts ...Runnin
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{r.Input()},
 			New:    func() rdd.Reducer { return &runningReducer[K, V]{ops.BatchReducer[K, V]{Reduction: r}, o, start} },
-			State:  true, StateKey: r.Key, StateVal: r.Val, Facts: facts,
+			State:  true, StateKey: r.Key, StateVal: r.Val, Facts: facts, CheckpointEvery: o.interval(),
 		},
 	})))
 }

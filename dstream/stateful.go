@@ -74,7 +74,7 @@ func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 // A timer (State.ExpireAfter, State.ExpireAt) fires exactly once, in the first batch whose time is at or after its due time, with or
 // without rows: f is called with no values and Expired true, and the state is removed afterwards unless f calls Set.
 // Calls of timers come before the batch's rows, in order of due time and then key; calls with values come in order of
-// the keys' first appearance. Options: InitialState.
+// the keys' first appearance. Options: InitialState, CheckpointEvery.
 func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, st *State[S]) []U, opts ...RunningOption) Keyed[K, U] {
 	at := rdd.Caller()
 	s.job.b.Need(at, "Stateful", f == nil)
@@ -87,7 +87,7 @@ func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, s
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](o.key, o.val)},
 			New:    func() rdd.Reducer { return &statefulReducer[K, V, S, U]{stateful: o} },
-			State:  true, StateKey: o.key, StateVal: o.state,
+			State:  true, StateKey: o.key, StateVal: o.state, CheckpointEvery: settings.interval(),
 		},
 	})))
 }

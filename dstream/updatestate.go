@@ -17,7 +17,7 @@ import (
 // then new ones in order of first appearance. f may change the state that it was given and return it.
 //
 // A batch costs as much as all keys together; Stateful costs what the batch touches. With a fixed interval there is a batch at
-// every tick (P28). Options: InitialState.
+// every tick (P28). Options: InitialState, CheckpointEvery.
 func (s Keyed[K, V]) UpdateStateByKey[S any](name string, f func(key K, values []V, state *S) *S, opts ...RunningOption) Keyed[K, S] {
 	at := rdd.Caller()
 	s.job.b.Need(at, "UpdateStateByKey", f == nil)
@@ -31,7 +31,7 @@ func (s Keyed[K, V]) UpdateStateByKey[S any](name string, f func(key K, values [
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](u.key, u.val)},
 			New:    func() rdd.Reducer { return &updater[K, V, S]{updating: u} },
-			State:  true, StateKey: u.key, StateVal: u.state, OnEmpty: !fault.Planted("P28-update-waits"),
+			State:  true, StateKey: u.key, StateVal: u.state, OnEmpty: !fault.Planted("P28-update-waits"), CheckpointEvery: o.interval(),
 		},
 	})))
 }

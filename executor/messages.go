@@ -160,6 +160,7 @@ type Staged struct {
 	Batch      int64
 	Generation int64
 	Delta      *checkpoint.DeltaRef // holds all that the executor's parts changed, also what an earlier report's file of the batch holds
+	Behind     []string             // operators whose changes up to Batch are not all in files yet (CheckpointEvery)
 	Tasks      []TaskDone           // done since the last report of this batch
 	NextDue    int64                // earliest timer among its state, 0 none
 	Micros     int64                // time from launch

@@ -283,6 +283,9 @@ func (e *core) report(r *run) {
 	m := &Staged{
 		Batch: r.key.batch, Generation: e.generation, Delta: r.ref, Tasks: r.fresh, Micros: e.clock.Now().Sub(r.began).Microseconds(),
 	}
+	if e.writesDelta(r.key.batch) {
+		m.Behind = e.unsaved(r.key.batch)
+	}
 	for _, x := range e.parts {
 		m.NextDue = sooner(m.NextDue, x.tables.nextDue())
 	}

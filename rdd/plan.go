@@ -130,6 +130,7 @@ type WideSpec struct {
 	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
 	Every              int64   // µs; acts on batches whose time is a multiple of it, without input too: there is one at each multiple (P31). 0: none
 	Reach              int64   // µs; how far back rows count: behind silence of that length its windows are empty
+	CheckpointEvery    int64   // batches after which its state is written, rounded up to a multiple of --checkpoint-every. 0: with every file
 	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)
 	First              []*Node // inputs that are loaded before the others: states to begin with (P32)
 }
