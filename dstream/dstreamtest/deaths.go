@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/clock"
@@ -274,14 +275,21 @@ func (e *mortal) Send(m executor.ToExecutor) error {
 	if e.gone() {
 		return errDead
 	}
-	if a, ok := m.(*executor.Assign); ok {
+	var told []checkpoint.Plan // batches that the message starts
+	switch m := m.(type) {
+	case *executor.Assign:
 		e.f.mu.Lock()
-		e.f.assign = a
+		e.f.assign = m
 		e.f.mu.Unlock()
+		told = m.InFlight
+	case *executor.Launch:
+		told = []checkpoint.Plan{m.Plan}
 	}
 	err := e.Conn.Send(m)
-	if l, ok := m.(*executor.Launch); ok && e.fate(launched, l.Plan.Batch, e.hasPart) {
-		e.die()
+	for i := range told {
+		if e.fate(launched, told[i].Batch, e.hasPart) {
+			e.die()
+		}
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -48,9 +49,11 @@ type dealt struct {
 	block int             // records a block, 0: all that there are
 }
 
+// deal is the feed over that many partitions, in blocks of that size, or larger where a batch has thousands of rows.
 func (f *feed) deal(partitions, block int) *dealt {
-	d := &dealt{feed: f, block: block}
+	d := &dealt{feed: f}
 	idx := make([][]int32, partitions)
+	d.block = f.blockOf(block)
 	at := int32(0)
 	for _, n := range f.sizes {
 		for i := range n {
@@ -67,6 +70,17 @@ func (f *feed) deal(partitions, block int) *dealt {
 		d.cols = append(d.cols, f.codec.Columns(f.rows, append([]int32{}, rows...)))
 	}
 	return d
+}
+
+// mostBlocks is how many blocks a batch is cut into at most: a large case is not to take minutes.
+const mostBlocks = 500
+
+// blockOf is a size of blocks, as far as the feed's batches are not too large for it. 0 is any size.
+func (f *feed) blockOf(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return max(n, slices.Max(append(f.sizes, 0))/mostBlocks)
 }
 
 // source is the feed as a source of any process.

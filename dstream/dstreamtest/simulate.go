@@ -58,7 +58,7 @@ func (s simulation) says() string {
 // simulate runs the case twice, side by side.
 func (c *claim) simulate(s simulation) error {
 	in := c.deal(s.sources, 0)
-	o := Options{Reduce: s.reduce, Lanes: s.reduce, Block: s.block, Debug: s.columns}
+	o := Options{Reduce: s.reduce, Lanes: s.reduce, Block: in[0].blockOf(s.block), Debug: s.columns}
 	var runs [2]*Runner
 	for i := range runs {
 		r, err := New(o, c.job(in, Collect(outName)))
