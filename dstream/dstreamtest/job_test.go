@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -95,8 +96,11 @@ func TestRunSideOutputs(t *testing.T) {
 	seen := int64(0)
 	j := dstreamtest.Run(t, func(job *dstream.Job) {
 		visits := dstream.From(job, source.LogJSON[visit]("visits"))
-		visits.Count().ForeachBatch(func(_ context.Context, _ dstream.Batch, rows []int64) error {
-			for _, n := range rows {
+		visits.Count().ForeachBatch(func(ctx context.Context, _ dstream.Batch, rows rdd.RDD[int64]) error {
+			for n, err := range rows.Rows(ctx) {
+				if err != nil {
+					return err
+				}
 				seen += n
 			}
 			return nil
