@@ -104,7 +104,7 @@ func compareOperators(have, next []Operator, drop []string) (dropped []string, e
 		switch {
 		case slices.Contains(drop, h.Name) || slices.Contains(drop, owner) && !fault.Planted("P19-tables"):
 			dropped = append(dropped, h.Name)
-		case i < 0 && owner != h.Name && !slices.ContainsFunc(next, func(n Operator) bool { return n.Name == owner }):
+		case i < 0 && owner != h.Name && named(have, owner) && !named(next, owner):
 			// the message about its owner says it
 		case i < 0:
 			errs = append(errs, fmt.Errorf("operator %q (%s) is in the checkpoint and not in the program: put it back, or give its state up with --drop %s", h.Name, h.Op, h.Name))
@@ -120,6 +120,10 @@ func compareOperators(have, next []Operator, drop []string) (dropped []string, e
 		}
 	}
 	return dropped, errors.Join(errs...)
+}
+
+func named(ops []Operator, name string) bool {
+	return slices.ContainsFunc(ops, func(o Operator) bool { return o.Name == name })
 }
 
 // owner is the name of the operator that keeps this table: o's own, but for tables besides an operator's first.

@@ -336,6 +336,9 @@ func operatorsOf(p *rdd.Plan) []checkpoint.Operator {
 	}
 	for _, n := range p.Wides {
 		for _, s := range n.Stores() {
+			if s.Derived {
+				continue
+			}
 			o := checkpoint.Operator{Name: s.Name, Op: n.Op + strings.TrimPrefix(s.Name, n.Name), Key: text(s.Key), Val: text(s.Val)}
 			if s.Val != nil {
 				o.Defaults = s.Val.Defaults()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -23,7 +24,7 @@ func (s Keyed[K, V]) LeftJoinTable[W, U any](t Table[K, W], f func(V, *W) U) Key
 }
 
 func joinTable[K, V, W, U any](job *Job, at rdd.Site, op string, in, table *rdd.Node, how func(*tableJoin[K, V, W, U])) Keyed[K, U] {
-	j := &tableJoin[K, V, W, U]{key: in.Key, val: in.Val, out: rdd.CodecOf[U](job.b, at)}
+	j := &tableJoin[K, V, W, U]{key: in.Key, val: in.Val, out: rdd.CodecOf[U](job.b, at), table: table}
 	how(j)
 	return keyed[K, U](job, job.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: op, In: []*rdd.Node{in}, Key: j.key, Val: j.out,
@@ -38,6 +39,7 @@ func joinTable[K, V, W, U any](job *Job, at rdd.Site, op string, in, table *rdd.
 // tableJoin is one of inner and left.
 type tableJoin[K, V, W, U any] struct {
 	key, val, out *row.Codec
+	table         *rdd.Node
 	inner         func(V, W) U
 	left          func(V, *W) U
 }
@@ -79,8 +81,10 @@ func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *op
 	}
 	rows := s.Numbers(len(keys))
 	ctx.Tables[0].Find(&s.Keys, rows)
+	r.hide(ctx.Tables[0], rows)
 	known, places := ops.Present(rows)
-	found := ctx.Tables[0].Get(known, nil).([]W)
+	_, values := seen(r.table, ctx.Tables[0], known)
+	found := values.([]W)
 	r.Through(r.key, &s.Keys)
 	if r.left != nil {
 		return rdd.Chunk{N: len(keys), Keys: keys, Vals: ops.Normal(r.out, r.leftRows(vals, rows, found))}, nil
@@ -91,6 +95,20 @@ func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *op
 		us[i] = r.inner(vals[place], found[i])
 	}
 	return rdd.Chunk{N: len(us), Keys: ops.Take(keys, places), Vals: ops.Normal(r.out, us)}, nil
+}
+
+// hide makes rows -1 that the table's readers are not to see.
+func (j *tableJoin[K, V, W, U]) hide(table *state.Table, rows []int32) {
+	if j.table.Wide.View == nil {
+		return
+	}
+	known, places := ops.Present(rows)
+	_, hidden := j.table.Wide.View(table.Get(known, nil))
+	for i, h := range hidden {
+		if h {
+			rows[places[i]] = -1
+		}
+	}
 }
 
 func (r *tableJoiner[K, V, W, U]) leftRows(vals []V, rows []int32, found []W) []U {

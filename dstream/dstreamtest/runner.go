@@ -129,9 +129,27 @@ func (r *Runner) Restart(reduce int) error {
 			}
 		}
 	}
-	for _, tables := range r.tables {
-		for _, t := range tables {
-			t.LoadedTo(r.batch)
+	for _, n := range r.Plan.Wides {
+		if err := r.loaded(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loaded ends the loading of a node's tables: those that follow from others are computed.
+func (r *Runner) loaded(n *rdd.Node) error {
+	stores := n.Stores()
+	for p := 0; p < r.layout.Reduce && len(stores) > 0; p++ {
+		list := make([]*state.Table, len(stores))
+		for i, s := range stores {
+			list[i] = r.tables[s.Name][p]
+			if !s.Derived {
+				list[i].LoadedTo(r.batch)
+			}
+		}
+		if err := n.Wide.DeriveAt(r.batch, list); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -176,7 +194,7 @@ func (r *Runner) run(at time.Time, final bool, rows []Rows) (*Batch, error) {
 	r.wrote = map[string]int64{}
 	for _, n := range r.Plan.Wides {
 		for _, s := range n.Stores() {
-			r.seal(s.Name)
+			r.seal(s)
 		}
 	}
 	return b, nil
@@ -204,13 +222,17 @@ func fragments(p *rdd.Plan) string {
 	return text
 }
 
-// seal keeps what the batch changed in an operator's tables.
-func (r *Runner) seal(operator string) {
-	for _, table := range r.tables[operator] {
+// seal keeps what the batch changed in an operator's tables, if it is to be kept.
+func (r *Runner) seal(s rdd.Store) {
+	for _, table := range r.tables[s.Name] {
+		if s.Derived {
+			table.Forget(r.batch)
+			continue
+		}
 		if rec := table.Delta(r.batch); rec != nil {
-			r.wrote[operator] += rec.NumRows()
+			r.wrote[s.Name] += rec.NumRows()
 			if !r.opts.Forget {
-				r.deltas = append(r.deltas, delta{operator, rec})
+				r.deltas = append(r.deltas, delta{s.Name, rec})
 			}
 		}
 		table.Forget(r.batch)

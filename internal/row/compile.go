@@ -91,6 +91,9 @@ func compile(t reflect.Type) (*Codec, error) {
 	}
 	c.schema = arrow.NewSchema(fields, nil)
 	c.text = FieldsText(fields)
+	for _, col := range c.cols {
+		c.packed = packLeaves(c.packed, col, col.off)
+	}
 	c.compileKey()
 	c.defErr = errors.Join(k.defErrs...)
 	return c, nil

@@ -22,6 +22,8 @@ type Codec struct {
 	text       string
 	scalar     bool
 
+	packed []leaf // what Pack packs
+
 	defErr   error
 	keyErr   error
 	keys     []keyPart
