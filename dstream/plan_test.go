@@ -87,6 +87,7 @@ func states(words dstream.Stream[string], s dstream.Keyed[string, string]) {
 	counts.Snapshots[int64]().To(dstreamtest.Sink("snapshots"))
 	s.RunningReduce("last", func(_, b string) string { return b }, dstream.InitialState(s)).To(dstreamtest.Sink("runningReduce"))
 	s.Stateful("seen", func(k string, _ []string, st *dstream.State[int64]) []string { return []string{k} }).To(dstreamtest.Sink("stateful"))
+	s.MapWithState("mapped", func(k string, _ *string, st *dstream.State[int64]) string { return k }).To(dstreamtest.Sink("mapWithState"))
 	s.UpdateStateByKey("sum", func(_ string, _ []string, st *int64) *int64 { return st }, dstream.InitialState(counts)).To(dstreamtest.Sink("update"))
 	table := words.LatestBy("by", func(s string) (string, int64, bool) { return s, 1, true })
 	s.JoinTable(table, func(v string, w int64) string { return v }).To(dstreamtest.Sink("joinTable"))
