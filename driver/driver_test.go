@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 
 // jobs are those that child processes can run, by name.
 var jobs = map[string]func(*dstream.Job){
-	"logwords": logWords, "ticks": ticks, "tally": tally, "evolving": evolving, "paced": pacedByEnv, "empty": emptyJob, "turns": turns, "differs": differs,
+	"logwords": logWords, "ticks": ticks, "tally": tally, "evolving": evolving, "paced": pacedByEnv, "each": eachWord, "empty": emptyJob, "turns": turns, "differs": differs,
 }
 
 // logWords counts words of topic lines into topic counts.

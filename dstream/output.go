@@ -61,7 +61,7 @@ func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.RD
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
 	val := s.node().Val
-	s.job.callback(at, s.node(), opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
+	s.job.callback(at, s.node(), sink.Callback, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
 		rows, err := allRows[T](val, recs, 0)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
 	key, val := s.node().Key, s.node().Val
-	s.job.callback(at, s.node(), opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
+	s.job.callback(at, s.node(), sink.Callback, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
 		keys, err := allRows[K](key, recs, 0)
 		if err != nil {
 			return err
@@ -89,10 +89,13 @@ func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.
 	})
 }
 
+// called is a sink that calls a function when a batch is published: sink.Callback or sink.Partitions.
+type called func(name string, f func(context.Context, sink.Batch, []arrow.Record) error, opts ...sink.CallbackOption) sink.Sink
+
 // callback ends in a sink that calls f when a batch is published.
-func (j *Job) callback(at rdd.Site, in *rdd.Node, opts []sink.CallbackOption, f func(context.Context, Batch, []arrow.Record) error) {
+func (j *Job) callback(at rdd.Site, in *rdd.Node, out called, opts []sink.CallbackOption, f func(context.Context, Batch, []arrow.Record) error) {
 	opts = append([]sink.CallbackOption{sink.CallbackSite(at.String())}, opts...)
-	j.output(at, in, sink.Callback(j.numbered("callback"), func(ctx context.Context, b sink.Batch, recs []arrow.Record) error {
+	j.output(at, in, out(j.numbered("callback"), func(ctx context.Context, b sink.Batch, recs []arrow.Record) error {
 		if j.options.Runner != nil {
 			ctx = rdd.WithRunner(ctx, j.options.Runner)
 		}
