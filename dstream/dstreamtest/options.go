@@ -71,7 +71,7 @@ func Partitions(n ...int) Option { return func(s *settings) { s.partitions = n }
 // Seed chooses which of the many ways to die Check tries, in place of the test's name.
 func Seed(n int64) Option { return func(s *settings) { s.seed = n } }
 
-// Skip leaves out ways of Check: for a case that another one proves too, or that is too large to be run forty times.
+// Skip leaves out ways of Check: for a case that another one proves too, or that is too large to be run thirty times.
 func Skip(ways ...Way) Option { return func(s *settings) { s.skip = append(s.skip, ways...) } }
 
 // layout is how a case is spread.
