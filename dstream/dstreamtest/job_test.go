@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/dstream"
@@ -93,7 +94,7 @@ func TestRunTimers(t *testing.T) {
 
 // TestRunSideOutputs: records that cannot be decoded are found by source, callbacks are called.
 func TestRunSideOutputs(t *testing.T) {
-	seen := int64(0)
+	seen, there := int64(0), int64(0)
 	j := dstreamtest.Run(t, func(job *dstream.Job) {
 		visits := dstream.From(job, source.LogJSON[visit]("visits"))
 		visits.Count().ForeachBatch(func(ctx context.Context, _ dstream.Batch, rows rdd.RDD[int64]) error {
@@ -105,6 +106,10 @@ func TestRunSideOutputs(t *testing.T) {
 			}
 			return nil
 		})
+		visits.To(sink.Partitions("there", func(_ context.Context, _ sink.Batch, rows []arrow.Record) error {
+			there += rows[0].NumRows()
+			return nil
+		}))
 		dstream.From(job, source.LogJSON[visit]("more")).DeadLetter(sink.LogJSON("dead")).To(sink.LogJSON("copy"))
 	})
 	b := j.Batch(dstreamtest.Records("log:visits", 0, `{"who":"ann","page":"/"}`, `no json`), dstreamtest.Records("log:more", 3, `[]`))
@@ -114,8 +119,8 @@ func TestRunSideOutputs(t *testing.T) {
 	if dead := b.DeadLetters("log:more"); len(dead) != 1 || dead[0].Partition != 3 {
 		t.Errorf("dead letters of more: %+v", dead)
 	}
-	if j.Batch(); seen != 1 {
-		t.Errorf("the callback saw %d", seen)
+	if j.Batch(); seen != 1 || there != 1 {
+		t.Errorf("the callbacks saw %d on the driver, %d on executors", seen, there)
 	}
 	if n := len(j.Advance(3 * time.Second)); n != 3 { // Count acts on empty batches
 		t.Errorf("%d batches in three seconds", n)

@@ -293,11 +293,14 @@ func (r *Runner) advance(in map[string]map[int]*records.Block) {
 	}
 }
 
-// publish calls a callback with its rows, and prints what is to be printed.
+// publish calls callbacks with their rows, those of executors too, and prints what is to be printed.
 func (r *Runner) publish(n *rdd.Node, b *Batch, at time.Time) error {
 	spec, ok := n.Outlet.(*sink.Spec)
-	if !ok || spec.Open == nil || !spec.OnDriver {
+	if !ok || spec.Open == nil || !spec.OnDriver && spec.Kind != "callback" {
 		return nil
+	}
+	if len(b.Sinks[n.Name]) == 0 && !spec.EveryBatch {
+		return nil // as executors do
 	}
 	ctx := context.Background()
 	lane := r.outs[n.ID]
