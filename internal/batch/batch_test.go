@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +122,35 @@ func TestMarshalRoundTrip(t *testing.T) {
 		}
 		if batch.Sum(rec) != xxh3.Hash(data) {
 			t.Fatal("Sum is not the checksum of what Marshal writes")
+		}
+	}
+}
+
+// TestMarshalMixedSizes: buffers of any length stand beside each other, those that are parts of their own and those that are copied.
+func TestMarshalMixedSizes(t *testing.T) {
+	type pair struct {
+		Long  string
+		Small int8
+		Tail  string
+	}
+	c := codec[pair](t)
+	for long := 4090; long < 4106; long++ {
+		for rows := 1; rows < 10; rows++ {
+			in := make([]pair, rows)
+			for i := range in {
+				in[i] = pair{strings.Repeat("x", long/rows+i), int8(i), strings.Repeat("y", i*long%7)}
+			}
+			back, err := batch.Unmarshal(c.Schema(), join(batch.Marshal(record(c, in, nil), nil)))
+			if err != nil {
+				t.Fatalf("%d rows, %d bytes: %v", rows, long, err)
+			}
+			out, err := c.Rows(back.Columns(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(in, out); d != "" {
+				t.Fatalf("%d rows, %d bytes: %s", rows, long, d)
+			}
 		}
 	}
 }

@@ -42,7 +42,7 @@ func Marshal(rec arrow.Record, parts [][]byte) [][]byte {
 	run := padTo8(append(make([]byte, 0, size), c.head...))
 	for _, b := range c.bufs {
 		if len(b) < copyBelow {
-			run = padTo8(append(run, b...))
+			run = padOf(append(run, b...), len(b)) // run may begin with the padding of a part before it
 			continue
 		}
 		if len(run) > 0 {
