@@ -69,6 +69,13 @@ func flags() *settings {
 // run loads, runs the job, checks, and prints the result.
 func run(ctx context.Context) error {
 	s := flags()
+	if s.work == "window" {
+		r, err := s.windows(ctx)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(r)
+	}
 	if s.source != "log" && s.source != "kafka" {
 		return fmt.Errorf("--source %q: want log or kafka", s.source)
 	}

@@ -1,6 +1,9 @@
 package checkpoint
 
 import (
+	"slices"
+
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/row"
 )
 
@@ -28,6 +31,36 @@ func bases(refs []DeltaRef, op string, at int64) (base [row.Groups]int64) {
 	return base
 }
 
+// Reach is the newest version up to at that the files of refs bring all state to: that of the last file, or, where that leaves out changes of an operator
+// which is written at longer intervals, that of the last file before it that does not. 0 where there is none.
+func Reach(refs []DeltaRef, at int64) int64 {
+	last := version(refs, "", at)
+	v := last
+	for _, d := range refs {
+		if d.Batch != last {
+			continue
+		}
+		for _, op := range d.Behind {
+			v = min(v, version(refs, op, at))
+		}
+	}
+	return v
+}
+
+// version is the newest version up to at that the files bring op to.
+func version(refs []DeltaRef, op string, at int64) int64 {
+	v := int64(0)
+	if len(refs) > 0 {
+		v = refs[0].Complete
+	}
+	for _, d := range refs {
+		if d.Batch <= at && (!slices.Contains(d.Behind, op) || fault.Planted("P15-behind")) {
+			v = max(v, d.Batch)
+		}
+	}
+	return v
+}
+
 // Chain chooses from refs what operator op's key groups [from, until) need to be brought to version at, in order of
 // application: each result holds only the sections that are needed, in the file's order. Sections may reach beyond [from, until): the caller
 // passes its own range to state.Table.Load.
@@ -35,7 +68,7 @@ func bases(refs []DeltaRef, op string, at int64) (base [row.Groups]int64) {
 // refs are committed deltas ascending by batch, all that a store's Deltas or Recovered.Deltas gave and the commits since. A key group
 // without a full dump in them is built from its deltas alone: such groups hold the horizon back, so that their first delta is there. ok is
 // false where refs cannot bring a group to version at: at is below the version from which refs are complete and the group has no
-// full dump up to it, or a delta covers batches on both sides of at (--checkpoint-every).
+// full dump up to it, or changes up to at are in a later file only (--checkpoint-every, CheckpointEvery of an operator).
 func Chain(refs []DeltaRef, op string, from, until int, at int64) (need []DeltaRef, ok bool) {
 	from, until = max(from, 0), min(until, row.Groups)
 	base := bases(refs, op, at)
@@ -79,7 +112,11 @@ func reaches(refs []DeltaRef, op string, from, until int, at int64, base *[row.G
 			}
 		}
 	}
+	last := version(refs, "", at)
 	for _, d := range refs {
+		if d.Batch == last && slices.Contains(d.Behind, op) {
+			return false
+		}
 		if d.Batch <= at || d.Since >= at {
 			continue
 		}
@@ -93,24 +130,12 @@ func reaches(refs []DeltaRef, op string, from, until int, at int64, base *[row.G
 }
 
 // floor is the oldest version that a restart may have to begin at: the last that durable state files bring state to. That is below
-// durable where later batches wrote no state or not yet (--checkpoint-every): nobody can tell which, so they are computed again. And it is below the
-// batches of each later file, which may be torn.
+// durable where later batches wrote no state or not yet (--checkpoint-every): nobody can tell which, so they are computed again. Later files may be torn.
 func floor(refs []DeltaRef, stateful bool, durable int64) int64 {
 	if !stateful && len(refs) == 0 {
 		return durable
 	}
-	last := int64(0)
-	for _, d := range refs {
-		if d.Batch <= durable {
-			last = max(last, d.Batch)
-		}
-	}
-	for _, d := range refs {
-		if d.Batch > durable {
-			last = min(last, d.Since)
-		}
-	}
-	return last
+	return Reach(refs, durable)
 }
 
 // horizon is the oldest batch whose files restoring version low or a later one may need: for each key group of each operator

@@ -25,7 +25,9 @@ type modelJob struct {
 	history map[int64]map[string]map[string]int64 // batch -> state
 	b       int64
 	every   int64                      // batches a state file
+	slow    int64                      // batches a file with state of "seen"
 	changed map[string]map[string]bool // since the last file
+	lagged  int
 }
 
 // TestChainModel: after any sequence of batches, dumps, syncs, prunes, restarts, drops and re-writes, state built from the chain equals the
@@ -38,11 +40,15 @@ func TestChainModel(t *testing.T) {
 				ops: []string{"counts", "seen"}, state: map[string]map[string]int64{"counts": {}, "seen": {}}, history: map[int64]map[string]map[string]int64{},
 				every: 1 + 3*int64(seed%2),
 			}
+			m.slow = m.every * (1 + 2*int64(seed/2%2))
 			m.clean()
 			m.open()
 			m.history[0] = m.snapshot()
 			for range 60 {
 				m.step()
+			}
+			if m.slow > m.every && m.lagged == 0 {
+				t.Error("no operator was behind: nothing was tried")
 			}
 		})
 	}
@@ -62,7 +68,7 @@ func (m *modelJob) open() {
 func (m *modelJob) setOperators(drop []string) {
 	var ops []Operator
 	for _, name := range m.ops {
-		ops = append(ops, Operator{name, "map", "value: utf8", "value: int64"})
+		ops = append(ops, Operator{Name: name, Op: "map", Key: "value: utf8", Val: "value: int64"})
 	}
 	ok(m.t, m.s.SetOperators(ops, drop))
 }
@@ -137,10 +143,25 @@ func (m *modelJob) batch() {
 				refs = append(refs, ref)
 			}
 		}
-		m.clean()
+		for _, op := range m.ops {
+			switch {
+			case m.writes(op, m.b):
+				changed[op] = map[string]bool{}
+			case len(changed[op]) > 0:
+				m.lagged++
+				for i := range refs {
+					refs[i].Behind = append(refs[i].Behind, op)
+				}
+			}
+		}
 	}
 	ok(m.t, m.s.Append(nil, []Commit{commit(m.b, refs...)}))
 	m.history[m.b] = m.snapshot()
+}
+
+// writes tells whether a batch's file is to hold what changed of op.
+func (m *modelJob) writes(op string, b int64) bool {
+	return b%m.every == 0 && (op != "seen" || b%m.slow == 0)
 }
 
 func (m *modelJob) clean() {
@@ -155,6 +176,9 @@ func (m *modelJob) write(x int, changed map[string]map[string]bool) (DeltaRef, b
 	from, until := x*64, x*64+64
 	var sections []SectionData
 	for _, op := range m.ops {
+		if !m.writes(op, m.b) {
+			continue
+		}
 		var delta []change
 		for _, key := range slices.Sorted(maps.Keys(changed[op])) {
 			if g := group(key); g >= from && g < until {
@@ -188,28 +212,23 @@ func (m *modelJob) write(x int, changed map[string]map[string]bool) (DeltaRef, b
 	return ref, true
 }
 
-// verify restores as a restart would: at the version before the first file that may be torn, at those of later files, and where every batch writes
+// verify restores as a restart would: at the version that durable files reach, at that of all files, and where every batch writes
 // its state at any. Plans must lead on from there.
 func (m *modelJob) verify() {
 	m.t.Helper()
 	refs, durable := m.s.Deltas(), m.s.Durable()
-	low, last := m.b, int64(0)
 	for _, d := range refs {
 		if _, err := os.Stat(filepath.Join(m.dir, stateDir, d.File)); err != nil {
 			m.t.Fatalf("batch %d: %v", m.b, err)
 		}
-		last = max(last, d.Batch)
-		if d.Batch > durable {
-			low = min(low, d.Since)
-		}
 	}
-	low = min(low, last)
+	low, last := Reach(refs, durable), Reach(refs, m.b)
 	if _, err := m.s.Plans(low+1, m.b); err != nil {
 		m.t.Fatalf("after batch %d (durable %d, files to %d): %v", m.b, durable, last, err)
 	}
 	versions := []int64{low, last, low + m.rng.Int64N(m.b-low+1)}
 	for _, at := range versions {
-		if m.every > 1 && at%m.every != 0 {
+		if m.every > 1 && at%m.every != 0 || m.slow > 1 && at != low && at != last {
 			continue
 		}
 		want, known := m.history[at]

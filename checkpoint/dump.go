@@ -23,11 +23,11 @@ type stateRow struct {
 	due   int64
 }
 
-// Dump writes the state of an operator at the last committed batch as JSON lines, {"key": …, "value": …, "due": …}, ordered by key group and key.
+// Dump writes the state of an operator at the last committed batch whose state is in files as JSON lines, {"key": …, "value": …, "due": …}, ordered by key group and key.
 // key, where not "", chooses one row: a scalar key as it is, a struct's as a JSON object. It works without the program: the columns say what they
 // are. The whole operator is held in memory.
 func (in *Inspection) Dump(w io.Writer, operator, key string) error {
-	if !slices.ContainsFunc(in.Operators, func(o Operator) bool { return o.Name == operator }) {
+	if in.operator(operator) == nil {
 		return fmt.Errorf("checkpoint %s has no operator %q; it has %s", in.dir, operator, in.operatorNames())
 	}
 	rows, err := in.stateRows(operator)
@@ -85,9 +85,9 @@ func keyIs(key, asked string) bool {
 
 // stateRows are the live rows of an operator at the last committed batch: its chain, applied.
 func (in *Inspection) stateRows(operator string) ([]stateRow, error) {
-	need, ok := Chain(in.Deltas, operator, 0, allGroups, in.Committed)
+	need, ok := Chain(in.Deltas, operator, 0, allGroups, in.version(operator))
 	if !ok {
-		return nil, fmt.Errorf("operator %q: no chain of state files leads to batch %d: %w", operator, in.Committed, ErrDamaged)
+		return nil, fmt.Errorf("operator %q: no chain of state files leads to batch %d: %w", operator, in.version(operator), ErrDamaged)
 	}
 	live := map[string]stateRow{}
 	for _, d := range need {
@@ -102,7 +102,11 @@ func (in *Inspection) stateRows(operator string) ([]stateRow, error) {
 			if rec == nil {
 				continue
 			}
-			if err := applyRows(live, rec); err != nil {
+			rec, err = widened(in.operator(operator), rec)
+			if err == nil {
+				err = applyRows(live, rec)
+			}
+			if err != nil {
 				return nil, &damage{d.File, s.Off, err.Error()}
 			}
 		}

@@ -22,12 +22,15 @@ var planted = []struct{ fault, test string }{
 	{"P3-torn", "TestBitFlips"},
 	{"P4-slot", "TestSlotTaken"},
 	{"P5-uuid", "TestNewUUID"},
+	{"P15-behind", "TestChainModel"},
 	{"P15-prune", "TestChainModel"},
 	{"P15-sum", "TestStateFlips"},
 	{"P17-totals", "TestTotals"},
 	{"P18-journal", "TestScripts/prune"},
+	{"P19-default", "TestScripts/schemas"},
 	{"P19-schema", "TestScripts/operators"},
 	{"P19-tables", "TestScripts/operators"},
+	{"P19-tools", "TestToolsReadBothVersions"},
 }
 
 // TestRed runs each of these tests with its fault switched on: it must fail.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace/millrace/internal/row"
 )
 
 // FuzzEntry: bytes of any kind are decoded or refused; what is decoded can be checked and applied, and says the same when it is written again.
@@ -15,7 +17,7 @@ func FuzzEntry(f *testing.F) {
 	for _, e := range []*entry{
 		{Plan: plan(1)}, {Plan: plan(2), Commits: []Commit{commit(1, DeltaRef{File: "f", Batch: 1, Sections: []Section{{Operator: "o", Until: 128, Full: true}}})}},
 		{Settings: []setting{{"a", "b"}}, Durable: 3, Timeline: 2, Finished: true},
-		{Operators: &operators{Set: []Operator{{"n", "o", "k", "v"}}, Dropped: []string{"x"}}},
+		{Operators: &operators{Set: []Operator{{Name: "n", Op: "o", Key: "k", Val: "v"}, {Name: "m", Added: []row.Default{{Path: "p", Null: true}, {Path: "q", Value: "v"}}}}, Dropped: []string{"x"}}},
 		{Header: newLedger().header(1, 1, 0)}, {Replaced: &replaced{After: 1}},
 	} {
 		data, err := encoding.Marshal(e)

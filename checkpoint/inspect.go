@@ -92,11 +92,6 @@ func (in *Inspection) batches(n int) []int64 {
 	return list[max(0, len(list)-n):]
 }
 
-// version is the last batch whose state the files hold; batches behind it changed nothing or were not written yet (--checkpoint-every).
-func (in *Inspection) version() int64 {
-	last := int64(0)
-	for _, d := range in.Deltas {
-		last = max(last, d.Batch)
-	}
-	return last
-}
+// version is the last batch whose state the files hold for an operator; batches behind it changed nothing of it or were not written yet
+// (--checkpoint-every, CheckpointEvery).
+func (in *Inspection) version(op string) int64 { return version(in.Deltas, op, in.Committed) }

@@ -175,6 +175,7 @@ func (l *ledger) setOperators(o *operators) {
 	l.deltas = slices.Clone(l.deltas)
 	for i, d := range l.deltas {
 		l.deltas[i].Sections = slices.DeleteFunc(slices.Clone(d.Sections), func(s Section) bool { return slices.Contains(o.Dropped, s.Operator) })
+		l.deltas[i].Behind = slices.DeleteFunc(slices.Clone(d.Behind), func(op string) bool { return slices.Contains(o.Dropped, op) })
 	}
 }
 

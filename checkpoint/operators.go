@@ -10,8 +10,10 @@ import (
 	"github.com/millrace/millrace/internal/fault"
 )
 
-// SetOperators records the program's stateful operators. Operators that the checkpoint has and ops lacks must be in drop. A key or state schema that differs
-// is an error that names the operator and shows both schemas. An operator in both ops and drop begins anew, with no state. What is dropped
+// SetOperators records the program's stateful operators. Operators that the checkpoint has and ops lacks must be in drop. The state of an operator may have
+// more columns than the checkpoint knows: they and their defaults are recorded (Operator.Added), and rows of older files hold these for ever. Another
+// order of columns is no change. Any other key or state schema is an error that names the operator, shows both schemas and says what differs.
+// An operator in both ops and drop begins anew, with no state. What is dropped
 // is gone from Deltas. An operator that keeps more than one table is listed once for each: as NAME, and as NAME/TABLE with Op "…/TABLE"; dropping NAME
 // drops them all. Operators of a job that had no state begin at the last committed batch. Nothing is recorded if there is an error, which lists all that is wrong.
 func (s *Store) SetOperators(ops []Operator, drop []string) error {
@@ -25,17 +27,19 @@ func (s *Store) SetOperators(ops []Operator, drop []string) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", s.dir, err)
 	}
-	if len(dropped) == 0 && slices.Equal(have, next) {
+	if len(dropped) == 0 && slices.EqualFunc(have, next, sameOperator) {
 		return nil
 	}
+	s.tellChanges(have, next)
 	for _, name := range drop { // state without an operator: what is left of an older program
 		if slices.Contains(holding, name) && !slices.Contains(dropped, name) {
 			dropped = append(dropped, name)
 		}
 	}
 	e := &entry{Operators: &operators{Set: next, Dropped: dropped}}
-	without := func(name string) bool { return slices.Contains(dropped, name) }
-	if len(next) > 0 && len(slices.DeleteFunc(holding, without)) == 0 {
+	goesOn := func(name string) bool { return !slices.Contains(dropped, name) }
+	// An operator that goes on may have no file yet (--checkpoint-every): its state is what lineage makes of the batches until now.
+	if len(next) > 0 && !slices.ContainsFunc(holding, goesOn) && !slices.ContainsFunc(have, func(h Operator) bool { return goesOn(h.Name) }) {
 		if err := s.beginState(e); err != nil {
 			return err
 		}
@@ -44,6 +48,24 @@ func (s *Store) SetOperators(ops []Operator, drop []string) error {
 		return err
 	}
 	return s.writeIndex()
+}
+
+func sameOperator(a, b Operator) bool {
+	return a.Name == b.Name && a.Op == b.Op && a.Key == b.Key && a.Val == b.Val && slices.Equal(a.Added, b.Added)
+}
+
+// tellChanges logs which operators have new columns.
+func (s *Store) tellChanges(have, next []Operator) {
+	for _, n := range next {
+		i := slices.IndexFunc(have, func(h Operator) bool { return h.Name == n.Name })
+		if i >= 0 && len(n.Added) > len(have[i].Added) {
+			var paths []string
+			for _, d := range n.Added[len(have[i].Added):] {
+				paths = append(paths, d.Path)
+			}
+			s.o.Log.Info("state has new fields", "operator", n.Name, "fields", strings.Join(paths, ", "))
+		}
+	}
 }
 
 // beginState lets e say that all state is empty at the last committed batch: no operator has any, and those that the program has
@@ -69,27 +91,39 @@ func (s *Store) beginState(e *entry) error {
 	return nil
 }
 
-// compareOperators gives the operators of have that are dropped, or all that keeps the program from using the checkpoint.
+// compareOperators gives the operators of have that are dropped, or all that keeps the program from using the checkpoint. It fills what next says of
+// rows in older files.
 func compareOperators(have, next []Operator, drop []string) (dropped []string, err error) {
 	var errs []error
+	for i := range next {
+		next[i].Added = nil
+	}
 	for _, h := range have {
 		i := slices.IndexFunc(next, func(n Operator) bool { return n.Name == h.Name })
 		owner := h.owner()
 		switch {
 		case slices.Contains(drop, h.Name) || slices.Contains(drop, owner) && !fault.Planted("P19-tables"):
 			dropped = append(dropped, h.Name)
-		case i < 0 && owner != h.Name && !slices.ContainsFunc(next, func(n Operator) bool { return n.Name == owner }):
+		case i < 0 && owner != h.Name && named(have, owner) && !named(next, owner):
 			// the message about its owner says it
 		case i < 0:
 			errs = append(errs, fmt.Errorf("operator %q (%s) is in the checkpoint and not in the program: put it back, or give its state up with --drop %s", h.Name, h.Op, h.Name))
-		case next[i].Key != h.Key || next[i].Val != h.Val:
-			if !fault.Planted("P19-schema") {
-				errs = append(errs, fmt.Errorf("operator %q (%s): the program's schema is not the checkpoint's\n%sgo back to the old types, or begin it anew without its state with --drop %s",
-					h.Name, next[i].Op, schemaDiff(h, next[i]), h.Name))
+		default:
+			added, why := follow(h, next[i])
+			next[i].Added = added
+			if fault.Planted("P19-default") {
+				next[i].Added = next[i].Defaults
+			}
+			if len(why) > 0 && !fault.Planted("P19-schema") {
+				errs = append(errs, refusal(h, next[i], why))
 			}
 		}
 	}
 	return dropped, errors.Join(errs...)
+}
+
+func named(ops []Operator, name string) bool {
+	return slices.ContainsFunc(ops, func(o Operator) bool { return o.Name == name })
 }
 
 // owner is the name of the operator that keeps this table: o's own, but for tables besides an operator's first.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -78,6 +79,9 @@ type Commit struct {
 	Micros   int64      `cbor:"6,keyasint,omitempty"` // batch latency, for show
 	Fragment []byte     `cbor:"7,keyasint,omitempty"` // hash of what was built for the batch alone (P22); nil if nothing was
 	Totals   []Total    `cbor:"8,keyasint,omitempty"` // of the accumulators that the batch added to, the batch included
+
+	// Behind are operators with changes up to this batch that no state file holds yet. The refs say so too; this is for whoever adds one.
+	Behind []string `cbor:"-"`
 }
 
 // DeltaRef is one state delta file of one executor and batch (P15).
@@ -88,6 +92,7 @@ type DeltaRef struct {
 	Batch    int64     `cbor:"4,keyasint"` // version that it brings the groups to
 	Since    int64     `cbor:"5,keyasint"` // covers batches (Since, Batch]; Batch-1 unless --checkpoint-every
 	Sections []Section `cbor:"6,keyasint"`
+	Behind   []string  `cbor:"8,keyasint,omitempty"` // operators of which some changes up to Batch are in no file yet, in any executor: the same in all refs of a batch
 	Complete int64     `cbor:"7,keyasint,omitempty"` // set by Store.Deltas on the first ref of a list: every version from this one on can be built from the list
 }
 
@@ -109,6 +114,12 @@ type Operator struct {
 	Op   string `cbor:"2,keyasint"`
 	Key  string `cbor:"3,keyasint"` // row.Codec.Text of the key
 	Val  string `cbor:"4,keyasint"`
+
+	// Added are columns of the state that came after the first version of its type, in the order in which they came, and what rows of older files hold in
+	// them. SetOperators fills it.
+	Added []row.Default `cbor:"5,keyasint,omitempty"`
+	// Defaults are what the program says of all its columns. They count for columns that come with this program, and are not recorded otherwise.
+	Defaults []row.Default `cbor:"-"`
 }
 
 // Text is the total as a number.

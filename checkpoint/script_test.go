@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/goldentest"
+	"github.com/millrace/millrace/internal/row"
 )
 
 // TestScripts runs testdata/*.txt: a command with arguments, a line of dashes, what it prints, an empty line.
@@ -168,6 +169,9 @@ func (s *script) do(out *strings.Builder, command string, words []string) error 
 		return err
 	case "operators":
 		return s.operators(words)
+	case "recorded":
+		s.recorded(out, store().Store)
+		return nil
 	case "plans":
 		plans, err := store().Plans(number(args[1]), number(args[2]))
 		for _, p := range plans {
@@ -300,7 +304,30 @@ func (s *script) state(words []string) error {
 	return err
 }
 
-// operators STORE name:key:value … [drop=name].
+// defaults reads "level:5,home:null".
+func defaults(text string) (list []row.Default) {
+	for _, d := range strings.Split(text, ",") {
+		path, value, _ := strings.Cut(d, ":")
+		if value == "null" {
+			list = append(list, row.Default{Path: path, Null: true})
+		} else {
+			list = append(list, row.Default{Path: path, Value: value})
+		}
+	}
+	return list
+}
+
+// recorded prints what the checkpoint says of operators.
+func (s *script) recorded(out *strings.Builder, store *Store) {
+	for _, o := range store.Operators() {
+		fmt.Fprintf(out, "%s: %s -> %s\n", o.Name, o.Key, o.Val)
+		for _, d := range o.Added {
+			fmt.Fprintf(out, "  older rows have %s %q null %t\n", d.Path, d.Value, d.Null)
+		}
+	}
+}
+
+// operators STORE name|key|value[|op[|defaults]] … [drop=name].
 func (s *script) operators(words []string) error {
 	plain, named := split(words[1:])
 	var ops []Operator
@@ -310,7 +337,10 @@ func (s *script) operators(words []string) error {
 		if len(f) > 3 {
 			op = f[3]
 		}
-		ops = append(ops, Operator{f[0], op, f[1], f[2]})
+		ops = append(ops, Operator{Name: f[0], Op: op, Key: f[1], Val: f[2]})
+		if len(f) > 4 {
+			ops[len(ops)-1].Defaults = defaults(f[4])
+		}
 	}
 	var drop []string
 	if d := named["drop"]; d != "" {

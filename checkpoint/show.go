@@ -112,7 +112,7 @@ func (in *Inspection) operatorSummaries() []OperatorSummary {
 	var list []OperatorSummary
 	for _, o := range in.Operators {
 		sum := OperatorSummary{Name: o.Name, Op: o.Op, Key: o.Key, State: o.Val}
-		need, _ := Chain(in.Deltas, o.Name, 0, allGroups, in.Committed)
+		need, _ := Chain(in.Deltas, o.Name, 0, allGroups, in.version(o.Name))
 		for _, d := range need {
 			sum.Files++
 			for _, s := range d.Sections {

@@ -211,6 +211,13 @@ func (s *Store) Deltas() []DeltaRef {
 	return s.ledger.refs()
 }
 
+// Operators are what SetOperators recorded, by name.
+func (s *Store) Operators() []Operator {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ledger.operators)
+}
+
 // Replace puts refs, which lineage computed again because files were torn or missing, in the place of the refs of all committed batches above
 // after. It returns when that is durable.
 func (s *Store) Replace(after int64, refs []DeltaRef) error {

@@ -18,7 +18,7 @@ func TestReopen(t *testing.T) {
 	if !r.Fresh || r.Epoch != 1 || r.Timeline != 1 || r.UUID == "" {
 		t.Fatalf("fresh: %+v", r)
 	}
-	ok(t, s.SetOperators([]Operator{{"counts", "runningCount", "value: utf8", "value: int64"}}, nil))
+	ok(t, s.SetOperators([]Operator{{Name: "counts", Op: "runningCount", Key: "value: utf8", Val: "value: int64"}}, nil))
 	ok(t, s.Append(plan(1), nil))
 	state, err := OpenState(dir)
 	ok(t, err)
@@ -35,7 +35,7 @@ func TestReopen(t *testing.T) {
 	want := &Recovered{
 		UUID: r.UUID, Timeline: 1, Epoch: 2, Committed: 1, Planned: []Plan{*plan(2)}, Last: plan(2),
 		Positions: map[string]map[int]int64{"lines": {0: 20}}, Partitions: plan(1).New,
-		Operators: []Operator{{"counts", "runningCount", "value: utf8", "value: int64"}}, Deltas: []DeltaRef{ref}, Durable: 1,
+		Operators: []Operator{{Name: "counts", Op: "runningCount", Key: "value: utf8", Val: "value: int64"}}, Deltas: []DeltaRef{ref}, Durable: 1,
 	}
 	if diff := cmp.Diff(want, r2); diff != "" {
 		t.Fatal(diff)

@@ -137,7 +137,7 @@ func (r *Report) stateFiles(in *Inspection) {
 	}
 }
 
-// checkFile checks a file's checksum, and that each section can be read and holds rows of its groups.
+// checkFile checks a file's checksum, and that each section can be read, holds rows of its groups, and has or lacks the columns that the log says.
 func (in *Inspection) checkFile(d DeltaRef) error {
 	if err := in.state.Check(d); err != nil {
 		return err
@@ -150,7 +150,13 @@ func (in *Inspection) checkFile(d DeltaRef) error {
 		if rec == nil {
 			continue
 		}
-		if err := checkRows(rec, s); err != nil {
+		err = checkRows(rec, s)
+		if o := in.operator(s.Operator); err == nil && o != nil {
+			if _, err = widened(o, rec); err != nil {
+				err = fmt.Errorf("section of operator %q: %w", o.Name, err)
+			}
+		}
+		if err != nil {
 			return &damage{filepath.Join(in.dir, stateDir, d.File), s.Off, err.Error()}
 		}
 	}
@@ -174,7 +180,7 @@ func checkRows(rec arrow.Record, s Section) error {
 // chains checks that each operator can be brought to the last version that state files hold, and that plans lead on from the oldest that may be needed.
 func (r *Report) chains(in *Inspection) {
 	for _, o := range in.Operators {
-		if at := in.version(); at > 0 {
+		if at := in.version(o.Name); at > 0 {
 			if _, ok := Chain(in.Deltas, o.Name, 0, allGroups, at); !ok {
 				r.finding("operator %q: no chain of state files leads to batch %d", o.Name, at)
 			}

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
@@ -25,6 +26,7 @@ func (m *machine) onJoined(e joined) {
 	delete(m.spawning, e.name)
 	m.failures = 0
 	m.execs[e.name] = &member{joined: e, seen: m.now, has: map[versionID]bool{}}
+	m.tell(ExecutorJoined{Name: e.name, Slots: e.slots, At: at(m.now)})
 	if m.opened {
 		m.reassign = true // it gets parts at the next moment with nothing in flight
 		m.note("info", "executor joined", "executor", e.name, "slots", e.slots)
@@ -40,6 +42,7 @@ func (m *machine) onLost(e lost) {
 	}
 	delete(m.execs, e.name)
 	delete(m.spawning, e.name)
+	m.tell(ExecutorLost{Name: e.name, Why: e.err, At: at(m.now)})
 	if known && x.local {
 		m.fail("executor %s in the driver's process ended: %s", e.name, e.err)
 		return
@@ -142,23 +145,20 @@ func (m *machine) assignReady() {
 // assignState assigns, after lineage has filled a gap in the state files if there is one (--checkpoint-every).
 func (m *machine) assignState(names []string) {
 	if from := m.gap(); from < m.committed {
-		m.replaying = true
+		m.replaying, m.replayFrom = true, from
 		m.do(replay{from, m.committed})
 		return
 	}
 	m.assign(names)
 }
 
-// gap is the last batch up to which state files exist; the last committed one unless --checkpoint-every leaves some out.
+// gap is the last batch up to which state files hold all state; the last committed one unless --checkpoint-every leaves some out, or CheckpointEvery
+// some changes.
 func (m *machine) gap() int64 {
-	if m.every <= 1 || !m.shape.stateful {
+	if !m.shape.stateful || m.every <= 1 && !m.shape.lags {
 		return m.committed
 	}
-	from := int64(0)
-	for _, d := range m.deltas {
-		from = max(from, d.Batch)
-	}
-	return from
+	return max(m.whole, checkpoint.Reach(m.deltas, m.committed))
 }
 
 func (m *machine) onReplayed(e replayed) {
@@ -167,7 +167,9 @@ func (m *machine) onReplayed(e replayed) {
 		m.fail("batches up to %d could not be computed again: %s", e.until, e.err)
 		return
 	}
+	m.deltas = slices.DeleteFunc(slices.Clone(m.deltas), func(d checkpoint.DeltaRef) bool { return d.Batch > m.replayFrom })
 	m.deltas = append(m.deltas, e.deltas...)
+	m.whole = e.until
 	m.reassign = true
 	if names := sortedKeys(m.execs); m.hosting(names) {
 		m.assign(names)

@@ -128,7 +128,7 @@ func buildForDriver(job func(*dstream.Job), w *executor.Welcome) (*rdd.Plan, err
 	if w.Settings.StopOnBad {
 		cfg.OnBadRecord = "stop"
 	}
-	return buildPlan(job, cfg, w)
+	return buildPlan(context.Background(), job, cfg, w)
 }
 
 // checkProgram refuses another executable.

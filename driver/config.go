@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -57,11 +58,17 @@ type Config struct {
 	Debug         bool          // tests: rows go through columns between all operators (P24)
 	BlockBytes    int64         // executor.Config.BlockBytes
 
+	// Start, where not nil, starts the executors of procs in place of child processes, and returns the driver's end: for tests that keep executors in
+	// their own process and end them as they like. x is complete but for who serves x.Listen. nil: child processes.
+	Start func(ctx context.Context, x executor.Config) (executor.Conn, error)
+
 	Args  []string     // for child processes and executors: the job's arguments; nil: os.Args[1:]. They set the job's own flags there
 	Env   []string     // more environment for child processes
 	Log   *slog.Logger // nil: text on standard error
-	Clock clock.Clock  // nil: the machine's
+	Clock clock.Clock  // the time by which the job goes; nil: the machine's. See ManualClock
 	Stats *Stats       // filled while the job runs; nil: none
+	// Listeners hear what happens, in this process.
+	Listeners []Listener
 	// ExecutorStats counts what in-process executors do, for tests; nil: none.
 	ExecutorStats *executor.Stats
 }
@@ -223,6 +230,12 @@ func (c *Config) defaults() {
 	if c.Stats == nil {
 		c.Stats = &Stats{}
 	}
+}
+
+// manual tells whether the job does not go by the machine's time.
+func (c *Config) manual() bool {
+	_, system := c.Clock.(clock.System)
+	return !system
 }
 
 // security reads the token file and names the TLS files.

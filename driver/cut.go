@@ -13,6 +13,7 @@ type Cut struct {
 	Batch int64                       `json:"batch,omitempty"` // 0: one after the line before
 	Until map[string]map[string]int64 `json:"until"`           // source -> partition key -> offset; partitions left out stay where they are
 	Time  int64                       `json:"time,omitempty"`  // batch time, µs; 0: as otherwise
+	Final bool                        `json:"final,omitempty"` // the batch closes the job (P30)
 }
 
 // planReady launches what may run: batches that were planned before this driver first, then new ones.
@@ -57,7 +58,7 @@ func (m *machine) relaunch() bool {
 	} else if fault.Planted("P1-broadcast") {
 		p.Broadcasts = m.pins()
 	}
-	m.newFlight(p, !replanned)
+	m.newFlight(p, !replanned, true)
 	return true
 }
 
@@ -189,7 +190,7 @@ func (m *machine) planScripted() bool {
 	if c.Time > 0 {
 		at = m.after(c.Time)
 	}
-	m.plan(at, ranges, false)
+	m.plan(at, ranges, c.Final)
 	return true
 }
 
@@ -216,5 +217,5 @@ func (m *machine) plan(at int64, ranges []checkpoint.Range, final bool) {
 		}
 	}
 	m.append(&p)
-	m.newFlight(p, false)
+	m.newFlight(p, false, false)
 }

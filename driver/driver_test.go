@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"maps"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -43,7 +43,9 @@ func TestMain(m *testing.M) {
 }
 
 // jobs are those that child processes can run, by name.
-var jobs = map[string]func(*dstream.Job){"logwords": logWords, "ticks": ticks, "tally": tally, "empty": emptyJob, "rated": rated}
+var jobs = map[string]func(*dstream.Job){
+	"logwords": logWords, "ticks": ticks, "tally": tally, "evolving": evolving, "paced": pacedByEnv, "each": eachWord, "rated": rated, "empty": emptyJob, "turns": turns, "differs": differs,
+}
 
 // logWords counts words of topic lines into topic counts.
 func logWords(job *dstream.Job) {
@@ -83,9 +85,10 @@ func TestMemoryToCallback(t *testing.T) {
 				err := driver.Run(ctx, func(job *dstream.Job) {
 					dstream.From(job, source.Memory([]string{"a b a", "c"}, []string{"a"}, []string{"b c"})).
 						FlatMap(strings.Fields).KeyBy(dstream.Self).RunningCount("words").
-						ForeachBatch(func(_ context.Context, b dstream.Batch, rows iter.Seq2[string, int64]) error {
-							maps.Insert(counts, rows)
-							return nil
+						ForeachBatch(func(ctx context.Context, b dstream.Batch, rows rdd.Keyed[string, int64]) error {
+							seq, err := rows.Rows(ctx)
+							maps.Insert(counts, seq)
+							return err
 						})
 				}, cfg)
 				if err != nil || ctx.Err() != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -43,10 +43,14 @@ func ticks(job *dstream.Job) {
 func tally(job *dstream.Job) {
 	dstream.From(job, source.Rate(2000, source.Partitions(tickParts)).Named("ticks")).
 		KeyBy(func(t source.Tick) int64 { return t.Value % tickKeys }).RunningCount("counted").
-		ForeachBatch(func(_ context.Context, _ dstream.Batch, rows iter.Seq2[int64, int64]) error {
+		ForeachBatch(func(ctx context.Context, _ dstream.Batch, rows rdd.Keyed[int64, int64]) error {
+			seq, err := rows.Rows(ctx)
+			if err != nil {
+				return err
+			}
 			tallied.Lock()
 			defer tallied.Unlock()
-			for k, n := range rows {
+			for k, n := range seq {
 				tallied.fell = tallied.fell || n <= tallied.last[k]
 				tallied.sum += n - tallied.last[k]
 				tallied.last[k] = n

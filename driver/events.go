@@ -135,9 +135,13 @@ type report struct {
 	rows    int64
 	bad     int64
 	micros  int64                       // from plan to published
+	told    BatchCompleted              // empty if nobody listens
 	offsets map[string]map[string]int64 // source -> partition key -> next offset
 	totals  []checkpoint.Total          // of the accumulators that the batch added to
 }
+
+// tell: let listeners know.
+type tell struct{ what occasion }
 
 // finished: mark the checkpoint finished (P30).
 type finished struct{}
@@ -161,6 +165,7 @@ func (dismiss) isAction()     {}
 func (wake) isAction()        {}
 func (replay) isAction()      {}
 func (report) isAction()      {}
+func (tell) isAction()        {}
 func (finished) isAction()    {}
 func (note) isAction()        {}
 func (stop) isAction()        {}

@@ -28,6 +28,10 @@ type flight struct {
 	attempts map[rdd.TaskID]int                // failed ones
 	retries  []retryAt
 	deltas   map[string][]checkpoint.DeltaRef // by executor
+	behind   map[string][]string              // operators whose changes are not all in files yet, by executor
+
+	submitted int64        // when it was due
+	out       []OutputTime // sinks that have published it; kept only if somebody listens
 }
 
 // retryAt is a failed task that runs again later.
@@ -37,21 +41,28 @@ type retryAt struct {
 	task rdd.TaskID
 }
 
-func (m *machine) newFlight(p checkpoint.Plan, durable bool) *flight {
+// newFlight launches a batch; again, if an earlier driver had planned it.
+func (m *machine) newFlight(p checkpoint.Plan, durable, again bool) *flight {
 	assert.True(p.Batch == m.committed+int64(len(m.flights))+1, "batch %d launched behind %d committed and %d in flight", p.Batch, m.committed, len(m.flights))
 	f := &flight{
 		plan: p, began: m.now, durable: durable, skip: m.skip[p.Batch],
 		staged: map[string]bool{}, published: map[string]bool{},
 		done: map[rdd.TaskID]*executor.TaskDone{}, attempts: map[rdd.TaskID]int{},
-		deltas: map[string][]checkpoint.DeltaRef{},
+		deltas: map[string][]checkpoint.DeltaRef{}, behind: map[string][]string{},
 	}
 	delete(m.skip, p.Batch)
+	f.submitted = m.now
+	if m.interval > 0 && m.cuts == nil && !again {
+		f.submitted = min(p.Time, m.now)
+	}
 	m.flights = append(m.flights, f)
 	m.hashes[p.Batch] = p.Hash
+	m.tellSubmitted(f, again)
 	for _, name := range m.members {
 		m.give(name)
 		m.do(send{name, &executor.Launch{Plan: p, Skip: f.skip}})
 	}
+	m.tellStarted(f)
 	return f
 }
 
@@ -62,6 +73,7 @@ func (f *flight) restart(alive map[string]*member) {
 	for name := range f.deltas {
 		if alive[name] == nil {
 			delete(f.deltas, name)
+			delete(f.behind, name)
 		}
 	}
 }
@@ -85,7 +97,7 @@ func (m *machine) all(set map[string]bool) bool {
 	return len(m.members) > 0
 }
 
-func (m *machine) onTaskDone(_ string, d *executor.TaskDone) {
+func (m *machine) onTaskDone(from string, d *executor.TaskDone) {
 	f := m.flight(d.Batch)
 	if f == nil {
 		return
@@ -97,6 +109,7 @@ func (m *machine) onTaskDone(_ string, d *executor.TaskDone) {
 	}
 	addTwice(first, d)
 	if !slices.Equal(first.Sums, d.Sums) && !fault.Planted("P16-sums") {
+		m.tellFailed(BatchFailed{Batch: d.Batch, Attempt: d.Attempt, Executor: from, Err: "it gave other rows than an earlier attempt", Final: true}, d.Task)
 		m.fail("batch %d: %s gave different rows in attempts %d and %d: user code there is not deterministic (clock, random numbers, map order or outside data); make it a function of its rows, or hand such data in with Value",
 			d.Batch, m.shape.task(d.Task), first.Attempt, d.Attempt)
 	}
@@ -116,6 +129,7 @@ func (m *machine) onStaged(from string, s *executor.Staged) {
 	if s.Delta != nil && !slices.ContainsFunc(f.deltas[from], func(d checkpoint.DeltaRef) bool { return d.File == s.Delta.File }) {
 		f.deltas[from] = append(f.deltas[from], *s.Delta)
 	}
+	f.behind[from] = s.Behind
 	m.due[from] = s.NextDue
 	f.staged[from] = true
 	if m.all(f.staged) && !f.learned {
@@ -139,13 +153,14 @@ func (m *machine) onTaskFailed(from string, t *executor.TaskFailed) {
 		m.committed = f.plan.Batch
 		return
 	}
-	if t.Fatal {
-		m.fail("batch %d: %s", t.Batch, t.Message)
-		return
-	}
 	f.attempts[t.Task]++
 	n := f.attempts[t.Task]
-	if n > m.retries {
+	m.tellFailed(BatchFailed{Batch: t.Batch, Attempt: t.Attempt, Executor: from, Err: t.Message, Final: t.Fatal || n > m.retries}, t.Task)
+	switch {
+	case t.Fatal:
+		m.fail("batch %d: %s", t.Batch, t.Message)
+		return
+	case n > m.retries:
 		m.fail("batch %d, %s: %d attempts, the last: %s", t.Batch, m.shape.task(t.Task), n, t.Message)
 		return
 	}
@@ -196,6 +211,7 @@ func (m *machine) onPublished(from string, p *executor.Published) {
 		return
 	}
 	f.published[from] = true
+	m.tellPublished(f)
 	if m.all(f.published) && (f == m.flights[0] || fault.Planted("I4-order")) {
 		m.commit(f)
 	}
@@ -211,6 +227,13 @@ func (m *machine) commit(f *flight) {
 	}
 	for _, name := range sortedKeys(f.deltas) {
 		c.Deltas = append(c.Deltas, f.deltas[name]...)
+	}
+	c.Behind = f.late()
+	for i := range c.Deltas {
+		c.Deltas[i].Behind = c.Behind
+	}
+	if m.every <= 1 && len(c.Behind) == 0 {
+		m.whole = c.Batch
 	}
 	for id, d := range f.done {
 		if m.shape.source(id.Node) {
@@ -229,6 +252,16 @@ func (m *machine) commit(f *flight) {
 	m.reports = append(m.reports, m.reportOf(f, c))
 }
 
+// late are the operators whose changes up to the batch are not all in files yet, on any executor.
+func (f *flight) late() []string {
+	var names []string
+	for _, from := range sortedKeys(f.behind) {
+		names = append(names, f.behind[from]...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // reportOf is what the world may be told of a batch once its commit is durable.
 func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
 	r := report{batch: c.Batch, time: f.plan.Time, rows: c.Rows, bad: c.Bad, micros: c.Micros, offsets: map[string]map[string]int64{}, totals: c.Totals}
@@ -242,15 +275,18 @@ func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
 		}
 		r.offsets[g.Source][p.Key] = g.Until
 	}
+	if m.heard {
+		r.told = m.completed(f, c)
+	}
 	return r
 }
 
-// commitAloneReady writes commits that no plan has taken along for 100 ms, or when nothing more will be planned (P3).
+// commitAloneReady writes commits that no plan has taken along for 100 ms (by a clock of a test: at once), or when nothing more will be planned (P3).
 func (m *machine) commitAloneReady() {
 	if len(m.pending) == 0 || fault.Planted("P3-alone") {
 		return
 	}
-	if m.now-m.pendingAt < commitAlone && !(m.phase >= draining && len(m.flights) == 0) {
+	if m.now-m.pendingAt < m.commitWait() && !(m.phase >= draining && len(m.flights) == 0) {
 		return
 	}
 	m.append(nil)

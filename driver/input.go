@@ -123,6 +123,19 @@ func (m *machine) onHeld(from string, h *executor.Held) {
 	}
 }
 
+// allRead tells whether all that sources have, as far as discovery knows, may be planned.
+func (m *machine) allRead() bool {
+	all := m.phase == running
+	m.eachPart(func(_ *input, p *part) {
+		end := p.end
+		if p.limit >= 0 {
+			end = min(end, p.limit)
+		}
+		all = all && (!p.listed || p.until() >= end)
+	})
+	return all
+}
+
 func (m *machine) part(source string, number int) *part {
 	in := m.sources[source]
 	if in == nil || number < 0 || number >= len(in.parts) {

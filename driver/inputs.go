@@ -59,7 +59,9 @@ func (e *engine) resumeInputs() error {
 func (e *engine) startInputs(ctx context.Context, g *errgroup.Group) {
 	for _, name := range sortedKeys(e.inputs) {
 		c := e.inputs[name]
-		g.Go(func() error { return e.discover(ctx, name, c) })
+		look := make(chan chan<- struct{})
+		e.looks[name] = look
+		g.Go(func() error { return e.discover(ctx, name, c, look) })
 		if in, ok := c.(source.Ingester); ok {
 			g.Go(func() error {
 				if err := in.Ingest(ctx); err != nil && ctx.Err() == nil {
@@ -71,9 +73,10 @@ func (e *engine) startInputs(ctx context.Context, g *errgroup.Group) {
 	}
 }
 
-// discover tells the machine of a source's partitions, at once and then whenever they changed.
-func (e *engine) discover(ctx context.Context, name string, c source.Connector) error {
+// discover tells the machine of a source's partitions, at once and then whenever they changed. Who sends on look has it tell what is there now, and gets an answer then.
+func (e *engine) discover(ctx context.Context, name string, c source.Connector, look <-chan chan<- struct{}) error {
 	var seen []source.Partition
+	var asked chan<- struct{}
 	told := "" // the last warning: the same is not said every second
 	for first := true; ; first = false {
 		limit, cancel := context.WithTimeout(ctx, openLimit)
@@ -95,17 +98,30 @@ func (e *engine) discover(ctx context.Context, name string, c source.Connector) 
 			}
 		default:
 			told = ""
-			if first || !samePartitions(seen, parts) {
+			if first || asked != nil || !samePartitions(seen, parts) {
 				seen = parts
 				e.post(ctx, discovered{name, parts})
+			}
+			if asked != nil {
+				close(asked)
+				asked = nil
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case asked = <-lookIf(asked == nil, look):
 		case <-e.clock.After(discoverEvery):
 		}
 	}
+}
+
+// lookIf is look, or nothing: one who asked waits for an answer first.
+func lookIf(free bool, look <-chan chan<- struct{}) <-chan chan<- struct{} {
+	if free {
+		return look
+	}
+	return nil
 }
 
 // samePartitions tells whether no partition came or ended; ends that grow are told by those who read.

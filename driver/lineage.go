@@ -23,9 +23,11 @@ func (e *engine) lineage(ctx context.Context, st *checkpoint.Store) error {
 		return err
 	}
 	whole := e.rec.Committed
-	last := int64(0)
+	last, before := int64(0), int64(0)
 	for _, d := range e.rec.Deltas {
-		last = max(last, d.Batch)
+		if d.Batch > last {
+			last, before = d.Batch, last
+		}
 		if d.Batch <= e.rec.Durable || d.Batch > whole {
 			continue
 		}
@@ -34,7 +36,7 @@ func (e *engine) lineage(ctx context.Context, st *checkpoint.Store) error {
 				return err
 			}
 			e.log.Warn("state file is not whole, its batch is computed again", "file", d.File, "batch", d.Batch)
-			whole = d.Since
+			whole = before
 		}
 	}
 	if len(operatorsOf(e.plan)) == 0 || e.rec.Committed == 0 {
@@ -43,6 +45,7 @@ func (e *engine) lineage(ctx context.Context, st *checkpoint.Store) error {
 	if e.cfg.CheckpointEvery > 1 || e.rec.Committed > last {
 		whole = min(whole, e.written(last))
 	}
+	whole = min(whole, checkpoint.Reach(e.rec.Deltas, whole))
 	if whole == e.rec.Committed || fault.Planted("P15-lineage") {
 		return nil
 	}

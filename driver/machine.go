@@ -38,6 +38,9 @@ type setup struct {
 	respawn   bool  // replace lost executors
 	lease     int64 // µs without a message after which an executor is lost, 0 for never
 	every     int   // --checkpoint-every
+
+	byHand bool // time may stand still: the tick at which the job begins is not used, and commits do not wait for a plan to ride in
+	heard  bool // somebody listens to what happens
 }
 
 // phase is how far the machine is in its life.
@@ -81,7 +84,9 @@ type machine struct {
 	active     rdd.Layout // layout of the current assignment
 	reduce     []string
 	lanes      map[string][]string
-	reassign   bool // assign anew when nothing is in flight
+	reassign   bool  // assign anew when nothing is in flight
+	whole      int64 // version up to which state is known to be in files, though the last of them may be older: nothing changed since
+	replayFrom int64
 	replaying  bool // lineage fills a gap in the state files before the next Assign
 	opened     bool // the first assignment of this driver has been made
 
@@ -146,6 +151,7 @@ func newMachine(s setup) *machine {
 		lanes:    map[string][]string{},
 		todo:     s.recovered.Planned,
 		deltas:   s.recovered.Deltas,
+		whole:    wholeAt(&s),
 	}
 	m.committed = s.recovered.Committed
 	if p := s.recovered.Last; p != nil {
@@ -290,7 +296,7 @@ func (m *machine) armAlarm() {
 		}
 	}
 	if len(m.pending) > 0 && m.writing == 0 {
-		sooner(m.pendingAt + commitAlone)
+		sooner(m.pendingAt + m.commitWait())
 	}
 	sooner(m.nextCut())
 	for _, f := range m.flights {
@@ -310,6 +316,14 @@ func (m *machine) armAlarm() {
 	if at > 0 {
 		m.do(wake{max(at, m.now)})
 	}
+}
+
+// commitWait is how long a commit may wait, µs.
+func (m *machine) commitWait() int64 {
+	if m.byHand {
+		return 0
+	}
+	return commitAlone
 }
 
 // expireLeases counts executors as lost that have been silent for too long.
@@ -340,4 +354,12 @@ func naturalLess(a, b string) bool {
 		return len(a) < len(b)
 	}
 	return a < b
+}
+
+// wholeAt is the version that lineage made the state files reach before the machine began.
+func wholeAt(s *setup) int64 {
+	if s.every <= 1 {
+		return s.recovered.Committed
+	}
+	return 0
 }

@@ -23,10 +23,18 @@ import (
 // oneSignal is how soon behind the first a second signal counts as the same.
 const oneSignal = 250 * time.Millisecond
 
+// Option adds to the settings of a job's binary what flags cannot say.
+type Option func(*Config)
+
+// With has listeners hear what happens in the job. They live in the driver's process.
+func With(listeners ...Listener) Option {
+	return func(c *Config) { c.Listeners = append(c.Listeners, listeners...) }
+}
+
 // Main is the main function of a job's binary: it reads flags, runs the job and ends the process. Exit status 0: the job
 // ended or drained; 1: it failed; 2: mistakes in flags or job, all of them printed; 130: a second
 // signal came while it drained. The job's own flags are those of pflag.CommandLine; they work in --config and the environment too.
-func Main(job func(*dstream.Job)) {
+func Main(job func(*dstream.Job), opts ...Option) {
 	if IsChild() {
 		code := childMain(job)
 		os.Exit(code)
@@ -44,7 +52,7 @@ func Main(job func(*dstream.Job)) {
 		fmt.Fprintf(os.Stderr, "%s: stopped at once; what was not published is done by the next start\n", filepath.Base(os.Args[0]))
 		os.Exit(128 + int(syscall.SIGINT))
 	}()
-	os.Exit(runMain(ctx, job, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(runMain(ctx, job, os.Args[1:], os.Stdout, os.Stderr, opts...))
 }
 
 // childMain parses the job's flags, which are those of the driver, and serves.
@@ -57,8 +65,8 @@ func childMain(job func(*dstream.Job)) int {
 }
 
 // runMain is Main without the process.
-func runMain(ctx context.Context, job func(*dstream.Job), args []string, out, errOut io.Writer) int {
-	c := command(&flags{}, job, out, errOut)
+func runMain(ctx context.Context, job func(*dstream.Job), args []string, out, errOut io.Writer, opts ...Option) int {
+	c := command(&flags{}, job, out, errOut, opts...)
 	c.SetArgs(args)
 	return exitCode(c.ExecuteContext(ctx), errOut)
 }
@@ -76,7 +84,7 @@ func exitCode(err error, errOut io.Writer) int {
 }
 
 // command is a job's command line.
-func command(f *flags, job func(*dstream.Job), out, errOut io.Writer) *cobra.Command {
+func command(f *flags, job func(*dstream.Job), out, errOut io.Writer, opts ...Option) *cobra.Command {
 	name := filepath.Base(os.Args[0])
 	c := &cobra.Command{
 		Use: name, Short: "Run the streaming job " + name, SilenceUsage: true, SilenceErrors: true,
@@ -91,9 +99,12 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer) *cobra.Com
 			if err != nil {
 				return err
 			}
+			for _, o := range opts {
+				o(&cfg)
+			}
 			switch {
 			case f.explain:
-				plan, err := buildPlan(job, cfg, nil)
+				plan, err := buildPlan(c.Context(), job, cfg, nil)
 				if err != nil {
 					return err
 				}

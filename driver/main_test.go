@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -190,7 +191,7 @@ func TestHTTP(t *testing.T) {
 	published := make(chan struct{}, 100)
 	go func() {
 		done <- Run(ctx, func(job *dstream.Job) {
-			dstream.From(job, feed.Source("feed")).ForeachBatch(func(context.Context, dstream.Batch, []string) error {
+			dstream.From(job, feed.Source("feed")).ForeachBatch(func(context.Context, dstream.Batch, rdd.RDD[string]) error {
 				published <- struct{}{}
 				return nil
 			})
@@ -253,3 +254,17 @@ type recorder struct{ code int }
 func (r *recorder) Header() http.Header         { return http.Header{} }
 func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
 func (r *recorder) WriteHeader(code int)        { r.code = code }
+
+// TestMainWithListeners hears what happens in a job's binary.
+func TestMainWithListeners(t *testing.T) {
+	started, batches, stopped := 0, 0, 0
+	first := With(Listener{JobStarted: func(JobStarted) { started++ }, BatchCompleted: func(BatchCompleted) { batches++ }})
+	second := With(Listener{JobStopped: func(e JobStopped) { stopped++ }})
+	var errs bytes.Buffer
+	if code := runMain(t.Context(), words, []string{"--interval", "5ms"}, io.Discard, &errs, first, second); code != 0 {
+		t.Fatalf("exit status %d: %s", code, errs.String())
+	}
+	if started != 1 || batches == 0 || stopped != 1 {
+		t.Errorf("heard of %d starts, %d batches, %d ends", started, batches, stopped)
+	}
+}

@@ -11,7 +11,7 @@ const milestoneEvery = 256
 // says that state is whole up to there. Without it a restart could not tell "nothing changed" from "not written yet" (P15): it would compute
 // those batches again, and their plans would be kept.
 //
-// Only with state written in every batch: then nothing is outstanding when a batch is committed.
+// Only with state written in every batch, and where no operator is behind: then nothing is outstanding when a batch is committed.
 type milestones struct {
 	state *checkpoint.StateDir
 	epoch int64
@@ -44,7 +44,7 @@ func (m *milestones) mark(commits []checkpoint.Commit, pause bool) error {
 		}
 	}
 	c := &commits[len(commits)-1]
-	if len(c.Deltas) > 0 || !pause && c.Batch-m.last < milestoneEvery {
+	if len(c.Deltas) > 0 || len(c.Behind) > 0 || !pause && c.Batch-m.last < milestoneEvery {
 		return nil
 	}
 	ref, err := m.state.Write(c.Batch, c.Batch-1, "driver", m.epoch, 0, nil)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
@@ -31,13 +33,13 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 	if err != nil {
 		return nil, err
 	}
-	plan, err := buildPlan(job, cfg, nil)
+	plan, err := buildPlan(ctx, job, cfg, nil)
 	if err != nil {
 		return nil, err
 	}
 	e := &engine{
-		cfg: cfg, master: m, log: cfg.Log, clock: cfg.Clock, plan: plan,
-		inputs: map[string]source.Connector{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{}, versions: map[versionID]*rdd.Version{},
+		cfg: cfg, job: job, master: m, log: cfg.Log, clock: clock.System{}, time: cfg.Clock, plan: plan,
+		inputs: map[string]source.Connector{}, looks: map[string]chan chan<- struct{}{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{}, versions: map[versionID]*rdd.Version{},
 		events: make(chan event, eventQueue), frames: make(chan frame, frameQueue), done: make(chan report, 1), asks: make(chan chan<- Status),
 	}
 	defer func() {
@@ -80,8 +82,8 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 }
 
 // buildPlan runs the job function. Its mistakes are the user's.
-func buildPlan(job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Plan, error) {
-	o := dstream.JobOptions{Name: cfg.Name}
+func buildPlan(ctx context.Context, job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Plan, error) {
+	o := dstream.JobOptions{Name: cfg.Name, Runner: newLocalRunner(cfg, runtime.GOMAXPROCS(0))}
 	if cfg.OnBadRecord != "stop" {
 		o.DeadLetter = sink.DeadLettersStderr
 		if cfg.Checkpoint != "" {
@@ -90,6 +92,8 @@ func buildPlan(job func(*dstream.Job), cfg Config, w *executor.Welcome) (*rdd.Pl
 	}
 	if w != nil {
 		o.Executor, o.Values = true, w.Values
+	} else {
+		o.Compute = computes(ctx, cfg)
 	}
 	j := dstream.NewJob(o)
 	j.Describe(job)
@@ -227,6 +231,11 @@ func (e *engine) openStore(ctx context.Context) error {
 		return err
 	}
 	e.dir = abs
+	if e.shared != "" {
+		if e.unclaim, err = claim(e.dir, e.cfg.Name); err != nil {
+			return err
+		}
+	}
 	st, rec, err := checkpoint.Open(e.dir, checkpoint.Options{Log: e.log, Clock: e.clock, Job: e.cfg.Name, Volatile: e.shared == ""})
 	if err != nil {
 		return err
@@ -241,7 +250,7 @@ func (e *engine) openStore(ctx context.Context) error {
 	if err := st.SetOperators(operatorsOf(e.plan), e.cfg.Drop); err != nil {
 		return err
 	}
-	rec.Deltas = st.Deltas()
+	rec.Deltas, rec.Operators = st.Deltas(), st.Operators()
 	for _, v := range e.plan.Values {
 		if err := st.PutValue(v.Hash, v.Name, v.Data); err != nil {
 			return err
@@ -333,7 +342,14 @@ func operatorsOf(p *rdd.Plan) []checkpoint.Operator {
 	}
 	for _, n := range p.Wides {
 		for _, s := range n.Stores() {
-			ops = append(ops, checkpoint.Operator{Name: s.Name, Op: n.Op + strings.TrimPrefix(s.Name, n.Name), Key: text(s.Key), Val: text(s.Val)})
+			if s.Derived {
+				continue
+			}
+			o := checkpoint.Operator{Name: s.Name, Op: n.Op + strings.TrimPrefix(s.Name, n.Name), Key: text(s.Key), Val: text(s.Val)}
+			if s.Val != nil {
+				o.Defaults = s.Val.Defaults()
+			}
+			ops = append(ops, o)
 		}
 	}
 	return ops
@@ -387,11 +403,12 @@ func (e *engine) setup(layout rdd.Layout) setup {
 		interval: e.cfg.Interval.Microseconds(), depth: e.cfg.Depth, maxRate: e.cfg.MaxRate, retries: e.cfg.Retries, batches: e.cfg.Batches,
 		caughtUp: e.cfg.UntilCaughtUp, finish: e.cfg.Finish, finishPlanned: e.cfg.FinishPlanned, acceptMixed: e.cfg.AcceptMixed,
 		adopt: e.cfg.SinkAdopt, executors: e.master.executors, respawn: e.master.kind == masterProcs, every: e.cfg.CheckpointEvery,
+		heard: len(e.cfg.Listeners) > 0, byHand: e.cfg.manual(),
 	}
 	if e.cfg.Asap {
 		s.interval = 0
 	}
-	if e.master.kind != masterLocal {
+	if e.master.kind != masterLocal && !e.cfg.manual() { // a test that moves its clock by a minute does not mean that everyone is dead
 		s.lease = e.cfg.Lease.Microseconds()
 	}
 	for _, v := range e.plan.Values {
@@ -429,6 +446,9 @@ func (e *engine) close() error {
 	}
 	if e.shared == "" && e.dir != "" {
 		errs = append(errs, os.RemoveAll(e.dir))
+	}
+	if e.unclaim != nil {
+		e.unclaim()
 	}
 	return errors.Join(errs...)
 }

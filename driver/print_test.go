@@ -3,6 +3,7 @@ package driver
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
@@ -50,7 +51,12 @@ func printAction(a action) string {
 	case replay:
 		return fmt.Sprintf("replay (%d, %d]", a.from, a.until)
 	case report:
+		if a.told.Batch > 0 {
+			return printTold(a.told)
+		}
 		return fmt.Sprintf("report %d %v%s", a.batch, a.offsets, printTotals(a.totals))
+	case tell:
+		return printTold(a.what)
 	case finished:
 		return "finished"
 	case note:
@@ -62,6 +68,34 @@ func printAction(a action) string {
 		return strings.TrimRight("stop "+a.err, " ")
 	}
 	return fmt.Sprintf("%#v", a)
+}
+
+// printTold prints what listeners hear, moments in milliseconds.
+func printTold(o occasion) string {
+	at := func(t time.Time) string { return ms(t.UnixMicro()) }
+	switch o := o.(type) {
+	case JobStarted:
+		return fmt.Sprintf("tell started at=%s committed=%d planned=%d executors=%d", at(o.At), o.Committed, o.Planned, o.Executors)
+	case BatchSubmitted:
+		return fmt.Sprintf("tell submitted %d time=%s at=%s %v again=%v", o.Batch, at(o.Time), at(o.At), o.Sources, o.Again)
+	case BatchStarted:
+		return fmt.Sprintf("tell batch started %d time=%s at=%s", o.Batch, at(o.Time), at(o.At))
+	case OutputPublished:
+		return fmt.Sprintf("tell output %d time=%s %s at=%s", o.Batch, at(o.Time), o.Sink, at(o.At))
+	case BatchFailed:
+		return fmt.Sprintf("tell failed %d %s attempt=%d on %s: %s final=%v at=%s", o.Batch, o.Task, o.Attempt, o.Executor, o.Err, o.Final, at(o.At))
+	case ExecutorJoined:
+		return fmt.Sprintf("tell joined %s slots=%d at=%s", o.Name, o.Slots, at(o.At))
+	case ExecutorLost:
+		return fmt.Sprintf("tell lost %s at=%s: %s", o.Name, at(o.At), o.Why)
+	case BatchCompleted:
+		s := fmt.Sprintf("tell completed %d time=%s submitted=%s started=%s ended=%s rows=%d bad=%d %v", o.Batch, at(o.Time), at(o.Submitted), at(o.Started), at(o.Ended), o.Rows, o.Bad, o.Sources)
+		for _, x := range o.Outputs {
+			s += fmt.Sprintf(" %s at=%s", x.Sink, at(x.At))
+		}
+		return s + fmt.Sprintf(" scheduling=%v processing=%v total=%v", o.SchedulingDelay(), o.ProcessingDelay(), o.TotalDelay())
+	}
+	return fmt.Sprintf("tell %T", o)
 }
 
 func printDeltas(refs []checkpoint.DeltaRef) string {

@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/transport"
+	"github.com/millrace/millrace/rdd"
 )
 
 const (
@@ -194,6 +195,9 @@ func (p *procs) start(ctx context.Context, name string) (executor.Conn, error) {
 		}
 	}
 	sock := p.socket(name)
+	if p.e.cfg.Start != nil {
+		return p.e.cfg.Start(ctx, p.inProcess(name, sock))
+	}
 	cmd, err := p.command(name, sock)
 	if err != nil {
 		return nil, err
@@ -222,6 +226,14 @@ func (p *procs) start(ctx context.Context, name string) (executor.Conn, error) {
 		case <-p.e.clock.After(dialPause):
 		}
 	}
+}
+
+// inProcess is what a child would be, for Config.Start.
+func (p *procs) inProcess(name, sock string) executor.Config {
+	x := p.e.executorConfig(name, p.e.master.slots)
+	x.Listen = &executor.Listen{Network: "unix", Addr: sock, Security: transport.Security{Token: p.token}}
+	x.Build = func(w *executor.Welcome) (*rdd.Plan, error) { return buildForDriver(p.e.job, w) }
+	return x
 }
 
 // command starts the child. It gets the token through a pipe, never through its arguments or environment.

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/driver"
 )
 
-// envDriver makes this binary a driver of the job DRIVER_TEST_JOB, logwords if absent, in the folder that it names; see startDriver.
+// envDriver makes this binary a driver of a job (DRIVER_TEST_JOB, else logwords), in the folder that it names; see startDriver.
 const envDriver = "DRIVER_TEST_DRIVER"
 
 // runDriver is a driver in a process of its own.
@@ -28,14 +29,11 @@ func runDriver(dir string) int {
 	every, _ := strconv.Atoi(os.Getenv("DRIVER_TEST_EVERY"))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	job := "logwords"
-	if name := os.Getenv("DRIVER_TEST_JOB"); name != "" {
-		job = name
-	}
-	err := driver.Run(ctx, jobs[job], driver.Config{
+	name := cmp.Or(os.Getenv("DRIVER_TEST_JOB"), "logwords")
+	err := driver.Run(ctx, jobs[name], driver.Config{
 		Name: "logwords", Master: master, Interval: 5 * time.Millisecond, Checkpoint: filepath.Join(dir, "checkpoint"),
 		LogDir: filepath.Join(dir, "log"), UntilCaughtUp: os.Getenv("DRIVER_TEST_BOUNDED") != "", Args: []string{}, CheckpointEvery: every,
-		Env: []string{"DRIVER_TEST_JOB=" + job},
+		Env: []string{"DRIVER_TEST_JOB=" + name},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "driver:", err)
@@ -124,7 +122,7 @@ func TestExecutorKilled(t *testing.T) {
 	}
 	until(t, "last counts", p, func() bool { return f.total() == 6000*3 })
 	p.kill()
-	if d := cmp.Diff(want, f.last()); d != "" {
+	if d := gocmp.Diff(want, f.last()); d != "" {
 		t.Error(d)
 	}
 }
@@ -151,7 +149,7 @@ func TestDriverKilled(t *testing.T) {
 		until(t, "counts", p, func() bool { return f.total() == int64(i)*1000*3 })
 		before := driver.ChildrenIn(f.dir)
 		p.kill()
-		if d := cmp.Diff(before, driver.ChildrenIn(f.dir)); d != "" || len(before) != 2 {
+		if d := gocmp.Diff(before, driver.ChildrenIn(f.dir)); d != "" || len(before) != 2 {
 			t.Fatalf("children before the kill %v, after it: %s", before, d)
 		}
 		f.write(lines[i*1000 : (i+1)*1000]...)
@@ -160,7 +158,7 @@ func TestDriverKilled(t *testing.T) {
 	}
 	until(t, "last counts", p, func() bool { return f.total() == 4000*3 })
 	p.kill()
-	if d := cmp.Diff(want, f.last()); d != "" {
+	if d := gocmp.Diff(want, f.last()); d != "" {
 		t.Error(d)
 	}
 	if testing.Short() {
@@ -183,7 +181,7 @@ func TestOtherMaster(t *testing.T) {
 	if err := p.cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, p.text())
 	}
-	if d := cmp.Diff(want, f.last()); d != "" {
+	if d := gocmp.Diff(want, f.last()); d != "" {
 		t.Error(d)
 	}
 	until(t, "end of children", nil, func() bool { return len(driver.ChildrenIn(f.dir)) == 0 })
@@ -209,7 +207,7 @@ func TestProgramChanged(t *testing.T) {
 		}
 	}
 	p.kill()
-	if d := cmp.Diff(want, f.last()); d != "" {
+	if d := gocmp.Diff(want, f.last()); d != "" {
 		t.Error(d)
 	}
 }

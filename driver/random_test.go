@@ -135,7 +135,7 @@ func (s *sim) restart() {
 	}
 	u := setup{
 		shape: shape{
-			sources: []sourceShape{{name: "a"}}, sinks: []sinkShape{{"out", false}}, inputs: map[int]bool{},
+			sources: []sourceShape{{name: "a"}}, sinks: []sinkShape{{"out", false}}, inputs: map[int]string{},
 			accumulators: []accumulatorShape{{"tasks", rdd.SumInt}}, broadcasts: []string{"rates"},
 		},
 		recovered: rec, layout: rdd.Layout{Reduce: 2 + s.r.IntN(3), Lanes: map[string]int{"out": simLanes}}, program: []byte("p"),

@@ -65,7 +65,11 @@ func (m *machine) onAssigned(from string, a *executor.Assigned) {
 		return
 	}
 	m.phase, m.began = running, m.now
+	if m.byHand && m.interval > 0 {
+		m.tick = m.now - m.now%m.interval // or it would depend on who is first whether some rows are held by now
+	}
 	m.note("info", "job runs", "batch", m.committed, "planned", len(m.todo), "executors", len(m.members), "partitions", m.active.Reduce)
+	m.tell(JobStarted{At: at(m.now), Committed: m.committed, Planned: len(m.todo), Executors: len(m.members)})
 	m.resolveProgram()
 }
 

@@ -33,9 +33,11 @@ const (
 //	discovery, timer, janitor   ┘
 type engine struct {
 	cfg     Config
+	job     func(*dstream.Job)
 	master  master
 	log     *slog.Logger
-	clock   clock.Clock
+	clock   clock.Clock // the machine's time: for whatever waits for something outside
+	time    clock.Clock // the job's: for what the machine decides
 	plan    *rdd.Plan
 	exe     []byte // hash of the executable
 	dir     string // where state files are; "" when nothing has to survive an executor
@@ -44,9 +46,13 @@ type engine struct {
 	rec     *checkpoint.Recovered
 	nonce   string
 	inputs  map[string]source.Connector
+	looks   map[string]chan chan<- struct{} // to discovery, by source
 	outputs map[string]sink.Output
+	unclaim func() // gives the claim on the checkpoint back; nil: none
 	machine *machine
+	running *Running
 	fleet   fleet
+	hearers *audience
 
 	events chan event
 	frames chan frame
@@ -58,6 +64,7 @@ type engine struct {
 	versions map[versionID]*rdd.Version // of broadcasts, that the machine knows
 	alarm    <-chan time.Time
 	alarmAt  int64
+	reads    []chan<- struct{} // closed when all that sources have is read
 	summary  summary
 	bad      setAside
 	group    *errgroup.Group // receivers
@@ -75,24 +82,24 @@ type connected struct {
 	conn executor.Conn
 }
 
-// Run runs a job until its input ends, ctx is done (then it drains: the running batch is finished and recorded), or it fails. Mistakes in
-// settings and job are reported before anything runs.
-func Run(ctx context.Context, job func(*dstream.Job), cfg Config) error {
-	e, err := prepare(ctx, job, cfg)
-	if err != nil {
-		return err
+// begin starts the workers and the first executors. end has to follow, whatever it returns.
+func (e *engine) begin(inner context.Context, workers *errgroup.Group) error {
+	e.group = &errgroup.Group{}
+	workers.Go(func() error { return e.writeLog(inner) })
+	workers.Go(func() error { return e.keep(inner) })
+	e.startInputs(inner, workers)
+	e.startBroadcasts(inner, workers)
+	if e.cfg.HTTP != "" {
+		if err := e.serveHTTP(inner, workers); err != nil {
+			return err
+		}
 	}
-	err = e.run(ctx)
-	return errors.Join(err, e.close())
+	return e.startFleet(inner, workers)
 }
 
-// run starts what the engine is made of and steps the machine until it stops.
-func (e *engine) run(ctx context.Context) error {
-	// The workers outlive ctx: its end means to drain, and draining needs them.
-	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	workers, inner := errgroup.WithContext(inner)
-	e.group = &errgroup.Group{}
-	err := e.runWith(ctx, inner, workers)
+// end stops everything that begin has started, and waits for it. It returns err, or else what the workers have to say.
+func (e *engine) end(err error, cancel context.CancelFunc, workers *errgroup.Group) error {
+	e.tellBad(e.clock.Now())
 	e.stopExecutors(err)
 	cancel()
 	_ = e.group.Wait()
@@ -106,27 +113,9 @@ func (e *engine) run(ctx context.Context) error {
 	return err
 }
 
-// runWith starts the workers and loops.
-func (e *engine) runWith(ctx, inner context.Context, workers *errgroup.Group) error {
-	workers.Go(func() error { return e.writeLog(inner) })
-	workers.Go(func() error { return e.keep(inner) })
-	e.startInputs(inner, workers)
-	e.startBroadcasts(inner, workers)
-	if e.cfg.HTTP != "" {
-		if err := e.serveHTTP(inner, workers); err != nil {
-			return err
-		}
-	}
-	if err := e.startFleet(inner, workers); err != nil {
-		return err
-	}
-	defer func() { e.tellBad(e.clock.Now()) }()
-	return e.loop(ctx, inner)
-}
-
 // loop is the step goroutine.
 func (e *engine) loop(ctx, inner context.Context) error {
-	draining := ctx.Done()
+	ended, asked := ctx.Done(), e.running.drains
 	if stopped, err := e.perform(inner, e.machine.start(e.now())); stopped {
 		return err
 	}
@@ -137,11 +126,19 @@ func (e *engine) loop(ctx, inner context.Context) error {
 		case <-e.alarm:
 			e.alarm, e.alarmAt = nil, 0
 			ev = tick{}
-		case <-draining:
-			draining = nil
-			ev = drain{}
+		case <-ended:
+			ended, ev = nil, drain{}
+		case <-asked:
+			asked, ev = nil, drain{}
+		case <-e.running.quits:
+			_, _ = e.step(inner, abort{ErrAborted.Error()})
+			return ErrAborted
 		case ask := <-e.asks:
+			stopped, err := e.step(inner, tick{}) // a clock that was moved is seen first
 			ask <- e.status()
+			if stopped {
+				return err
+			}
 			continue
 		case <-inner.Done():
 			return context.Cause(inner)
@@ -169,8 +166,14 @@ func (e *engine) step(ctx context.Context, ev event) (stopped bool, err error) {
 			e.cfg.Stats.addLost()
 		}
 	}
+	if r, ok := ev.(reading); ok {
+		e.reads = append(e.reads, r.done)
+		ev = tick{}
+	}
 	began := e.clock.Now()
-	acts := e.machine.step(began.UnixMicro(), ev)
+	acts := e.machine.step(e.now(), ev)
+	e.running.state.Store(int32(stateOf(e.machine.phase)))
+	e.tellRead()
 	if len(acts) == 0 {
 		return false, nil
 	}
@@ -218,6 +221,8 @@ func (e *engine) perform(ctx context.Context, acts []action) (stopped bool, err 
 			e.reported(a)
 		case replay:
 			e.replay(ctx, a)
+		case tell:
+			e.tell(a.what)
 		case finished:
 			if err := e.store.Finish(); err != nil {
 				return true, err
@@ -255,10 +260,16 @@ func (e *engine) setAlarm(at int64) {
 		return
 	}
 	e.alarmAt = at
-	e.alarm = e.clock.After(time.Duration(max(at-e.now(), 0)) * time.Microsecond)
+	if c, ok := e.time.(interface {
+		At(time.Time) <-chan time.Time
+	}); ok { // it may be moved between now and After
+		e.alarm = c.At(time.UnixMicro(at))
+		return
+	}
+	e.alarm = e.time.After(time.Duration(max(at-e.now(), 0)) * time.Microsecond)
 }
 
-func (e *engine) now() int64 { return e.clock.Now().UnixMicro() }
+func (e *engine) now() int64 { return e.time.Now().UnixMicro() }
 
 // post gives the loop an event, from another goroutine.
 func (e *engine) post(ctx context.Context, ev event) {
@@ -305,6 +316,10 @@ func (e *engine) reported(r report) {
 	e.log.Debug("batch committed", "batch", r.batch, "rows", r.rows, "took", time.Duration(r.micros)*time.Microsecond)
 	e.tellTotals(r.totals)
 	e.summarize(r)
+	e.running.committed(r.batch)
+	if r.told.Batch > 0 {
+		e.tell(r.told)
+	}
 	select {
 	case e.done <- r:
 	default: // the janitor is busy; it takes the next

@@ -137,7 +137,7 @@ func (s *script) event(name string, o map[string]string, w []string, line string
 		}
 		return message{w[0], st}
 	case "done":
-		d := &executor.TaskDone{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), Sums: []uint64{uint64(num(o["sum"]))}}
+		d := &executor.TaskDone{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), Sums: []uint64{uint64(num(o["sum"]))}, Counters: rdd.Counters{RowsIn: num(o["rows"]), Bad: num(o["bad"])}}
 		if n, ok := o["add"]; ok { // to the one accumulator
 			d.Added = []rdd.Delta{scriptAmount(s.m.shape.accumulators[0].kind, n)}
 		}
@@ -205,7 +205,7 @@ func scriptSetup(o map[string]string) setup {
 		interval: or("interval", 100) * 1000, depth: int(or("depth", 2)), maxRate: or("rate", 0), retries: int(or("retries", 4)),
 		batches: or("batches", 0), caughtUp: yes("caughtup"), finish: yes("finish"), finishPlanned: yes("finishplanned"),
 		acceptMixed: yes("mixed"), adopt: yes("adopt"), executors: int(or("executors", 1)), respawn: yes("respawn"),
-		lease: or("lease", 0) * 1000, every: int(or("stateevery", 1)), program: []byte("new"),
+		lease: or("lease", 0) * 1000, every: int(or("stateevery", 1)), heard: yes("heard"), byHand: yes("byhand"), program: []byte("new"),
 	}
 	u.shape = scriptShape(o)
 	u.layout = rdd.Layout{Reduce: int(or("reduce", 2)), Lanes: map[string]int{"out": int(or("lanes", 1))}}
@@ -233,7 +233,7 @@ func scriptSetup(o map[string]string) setup {
 }
 
 func scriptShape(o map[string]string) shape {
-	sh := shape{onEmpty: o["onempty"] == "yes", stateful: true, inputs: map[int]bool{0: true}, sinks: []sinkShape{{"out", false}}, nodes: []string{"source", `runningCount "words" (main.go:7)`, "out", "transform (main.go:12)"}}
+	sh := shape{onEmpty: o["onempty"] == "yes", stateful: true, inputs: map[int]string{0: "a"}, sinks: []sinkShape{{"out", false}}, nodes: []string{"source", `runningCount "words" (main.go:7)`, "out", "transform (main.go:12)"}}
 	sh.reach = num(o["reach"]) * 1000
 	for _, every := range strings.Split(o["every"], ",") { // milliseconds
 		if every != "" {

@@ -18,8 +18,9 @@ type shape struct {
 	every    []int64 // µs: a batch is cut at the multiples of each (P31)
 	reach    int64   // µs: how long rows count at most, through chains of windows
 	stateful bool
-	nodes    []string     // for messages, by node ID: `runningCount "words" (main.go:12)`
-	inputs   map[int]bool // source nodes
+	nodes    []string       // for messages, by node ID: `runningCount "words" (main.go:12)`
+	inputs   map[int]string // source nodes, and their names
+	lags     bool           // state of an operator is not written in every batch
 
 	accumulators []accumulatorShape
 	broadcasts   []string
@@ -44,10 +45,11 @@ type sinkShape struct {
 
 // shapeOf reads the shape from a plan.
 func shapeOf(p *rdd.Plan) shape {
-	s := shape{inputs: map[int]bool{}, onEmpty: !p.Fixed()} // what is built for a batch may give rows without input
+	s := shape{inputs: map[int]string{}, onEmpty: !p.Fixed()} // what is built for a batch may give rows without input
 	for _, w := range p.Wides {
 		s.onEmpty = s.onEmpty || w.Wide.OnEmpty
 		s.stateful = s.stateful || w.Wide.State
+		s.lags = s.lags || w.Wide.CheckpointEvery > 1
 		if every := w.Wide.Every; every > 0 && !slices.Contains(s.every, every) {
 			s.every = append(s.every, every)
 		}
@@ -60,7 +62,7 @@ func shapeOf(p *rdd.Plan) shape {
 		}
 	}
 	for _, n := range p.Sources {
-		s.inputs[n.ID] = true
+		s.inputs[n.ID] = n.Name
 		src := sourceShape{name: n.Name, after: p.Gates[n.Name], table: tables[n.Name]}
 		if spec, ok := n.Leaf.(*source.Spec); ok {
 			src.bounded = bounded(spec)
@@ -133,7 +135,7 @@ func (s *shape) title(node int) string {
 }
 
 // source tells whether a node is a source.
-func (s *shape) source(node int) bool { return s.inputs[node] }
+func (s *shape) source(node int) bool { return s.inputs[node] != "" }
 
 // bounded tells whether a source's partitions are all there at the start.
 func bounded(s *source.Spec) bool { return s.Kind == "memory" }

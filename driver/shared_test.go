@@ -22,6 +22,7 @@ import (
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -137,7 +138,7 @@ func TestBroadcastUpdates(t *testing.T) {
 			return fmt.Sprint(line, n)
 		})
 		words.KeyBy(dstream.Self).RunningCount("lines").To(s.sink())
-		words.Count().ForeachBatch(func(ctx context.Context, b dstream.Batch, _ []int64) error { return bc.Update(ctx, b.Number) })
+		words.Count().ForeachBatch(func(ctx context.Context, b dstream.Batch, _ rdd.RDD[int64]) error { return bc.Update(ctx, b.Number) })
 	}
 	if err := driver.Run(t.Context(), job, f.cfg); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,8 @@ type Figures struct {
 	Lost      int64 `json:"executors_lost"`
 	Committed int64 `json:"committed"` // last batch that is published and recorded
 
+	EventsDropped int64 `json:"events_dropped"` // listeners did not keep up with them
+
 	FirstPlanned   int64 `json:"first_planned"` // µs since 1970
 	FirstPublished int64 `json:"first_published"`
 	LastPublished  int64 `json:"last_published"`
@@ -89,6 +91,12 @@ func (s *Stats) addLost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.figure.Lost++
+}
+
+func (s *Stats) addDropped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.figure.EventsDropped++
 }
 
 func (s *Stats) addCut(at time.Time, cut, launch time.Duration) {

@@ -6,7 +6,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/internal/row"
 )
 
 // heartbeats is how often an executor says that it lives, per lease.
@@ -17,7 +19,7 @@ func (e *engine) welcome(name string, conn executor.Conn, every int) (joined, er
 	w := &executor.Welcome{
 		Epoch: e.rec.Epoch, Executor: name, Args: e.cfg.Args, Env: settingsEnv(), Values: e.plan.Values,
 		Program: e.exe, PlanText: e.plan.Text, Job: e.cfg.Name, UUID: e.rec.UUID, Timeline: e.rec.Timeline,
-		Checkpoint: e.dir, Nonce: e.nonce,
+		Checkpoint: e.dir, Nonce: e.nonce, Older: olderRows(e.rec.Operators),
 		Settings: executor.Settings{
 			StopOnBad: e.cfg.OnBadRecord == "stop", PrefetchBytes: e.cfg.PrefetchBytes, CheckpointEvery: every,
 			HeartbeatMillis: max(e.cfg.Lease.Milliseconds()/heartbeats, 1), Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir,
@@ -44,6 +46,17 @@ func (e *engine) welcome(name string, conn executor.Conn, every int) (joined, er
 		name: name, slots: j.Slots, addr: j.Addr, hosts: j.Slots > 0, far: e.dir != "" && !j.Shared,
 		local: e.master.kind == masterLocal || j.Slots == 0,
 	}, nil
+}
+
+// olderRows are what rows of older state files hold in columns that came later, by operator.
+func olderRows(ops []checkpoint.Operator) map[string][]row.Default {
+	older := map[string][]row.Default{}
+	for _, o := range ops {
+		if len(o.Added) > 0 {
+			older[o.Name] = o.Added
+		}
+	}
+	return older
 }
 
 // settingsEnv are the MILLRACE_* settings that executors get (P21). Files with secrets are named by flags; their content is not in here.

@@ -19,36 +19,36 @@ type Acc[N Number] struct{ decl *rdd.Accumulator }
 
 // Accumulator is a sum. Sums of floats are added in the order of tasks and rows; int64 wraps around. A job has at most 256 accumulators.
 func Accumulator[N Number](job *Job, name string) *Acc[N] {
-	return declare[N](job, caller(), "Accumulator", name, rdd.SumInt)
+	return declare[N](job, rdd.Caller(), "Accumulator", name, rdd.SumInt)
 }
 
 // MaxAccumulator is the greatest value that was added, 0 before the first.
 func MaxAccumulator[N Number](job *Job, name string) *Acc[N] {
-	return declare[N](job, caller(), "MaxAccumulator", name, rdd.MaxInt)
+	return declare[N](job, rdd.Caller(), "MaxAccumulator", name, rdd.MaxInt)
 }
 
 // MinAccumulator is the least value that was added, 0 before the first.
 func MinAccumulator[N Number](job *Job, name string) *Acc[N] {
-	return declare[N](job, caller(), "MinAccumulator", name, rdd.MinInt)
+	return declare[N](job, rdd.Caller(), "MinAccumulator", name, rdd.MinInt)
 }
 
-func declare[N Number](job *Job, at site, op, name string, kind rdd.AccumulatorKind) *Acc[N] {
+func declare[N Number](job *Job, at rdd.Site, op, name string, kind rdd.AccumulatorKind) *Acc[N] {
 	if isFloat[N]() {
 		kind++ // its float twin
 	}
 	a := &Acc[N]{&rdd.Accumulator{ID: len(job.accumulators), Name: name, Kind: kind}}
 	if name == "" {
-		job.mistakef(at, "%s needs a name: its total is kept under it", op)
+		job.b.Mistakef(at, "%s needs a name: its total is kept under it", op)
 		return a
 	}
 	for _, other := range job.accumulators {
 		if other.Name == name {
-			job.mistakef(at, "there is an accumulator %q already; names of accumulators are unique", name)
+			job.b.Mistakef(at, "there is an accumulator %q already; names of accumulators are unique", name)
 			return a
 		}
 	}
 	if len(job.accumulators) == task.MaxAccumulators {
-		job.mistakef(at, "accumulator %q is one more than %d: count by key instead, with CountByValue or RunningCount", name, task.MaxAccumulators)
+		job.b.Mistakef(at, "accumulator %q is one more than %d: count by key instead, with CountByValue or RunningCount", name, task.MaxAccumulators)
 		return a
 	}
 	job.accumulators = append(job.accumulators, a.decl)
@@ -87,32 +87,32 @@ func (a *Acc[N]) Name() string { return a.decl.Name }
 
 // Accumulate adds f(row) to an accumulator for each row, and gives the rows as they are.
 func (s Stream[T]) Accumulate[N Number](acc *Acc[N], f func(T) N) Stream[T] {
-	at := caller()
-	need(s.job, at, "Accumulate", f == nil)
+	at := rdd.Caller()
+	s.job.b.Need(at, "Accumulate", f == nil)
 	s.job.needAccumulator(at, acc == nil)
 	add := func(t Task, rows []T) {
 		for i := range rows {
 			acc.Add(t, f(rows[i]))
 		}
 	}
-	return Stream[T]{s.job, s.job.narrow(at, "accumulate", []*rdd.Node{s.node}, nil, s.node.Val, ops.Accumulate(add))}
+	return Stream[T]{s.job, rdd.Of[T](s.job.b, s.job.narrow(at, "accumulate", []*rdd.Node{s.node()}, nil, s.node().Val, ops.Accumulate(add)))}
 }
 
 // Accumulate adds f(key, value) to an accumulator for each row, and gives the rows as they are.
 func (s Keyed[K, V]) Accumulate[N Number](acc *Acc[N], f func(K, V) N) Keyed[K, V] {
-	at := caller()
-	need(s.job, at, "Accumulate", f == nil)
+	at := rdd.Caller()
+	s.job.b.Need(at, "Accumulate", f == nil)
 	s.job.needAccumulator(at, acc == nil)
 	add := func(t Task, keys []K, vals []V) {
 		for i := range vals {
 			acc.Add(t, f(keys[i], vals[i]))
 		}
 	}
-	return Keyed[K, V]{s.job, s.job.narrow(at, "accumulate", []*rdd.Node{s.node}, s.node.Key, s.node.Val, ops.AccumulatePairs(add))}
+	return Keyed[K, V]{s.job, rdd.KeyedOf[K, V](s.job.b, s.job.narrow(at, "accumulate", []*rdd.Node{s.node()}, s.node().Key, s.node().Val, ops.AccumulatePairs(add)))}
 }
 
-func (j *Job) needAccumulator(at site, missing bool) {
+func (j *Job) needAccumulator(at rdd.Site, missing bool) {
 	if missing {
-		j.mistakef(at, "Accumulate needs an accumulator, not nil; make one with Accumulator")
+		j.b.Mistakef(at, "Accumulate needs an accumulator, not nil; make one with Accumulator")
 	}
 }

@@ -33,8 +33,8 @@ func ReloadEvery(d time.Duration) BroadcastOption {
 // T must survive encoding as CBOR: exported fields, maps, slices and scalars. A version is at most 64 MiB encoded, and a job has at most 64 broadcasts. The
 // versions of batches in flight and the newest are in memory, encoded in the driver and encoded and decoded in each process that uses them.
 func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, error), opts ...BroadcastOption) *Versioned[T] {
-	at := caller()
-	need(job, at, "Broadcast", load == nil)
+	at := rdd.Caller()
+	job.b.Need(at, "Broadcast", load == nil)
 	b := &rdd.Broadcast{ID: len(job.broadcasts), Name: name, Site: at.String(), Check: func(data []byte) error {
 		_, err := decodeValue[T](data)
 		return err
@@ -43,21 +43,21 @@ func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, 
 	for _, o := range opts {
 		o(b)
 		if b.Every <= 0 {
-			job.mistakef(at, "broadcast %q: ReloadEvery wants a time above 0", name)
+			job.b.Mistakef(at, "broadcast %q: ReloadEvery wants a time above 0", name)
 		}
 	}
 	if name == "" {
-		job.mistakef(at, "a broadcast needs a name: its versions are kept under it")
+		job.b.Mistakef(at, "a broadcast needs a name: its versions are kept under it")
 		return v
 	}
 	for _, other := range job.broadcasts {
 		if other.Name == name {
-			job.mistakef(at, "there is a broadcast %q already, from %s; names of broadcasts are unique", name, other.Site)
+			job.b.Mistakef(at, "there is a broadcast %q already, from %s; names of broadcasts are unique", name, other.Site)
 			return v
 		}
 	}
 	if len(job.broadcasts) == task.MaxBroadcasts {
-		job.mistakef(at, "broadcast %q is one more than %d: put several values into one struct", name, task.MaxBroadcasts)
+		job.b.Mistakef(at, "broadcast %q is one more than %d: put several values into one struct", name, task.MaxBroadcasts)
 		return v
 	}
 	b.Load = func(ctx context.Context) (data []byte, err error) {

@@ -2,7 +2,9 @@ package dstream
 
 import (
 	"runtime"
-	"strings"
+
+	"github.com/millrace/millrace/internal/userstack"
+	"github.com/millrace/millrace/rdd"
 )
 
 // Describe calls the job function. A panic in it becomes a mistake at the user's line, beside those that were found before it. A stream that
@@ -10,7 +12,8 @@ import (
 func (j *Job) Describe(f func(*Job)) {
 	defer func() {
 		if v := recover(); v != nil {
-			at, inside := panicSite()
+			file, line, inside := userstack.PanicLine()
+			at := rdd.Site{File: file, Line: line}
 			j.broken = true
 			if _, ok := v.(runtime.Error); ok && inside {
 				j.mistakef(at, "this stream comes from no source (or is the zero value): begin with dstream.From(job, …)")
@@ -20,26 +23,4 @@ func (j *Job) Describe(f func(*Job)) {
 		}
 	}()
 	f(j)
-}
-
-// panicSite is the user's line at which a panic began or that called what panicked, and whether it began in this package.
-func panicSite() (at site, inside bool) {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	panicking, first := false, true
-	for {
-		f, more := frames.Next()
-		switch {
-		case !more:
-			return site{}, inside
-		case strings.HasPrefix(f.Function, "runtime."):
-			panicking = true
-		case !panicking: // Describe's own deferred function
-		case strings.HasPrefix(f.Function, "github.com/millrace/millrace/dstream."):
-			inside = inside || first
-			first = false
-		default:
-			return site{f.File, f.Line}, inside
-		}
-	}
 }

@@ -18,6 +18,7 @@
 // must depend on nothing but their arguments: no clock, no environment, no random numbers (I2). What they capture
 // before the job runs and only read is fine; what must be equal in every process goes through Value.
 //
-// Method bodies build untyped plan nodes. Go refuses a method of Stream[T] that mentions Stream[[]T] (an instantiation
-// cycle), so results of such a shape are type parameters pinned by a constraint, see Keyed.Pairs.
+// A stream is an RDD of package rdd in each batch: operators that look at one batch are RDD's, and the methods here hand over to them. What
+// reaches from batch to batch, and what enters and leaves, is this package's own. Go refuses a method of Stream[T] that mentions
+// Stream[[]T] (an instantiation cycle), so results of such a shape are type parameters pinned by a constraint, see Keyed.Pairs.
 package dstream

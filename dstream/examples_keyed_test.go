@@ -193,3 +193,36 @@ func ExampleTable_All() {
 	// batch 1: ann=milk bob=tea
 	// batch 2: ann=milk bob=cake
 }
+
+// The counts are written to the checkpoint every ten batches; the nine between are computed again after a crash.
+func ExampleCheckpointEvery() {
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, int64] {
+		return byCustomer(job, orders).RunningCount("orders of a customer", dstream.CheckpointEvery(10))
+	},
+		rows(orders.Part(0, "bob:tea", "ann:tea")),
+		rows(orders.Part(0, "bob:milk")))
+	// Output:
+	// batch 1: bob=1 ann=1
+	// batch 2: bob=2
+}
+
+// Visits of a customer, numbered; two seconds without one end them.
+func ExampleKeyed_MapWithState() {
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, string] {
+		return byCustomer(job, orders).MapWithState("visits", func(customer string, item *string, st *dstream.State[int64]) string {
+			if st.Expired() {
+				return fmt.Sprintf("left after %d", st.Get())
+			}
+			st.Set(st.Get() + 1)
+			st.ExpireAfter(2 * time.Second)
+			return fmt.Sprintf("%s is number %d", *item, st.Get())
+		})
+	},
+		rows(orders.Part(0, "ann:tea", "bob:tea", "ann:milk")),
+		rows(orders.Part(0, "bob:cake")),
+		rows())
+	// Output:
+	// batch 1: ann=tea is number 1 ann=milk is number 2 bob=tea is number 1
+	// batch 2: bob=cake is number 2
+	// batch 3: ann=left after 2
+}

@@ -18,6 +18,7 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 		"I7-union-order":       "TestUnionOrder",
 		"I7-unstable":          "TestTopK",
 		"P13-dropped":          "TestDeadLetters",
+		"P15-derive":           "TestReduceByKeyAndWindow",
 		"P21-value-everywhere": "TestValueOnExecutor",
 		"P24-shared-zero":      "TestAggregateByKey",
 		"P24-user-times":       "TestTimesAreNormalised",

@@ -126,7 +126,7 @@ func values[T any](b *dstreamtest.Batch) []string {
 func pairs[K, V any](b *dstreamtest.Batch) []string {
 	var out []string
 	for _, p := range dstreamtest.Pairs[K, V](b, "out") {
-		out = append(out, fmt.Sprintf("%v=%v", p.Key, p.Val))
+		out = append(out, fmt.Sprintf("%v=%v", p.Key, p.Value))
 	}
 	return out
 }

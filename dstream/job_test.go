@@ -31,21 +31,22 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 	pages := dstreamtest.Input[pageView]("pages")
 	_, err := dstreamtest.New(dstreamtest.Options{}, func(job *dstream.Job) {
 		s := dstream.From(job, pages.Source())
-		s.KeyBy(func(p pageView) float64 { return 1 }).To(dstreamtest.Sink("out"))                     // float key
-		s.KeyBy(func(p pageView) int64 { return p.User }).RunningCount("")                             // no state name
-		s.Map(func(p pageView) badRow { return badRow{} })                                             // no schema
-		s.To(dstreamtest.Sink("out"))                                                                  // sink twice
-		s.Filter(nil).To(dstreamtest.Sink("nil"))                                                      // nil function
-		s.Filter(func(pageView) bool { return true }).DeadLetter(dstreamtest.Sink("dead"))             // dead letter
-		s.To(sink.Sink{})                                                                              // empty sink
-		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("x").To(dstreamtest.Sink("a")) // x one
-		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("x").To(dstreamtest.Sink("b")) // x two
+		s.KeyBy(func(p pageView) float64 { return 1 }).To(dstreamtest.Sink("out"))                       // float key
+		s.KeyBy(func(p pageView) int64 { return p.User }).RunningCount("")                               // no state name
+		s.Map(func(p pageView) badRow { return badRow{} })                                               // no schema
+		s.To(dstreamtest.Sink("out"))                                                                    // sink twice
+		s.Filter(nil).To(dstreamtest.Sink("nil"))                                                        // nil function
+		s.Filter(func(pageView) bool { return true }).DeadLetter(dstreamtest.Sink("dead"))               // dead letter
+		s.To(sink.Sink{})                                                                                // empty sink
+		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("x").To(dstreamtest.Sink("a"))   // x one
+		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("x").To(dstreamtest.Sink("b"))   // x two
+		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("y", dstream.CheckpointEvery(0)) // interval
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	want := []string{"float key", "no state name", "no schema", "no schema", "sink twice", "nil function", "dead letter", "empty sink", "x two"}
+	want := []string{"float key", "no state name", "no schema", "no schema", "sink twice", "nil function", "dead letter", "empty sink", "x two", "interval"}
 	if len(lines) != len(want) {
 		t.Fatalf("%d mistakes, want %d:\n%s", len(lines), len(want), err)
 	}

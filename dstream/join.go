@@ -5,39 +5,41 @@ import (
 
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
 	"github.com/millrace/millrace/rdd"
 )
 
 // JoinTable gives f(row, table's value) for each row whose key the table holds in this batch, under the same key. Other rows are left out.
 func (s Keyed[K, V]) JoinTable[W, U any](t Table[K, W], f func(V, W) U) Keyed[K, U] {
-	at := caller()
-	need(s.job, at, "JoinTable", f == nil)
-	return joinTable[K, V, W, U](s.job, at, "joinTable", s.node, t.node, func(j *tableJoin[K, V, W, U]) { j.inner = f })
+	at := rdd.Caller()
+	s.job.b.Need(at, "JoinTable", f == nil)
+	return joinTable[K, V, W, U](s.job, at, "joinTable", s.node(), t.node, func(j *tableJoin[K, V, W, U]) { j.inner = f })
 }
 
 // LeftJoinTable gives f(row, table's value) for each row, under the same key; the value is nil where the table does not hold the key.
 func (s Keyed[K, V]) LeftJoinTable[W, U any](t Table[K, W], f func(V, *W) U) Keyed[K, U] {
-	at := caller()
-	need(s.job, at, "LeftJoinTable", f == nil)
-	return joinTable[K, V, W, U](s.job, at, "leftJoinTable", s.node, t.node, func(j *tableJoin[K, V, W, U]) { j.left = f })
+	at := rdd.Caller()
+	s.job.b.Need(at, "LeftJoinTable", f == nil)
+	return joinTable[K, V, W, U](s.job, at, "leftJoinTable", s.node(), t.node, func(j *tableJoin[K, V, W, U]) { j.left = f })
 }
 
-func joinTable[K, V, W, U any](job *Job, at site, op string, in, table *rdd.Node, how func(*tableJoin[K, V, W, U])) Keyed[K, U] {
-	j := &tableJoin[K, V, W, U]{key: in.Key, val: in.Val, out: codec[U](job, at)}
+func joinTable[K, V, W, U any](job *Job, at rdd.Site, op string, in, table *rdd.Node, how func(*tableJoin[K, V, W, U])) Keyed[K, U] {
+	j := &tableJoin[K, V, W, U]{key: in.Key, val: in.Val, out: rdd.CodecOf[U](job.b, at), table: table}
 	how(j)
-	return Keyed[K, U]{job, job.add(at, &rdd.Node{
+	return keyed[K, U](job, job.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: op, In: []*rdd.Node{in}, Key: j.key, Val: j.out,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](j.key, j.val)},
 			New:    func() rdd.Reducer { return &tableJoiner[K, V, W, U]{tableJoin: j} },
 			Tables: []*rdd.Node{table},
 		},
-	})}
+	}))
 }
 
 // tableJoin is one of inner and left.
 type tableJoin[K, V, W, U any] struct {
 	key, val, out *row.Codec
+	table         *rdd.Node
 	inner         func(V, W) U
 	left          func(V, *W) U
 }
@@ -79,8 +81,10 @@ func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *op
 	}
 	rows := s.Numbers(len(keys))
 	ctx.Tables[0].Find(&s.Keys, rows)
+	r.hide(ctx.Tables[0], rows)
 	known, places := ops.Present(rows)
-	found := ctx.Tables[0].Get(known, nil).([]W)
+	_, values := seen(r.table, ctx.Tables[0], known)
+	found := values.([]W)
 	r.Through(r.key, &s.Keys)
 	if r.left != nil {
 		return rdd.Chunk{N: len(keys), Keys: keys, Vals: ops.Normal(r.out, r.leftRows(vals, rows, found))}, nil
@@ -91,6 +95,20 @@ func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *op
 		us[i] = r.inner(vals[place], found[i])
 	}
 	return rdd.Chunk{N: len(us), Keys: ops.Take(keys, places), Vals: ops.Normal(r.out, us)}, nil
+}
+
+// hide makes rows -1 that the table's readers are not to see.
+func (j *tableJoin[K, V, W, U]) hide(table *state.Table, rows []int32) {
+	if j.table.Wide.View == nil {
+		return
+	}
+	known, places := ops.Present(rows)
+	_, hidden := j.table.Wide.View(table.Get(known, nil))
+	for i, h := range hidden {
+		if h {
+			rows[places[i]] = -1
+		}
+	}
 }
 
 func (r *tableJoiner[K, V, W, U]) leftRows(vals []V, rows []int32, found []W) []U {

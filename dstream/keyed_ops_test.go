@@ -205,7 +205,7 @@ func TestJoinOfMany(t *testing.T) {
 		}), step{1, rows(numbers.Part(0, l[:len(l)/2]...), numbers.Part(1, l[len(l)/2:]...), others.Part(0, r...)), ""})
 		got := map[int64]int64{}
 		for _, p := range dstreamtest.Pairs[int64, int64](b, "out") {
-			got[p.Key] = p.Val
+			got[p.Key] = p.Value
 		}
 		return got
 	}

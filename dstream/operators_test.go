@@ -3,7 +3,6 @@ package dstream_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -222,12 +221,20 @@ func TestForeachBatch(t *testing.T) {
 	var got []string
 	r := runner(t, dstreamtest.Options{Reduce: 2}, func(job *dstream.Job) {
 		s := dstream.From(job, in.Source())
-		s.ForeachBatch(func(_ context.Context, b dstream.Batch, rows []string) error {
+		s.ForeachBatch(func(ctx context.Context, b dstream.Batch, r rdd.RDD[string]) error {
+			rows, err := r.Collect(ctx)
+			if err != nil {
+				return err
+			}
 			got = append(got, fmt.Sprintf("%d@%d%v", b.Number, b.Time.Unix(), rows))
 			return nil
 		})
-		s.KeyBy(dstream.Self).CountByKey().ForeachBatch(func(_ context.Context, b dstream.Batch, rows iter.Seq2[string, int64]) error {
-			for k, n := range rows {
+		s.KeyBy(dstream.Self).CountByKey().ForeachBatch(func(ctx context.Context, b dstream.Batch, rows rdd.Keyed[string, int64]) error {
+			seq, err := rows.Rows(ctx)
+			if err != nil {
+				return err
+			}
+			for k, n := range seq {
 				got = append(got, fmt.Sprintf("%s=%d", k, n))
 			}
 			return nil
@@ -236,6 +243,28 @@ func TestForeachBatch(t *testing.T) {
 	batch(t, r, step{1, rows(in.Part(0, "a", "a")), ""})
 	batch(t, r, step{2, nil, ""})
 	if text := strings.Join(got, " "); text != "1@1[a a] a=2 2@2[]" {
+		t.Errorf("callbacks saw %s", text)
+	}
+}
+
+// What a callback is given can be computed with, as any bounded data.
+func TestForeachBatchComputes(t *testing.T) {
+	var got []string
+	var o dstreamtest.Options
+	r := runner(t, o, func(job *dstream.Job) {
+		dstream.From(job, in.Source()).ForeachBatch(func(ctx context.Context, b dstream.Batch, r rdd.RDD[string]) error {
+			counts, err := rdd.CollectMap(ctx, r.KeyBy(rdd.Self).CountByKey())
+			if err != nil {
+				return err
+			}
+			n, err := r.NumRows(ctx)
+			got = append(got, fmt.Sprintf("%d of %v", n, counts))
+			return err
+		})
+	})
+	batch(t, r, step{1, rows(in.Part(0, "a", "b", "a")), ""})
+	batch(t, r, step{2, nil, ""})
+	if text := strings.Join(got, ", "); text != "3 of map[a:2 b:1], 0 of map[]" {
 		t.Errorf("callbacks saw %s", text)
 	}
 }

@@ -3,7 +3,6 @@ package dstream
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -15,18 +14,18 @@ import (
 )
 
 // To sends the rows to a sink. A stream may have any number of sinks.
-func (s Stream[T]) To(out sink.Sink) { s.job.output(caller(), s.node, out) }
+func (s Stream[T]) To(out sink.Sink) { s.job.output(rdd.Caller(), s.node(), out) }
 
 // To sends the rows to a sink, keys and values. A stream may have any number of sinks.
-func (s Keyed[K, V]) To(out sink.Sink) { s.job.output(caller(), s.node, out) }
+func (s Keyed[K, V]) To(out sink.Sink) { s.job.output(rdd.Caller(), s.node(), out) }
 
-func (j *Job) output(at site, in *rdd.Node, out sink.Sink) {
+func (j *Job) output(at rdd.Site, in *rdd.Node, out sink.Sink) {
 	spec := out.Spec()
 	if spec == nil {
 		j.mistakef(at, "the sink is empty; make one with a function of package sink")
 		return
 	}
-	n := j.add(at, &rdd.Node{Kind: rdd.Sink, Op: "sink", Name: spec.Name, In: []*rdd.Node{in}, Key: in.Key, Val: in.Val, Outlet: spec})
+	n := j.b.Add(at, &rdd.Node{Kind: rdd.Sink, Op: "sink", Name: spec.Name, In: []*rdd.Node{in}, Key: in.Key, Val: in.Val, Outlet: spec})
 	if spec.Name == "" {
 		j.mistakef(at, "the sink has no name; give it one with .Named")
 	}
@@ -34,7 +33,7 @@ func (j *Job) output(at site, in *rdd.Node, out sink.Sink) {
 }
 
 // checkSink reports options and row types that the sink cannot work with.
-func (j *Job) checkSink(at site, n *rdd.Node, spec *sink.Spec) {
+func (j *Job) checkSink(at rdd.Site, n *rdd.Node, spec *sink.Spec) {
 	if spec.Err != nil {
 		j.mistakef(at, "sink %q: %v", spec.Name, spec.Err)
 	}
@@ -55,28 +54,29 @@ type Batch struct {
 	Final   bool // the job is finished: no other batch follows
 }
 
-// ForeachBatch calls f in the driver's process for each batch, in order, with all its rows, at least once (P12). f may keep the rows.
+// ForeachBatch calls f in the driver's process for each batch, in order, with all its rows, at least once (P12). The rows are in memory: Collect, Take,
+// NumRows and Rows of rows give them, and more can be computed of them (rows.KeyBy(…).CountByKey().Collect(ctx)), with the ctx that f is given. f may keep them.
 // sink.CallbackRows and sink.CallbackTimeout are its limits; an error of f fails the batch.
-func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows []T) error, opts ...sink.CallbackOption) {
-	at := caller()
-	need(s.job, at, "ForeachBatch", f == nil)
-	val := s.node.Val
-	s.job.callback(at, s.node, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
+func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.RDD[T]) error, opts ...sink.CallbackOption) {
+	at := rdd.Caller()
+	s.job.b.Need(at, "ForeachBatch", f == nil)
+	val := s.node().Val
+	s.job.callback(at, s.node(), sink.Callback, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
 		rows, err := allRows[T](val, recs, 0)
 		if err != nil {
 			return err
 		}
-		return f(ctx, b, rows)
+		return f(ctx, b, rdd.Parallelize(rows))
 	})
 }
 
-// ForeachBatch calls f in the driver's process for each batch, in order, with all its keys and values, at least once (P12). Limits are
-// those of Stream.ForeachBatch.
-func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter.Seq2[K, V]) error, opts ...sink.CallbackOption) {
-	at := caller()
-	need(s.job, at, "ForeachBatch", f == nil)
-	key, val := s.node.Key, s.node.Val
-	s.job.callback(at, s.node, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
+// ForeachBatch calls f in the driver's process for each batch, in order, with all its keys and values, at least once (P12). See
+// Stream.ForeachBatch.
+func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.Keyed[K, V]) error, opts ...sink.CallbackOption) {
+	at := rdd.Caller()
+	s.job.b.Need(at, "ForeachBatch", f == nil)
+	key, val := s.node().Key, s.node().Val
+	s.job.callback(at, s.node(), sink.Callback, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
 		keys, err := allRows[K](key, recs, 0)
 		if err != nil {
 			return err
@@ -85,20 +85,20 @@ func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows iter
 		if err != nil {
 			return err
 		}
-		return f(ctx, b, func(yield func(K, V) bool) {
-			for i := range keys {
-				if !yield(keys[i], vals[i]) {
-					return
-				}
-			}
-		})
+		return f(ctx, b, rdd.ParallelizeKeyed(keys, vals))
 	})
 }
 
+// called is a sink that calls a function when a batch is published: sink.Callback or sink.Partitions.
+type called func(name string, f func(context.Context, sink.Batch, []arrow.Record) error, opts ...sink.CallbackOption) sink.Sink
+
 // callback ends in a sink that calls f when a batch is published.
-func (j *Job) callback(at site, in *rdd.Node, opts []sink.CallbackOption, f func(context.Context, Batch, []arrow.Record) error) {
+func (j *Job) callback(at rdd.Site, in *rdd.Node, out called, opts []sink.CallbackOption, f func(context.Context, Batch, []arrow.Record) error) {
 	opts = append([]sink.CallbackOption{sink.CallbackSite(at.String())}, opts...)
-	j.output(at, in, sink.Callback(j.numbered("callback"), func(ctx context.Context, b sink.Batch, recs []arrow.Record) error {
+	j.output(at, in, out(j.numbered("callback"), func(ctx context.Context, b sink.Batch, recs []arrow.Record) error {
+		if j.options.Runner != nil {
+			ctx = rdd.WithRunner(ctx, j.options.Runner)
+		}
 		return f(ctx, Batch{Number: b.Number, Time: time.UnixMicro(b.Time).UTC(), Attempt: b.Attempt, Final: b.Final}, recs)
 	}, opts...))
 }
@@ -123,11 +123,11 @@ func allRows[T any](c *row.Codec, recs []arrow.Record, first int) ([]T, error) {
 }
 
 // Print shows the first n rows of each batch as a table on the driver's standard output, at least once.
-func (s Stream[T]) Print(n int) { s.job.print(caller(), s.node, n) }
+func (s Stream[T]) Print(n int) { s.job.print(rdd.Caller(), s.node(), n) }
 
 // Print shows the first n keys and values of each batch as a table on the driver's standard output, at least once.
-func (s Keyed[K, V]) Print(n int) { s.job.print(caller(), s.node, n) }
+func (s Keyed[K, V]) Print(n int) { s.job.print(rdd.Caller(), s.node(), n) }
 
-func (j *Job) print(at site, in *rdd.Node, n int) {
+func (j *Job) print(at rdd.Site, in *rdd.Node, n int) {
 	j.output(at, in, sink.Console(sink.ConsoleRows(n)).Named(j.numbered("print")))
 }

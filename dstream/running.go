@@ -13,14 +13,26 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// RunningOption is a setting of an operator that keeps state: Expire for RunningCount and RunningReduce, InitialState for these, Stateful and
-// UpdateStateByKey.
+// RunningOption is a setting of an operator that keeps state: Expire for RunningCount and RunningReduce, InitialState and CheckpointEvery for these,
+// Stateful, MapWithState and UpdateStateByKey.
 type RunningOption func(*runningOptions)
 
 type runningOptions struct {
 	expire  time.Duration
 	initial *rdd.Node // states to begin with, nil: none
+	every   *int      // CheckpointEvery, nil: every batch
 }
+
+// CheckpointEvery writes what changed of the operator's state every n batches only, each key's last state once, instead of in each batch: Spark's
+// checkpoint(interval). It spares files where the same keys change in each batch. n is at most 10,000 and is rounded up to a multiple of
+// --checkpoint-every. The changes wait in memory until then. After a crash the job computes all batches since the operator's last write again, before it goes
+// on, and their plans and source ranges are kept for that: results are the same.
+func CheckpointEvery(n int) RunningOption {
+	return func(o *runningOptions) { o.every = &n }
+}
+
+// maxCheckpointEvery bounds how long changes wait in memory, as it does for --checkpoint-every.
+const maxCheckpointEvery = 10_000
 
 // Expire removes a key that had no rows for d of batch time, silently: in the first batch whose time is d or more after that of
 // the key's last rows. If that batch has rows of the key, they begin anew.
@@ -28,7 +40,7 @@ func Expire(d time.Duration) RunningOption {
 	return func(o *runningOptions) { o.expire = d }
 }
 
-func runningSettings(j *Job, at site, name string, list []RunningOption) (o runningOptions, facts string) {
+func runningSettings(j *Job, at rdd.Site, name string, list []RunningOption) (o runningOptions, facts string) {
 	for _, set := range list {
 		set(&o)
 	}
@@ -38,14 +50,25 @@ func runningSettings(j *Job, at site, name string, list []RunningOption) (o runn
 	if o.expire < 0 || o.expire > 0 && o.expire < time.Microsecond {
 		j.mistakef(at, "Expire(%v): at least a microsecond", o.expire)
 	}
+	if o.every != nil && (*o.every < 1 || *o.every > maxCheckpointEvery) {
+		j.mistakef(at, "CheckpointEvery(%d): 1 to %d batches", *o.every, maxCheckpointEvery)
+	}
 	if o.expire > 0 {
 		facts = fmt.Sprintf("expire %v", o.expire)
 	}
 	return o, facts
 }
 
+// interval is how many batches apart the operator's state is written, 0: every batch.
+func (o runningOptions) interval() int64 {
+	if o.every == nil {
+		return 0
+	}
+	return int64(*o.every)
+}
+
 // noExpire refuses Expire for an operator that has its own way of forgetting.
-func (o runningOptions) noExpire(j *Job, at site, instead string) {
+func (o runningOptions) noExpire(j *Job, at rdd.Site, instead string) {
 	if o.expire != 0 {
 		j.mistakef(at, "Expire belongs to RunningCount and RunningReduce; %s", instead)
 	}
@@ -78,18 +101,18 @@ func (o runningOptions) renew(ctx *rdd.Context, rows []int32) {
 // RunningCount counts the rows of each key since the job began, in state under name. Each batch gives the new counts of the keys that
 // it had rows of, in order of first appearance.
 func (s Keyed[K, V]) RunningCount(name string, opts ...RunningOption) Keyed[K, int64] {
-	at := caller()
+	at := rdd.Caller()
 	o, facts := runningSettings(s.job, at, name, opts)
-	c := ops.NewCounting[K](s.node.Key, codec[int64](s.job, at))
+	c := ops.NewCounting[K](s.node().Key, rdd.CodecOf[int64](s.job.b, at))
 	start := initialOf[K, int64](s.job, at, o, c.Key, c.Val)
-	return Keyed[K, int64]{s.job, s.job.add(at, start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node}, Key: c.Key, Val: c.Val,
+	return keyed[K, int64](s.job, s.job.b.Add(at, start.extend(&rdd.Node{
+		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node()}, Key: c.Key, Val: c.Val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{c.Input()},
 			New:    func() rdd.Reducer { return &runningCounter[K]{c, o, start} },
-			State:  true, StateKey: c.Key, StateVal: c.Val, Facts: facts,
+			State:  true, StateKey: c.Key, StateVal: c.Val, Facts: facts, CheckpointEvery: o.interval(),
 		},
-	}))}
+	})))
 }
 
 type runningCounter[K any] struct {
@@ -134,19 +157,19 @@ func (r *runningCounter[K]) emitKeys(in []arrow.Record, k *row.Keys) ([]K, error
 // RunningReduce combines all values of each key since the job began by f, which must be associative, in state under name. Each batch
 // gives the new values of the keys that it had rows of, in order of first appearance.
 func (s Keyed[K, V]) RunningReduce(name string, f func(a, b V) V, opts ...RunningOption) Keyed[K, V] {
-	at := caller()
-	need(s.job, at, "RunningReduce", f == nil)
+	at := rdd.Caller()
+	s.job.b.Need(at, "RunningReduce", f == nil)
 	o, facts := runningSettings(s.job, at, name, opts)
-	r := ops.NewReduction[K](s.node.Key, s.node.Val, f)
+	r := ops.NewReduction[K](s.node().Key, s.node().Val, f)
 	start := initialOf[K, V](s.job, at, o, r.Key, r.Val)
-	return Keyed[K, V]{s.job, s.job.add(at, start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node}, Key: r.Key, Val: r.Val,
+	return keyed[K, V](s.job, s.job.b.Add(at, start.extend(&rdd.Node{
+		Kind: rdd.Wide, Op: "runningReduce", Name: name, In: []*rdd.Node{s.node()}, Key: r.Key, Val: r.Val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{r.Input()},
 			New:    func() rdd.Reducer { return &runningReducer[K, V]{ops.BatchReducer[K, V]{Reduction: r}, o, start} },
-			State:  true, StateKey: r.Key, StateVal: r.Val, Facts: facts,
+			State:  true, StateKey: r.Key, StateVal: r.Val, Facts: facts, CheckpointEvery: o.interval(),
 		},
-	}))}
+	})))
 }
 
 type runningReducer[K, V any] struct {

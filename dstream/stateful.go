@@ -74,22 +74,43 @@ func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 // A timer (State.ExpireAfter, State.ExpireAt) fires exactly once, in the first batch whose time is at or after its due time, with or
 // without rows: f is called with no values and Expired true, and the state is removed afterwards unless f calls Set.
 // Calls of timers come before the batch's rows, in order of due time and then key; calls with values come in order of
-// the keys' first appearance. Options: InitialState.
+// the keys' first appearance. Options: InitialState, CheckpointEvery.
 func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, st *State[S]) []U, opts ...RunningOption) Keyed[K, U] {
-	at := caller()
-	need(s.job, at, "Stateful", f == nil)
+	return statefully(s, rdd.Caller(), "stateful", "Stateful", name, f, f == nil, opts)
+}
+
+// MapWithState is Stateful row by row, as Spark has it: f is called with each value of a key, in order of (source partition, offset), and gives one row
+// for it, under the key. What a call does to the state is seen by the next; a state that was removed may be set again, in the same call or
+// the next. When the key's timer fires, f is called once with nil and State.Expired true, before the batch's values, and its row goes out too; the state is
+// removed then unless f calls Set. Keys come in the order of Stateful, each with all its values. Options: those of Stateful.
+func (s Keyed[K, V]) MapWithState[S, U any](name string, f func(key K, value *V, st *State[S]) U, opts ...RunningOption) Keyed[K, U] {
+	return statefully(s, rdd.Caller(), "mapWithState", "MapWithState", name, func(key K, values []V, st *State[S]) []U {
+		if st.expired {
+			return []U{f(key, nil, st)}
+		}
+		out := make([]U, len(values))
+		for i := range values {
+			out[i] = f(key, &values[i], st)
+		}
+		return out
+	}, f == nil, opts)
+}
+
+// statefully adds the node of Stateful under an operator's name.
+func statefully[K, V, S, U any](s Keyed[K, V], at rdd.Site, op, method, name string, f func(K, []V, *State[S]) []U, none bool, opts []RunningOption) Keyed[K, U] {
+	s.job.b.Need(at, method, none)
 	settings, _ := runningSettings(s.job, at, name, opts)
 	settings.noExpire(s.job, at, "use State.ExpireAfter")
-	o := &stateful[K, V, S, U]{key: s.node.Key, val: s.node.Val, state: codec[S](s.job, at), out: codec[U](s.job, at), f: f}
+	o := &stateful[K, V, S, U]{key: s.node().Key, val: s.node().Val, state: rdd.CodecOf[S](s.job.b, at), out: rdd.CodecOf[U](s.job.b, at), f: f}
 	o.start = initialOf[K, S](s.job, at, settings, o.key, o.state)
-	return Keyed[K, U]{s.job, s.job.add(at, o.start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "stateful", Name: name, In: []*rdd.Node{s.node}, Key: o.key, Val: o.out,
+	return keyed[K, U](s.job, s.job.b.Add(at, o.start.extend(&rdd.Node{
+		Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{s.node()}, Key: o.key, Val: o.out,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](o.key, o.val)},
 			New:    func() rdd.Reducer { return &statefulReducer[K, V, S, U]{stateful: o} },
-			State:  true, StateKey: o.key, StateVal: o.state,
+			State:  true, StateKey: o.key, StateVal: o.state, CheckpointEvery: settings.interval(),
 		},
-	}))}
+	})))
 }
 
 type stateful[K, V, S, U any] struct {

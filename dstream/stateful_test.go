@@ -158,3 +158,76 @@ func TestTimesAreNormalised(t *testing.T) {
 			Values().Map(show).To(dstreamtest.Sink("out"))
 	})
 }
+
+// counted is the state of mapped: what was seen so far.
+type counted struct{ Seen []string }
+
+// mapped is a MapWithState function that does what the value says.
+func mapped(key string, value *string, st *dstream.State[counted]) string {
+	s := st.Get()
+	if value == nil {
+		if strings.Contains(strings.Join(s.Seen, ""), "again") {
+			st.Set(counted{Seen: []string{"kept"}})
+		}
+		return fmt.Sprintf("%s@%d:%s!%v", key, st.Time().Unix(), strings.Join(s.Seen, ","), st.Expired())
+	}
+	show := fmt.Sprintf("%s@%d:%s+%s", key, st.Time().Unix(), strings.Join(s.Seen, ","), *value)
+	if !st.Exists() {
+		show += "*"
+	}
+	switch *value {
+	case "delete":
+		st.Delete()
+		return show
+	case "reset":
+		st.Delete()
+		s.Seen = nil
+	case "look":
+		return show
+	}
+	st.Set(counted{Seen: append(append([]string{}, s.Seen...), *value)})
+	if strings.HasPrefix(*value, "after") {
+		st.ExpireAfter(10 * time.Second)
+	}
+	return show
+}
+
+// TestMapWithState calls the function for each value, in order, with what the call before left, and once with nil when a timer fires.
+func TestMapWithState(t *testing.T) {
+	job := func(job *dstream.Job) {
+		dstream.From(job, in.Source()).
+			KeyBy(func(s string) string { return s[:1] }).
+			MapValues(func(s string) string { return s[1:] }).
+			MapWithState("seen", mapped, dstream.CheckpointEvery(3)).
+			Values().
+			To(dstreamtest.Sink("out"))
+	}
+	run(t, job, values[string], []step{
+		{1, rows(in.Part(0, "a1", "b1", "a2"), in.Part(1, "a3")), "a@1:+1* a@1:1+2 a@1:1,2+3 b@1:+1*"},
+		{2, nil, ""},
+		{3, rows(in.Part(0, "adelete", "alook", "a4")), "a@3:+4* a@3:+look* a@3:1,2,3+delete"}, // removed, seen as gone, set again in one batch
+		{4, rows(in.Part(0, "breset", "b2")), "b@4:1+reset b@4:reset+2"},                       // removed and set in one call
+		{5, rows(in.Part(0, "aafter", "cafteragain")), "a@5:4+after c@5:+afteragain*"},
+		{14, nil, ""},
+		{16, rows(in.Part(0, "a5", "clook")), "a@16:+5* a@16:4,after!true c@16:afteragain!true c@16:kept+look"}, // the timer comes first; c set its state again
+		{40, rows(in.Part(0, "a6", "c1")), "a@40:5+6 c@40:kept+1"},
+		{41, rows(in.Part(0, "adelete"), in.Part(1, "bdelete")), "a@41:5,6+delete b@41:reset,2+delete"},
+		{42, rows(in.Part(0, "alook")), "a@42:+look*"}, // a call that sets nothing leaves no state
+		{43, rows(in.Part(0, "alook")), "a@43:+look*"},
+	})
+}
+
+// TestMapWithStateMistakes goes through what is reported when the job is built.
+func TestMapWithStateMistakes(t *testing.T) {
+	_, err := dstreamtest.New(dstreamtest.Options{}, func(job *dstream.Job) {
+		s := dstream.From(job, in.Source()).KeyBy(dstream.Self)
+		s.MapWithState[int64, int64]("nil", nil).To(dstreamtest.Sink("a"))
+		s.MapWithState("", func(string, *string, *dstream.State[int64]) int64 { return 0 }).To(dstreamtest.Sink("b"))
+		s.MapWithState("x", func(string, *string, *dstream.State[int64]) int64 { return 0 }, dstream.Expire(time.Second)).To(dstreamtest.Sink("c"))
+	})
+	for _, want := range []string{"MapWithState needs a function", "needs a name", "use State.ExpireAfter"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s in it", err, want)
+		}
+	}
+}

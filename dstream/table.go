@@ -25,7 +25,7 @@ type Table[K, V any] struct {
 // Latest keeps the last value of each key as a table, in state under name. Changes count in order of (source partition, offset). Keys are
 // never removed: use the function Latest for changelogs, and LatestBy for other streams with removals.
 func (s Keyed[K, V]) Latest(name string) Table[K, V] {
-	return latest(s.job, caller(), name, s.node, s.node.Key, s.node.Val, func(in rdd.Chunk) ([]K, []V, []bool) {
+	return latest(s.job, rdd.Caller(), name, s.node(), s.node().Key, s.node().Val, func(in rdd.Chunk) ([]K, []V, []bool) {
 		return in.Keys.([]K), in.Vals.([]V), nil
 	})
 }
@@ -33,10 +33,10 @@ func (s Keyed[K, V]) Latest(name string) Table[K, V] {
 // LatestBy keeps a table from rows that are changes, in state under name: change gives a row's key, its value and whether the key
 // exists from now on; false removes it.
 func (s Stream[T]) LatestBy[K comparable, V any](name string, change func(T) (key K, value V, exists bool)) Table[K, V] {
-	at := caller()
-	need(s.job, at, "LatestBy", change == nil)
-	key, val := keyCodec[K](s.job, at), codec[V](s.job, at)
-	return latest(s.job, at, name, s.node, key, val, func(in rdd.Chunk) ([]K, []V, []bool) {
+	at := rdd.Caller()
+	s.job.b.Need(at, "LatestBy", change == nil)
+	key, val := rdd.KeyCodecOf[K](s.job.b, at), rdd.CodecOf[V](s.job.b, at)
+	return latest(s.job, at, name, s.node(), key, val, func(in rdd.Chunk) ([]K, []V, []bool) {
 		rows := in.Vals.([]T)
 		keys, vals, gone := make([]K, len(rows)), make([]V, len(rows)), make([]bool, len(rows))
 		for i := range rows {
@@ -51,24 +51,25 @@ func (s Stream[T]) LatestBy[K comparable, V any](name string, change func(T) (ke
 // Latest keeps a changelog as a table, in state under name: the last value of each key; deletions remove it. To choose another key than
 // the record's, use LatestBy.
 func Latest[V any](name string, changes Stream[source.Change[V]]) Table[string, V] {
-	return latest(changes.job, caller(), name, changes.node, keyCodec[string](changes.job, caller()), codec[V](changes.job, caller()),
-		func(in rdd.Chunk) ([]string, []V, []bool) {
-			rows := in.Vals.([]source.Change[V])
-			keys, vals, gone := make([]string, len(rows)), make([]V, len(rows)), make([]bool, len(rows))
-			for i := range rows {
-				keys[i], vals[i], gone[i] = rows[i].Key, rows[i].Value, rows[i].Deleted
-			}
-			return keys, vals, gone
-		})
+	at, j := rdd.Caller(), changes.job
+	key, val := rdd.KeyCodecOf[string](j.b, at), rdd.CodecOf[V](j.b, at)
+	return latest(j, at, name, changes.node(), key, val, func(in rdd.Chunk) ([]string, []V, []bool) {
+		rows := in.Vals.([]source.Change[V])
+		keys, vals, gone := make([]string, len(rows)), make([]V, len(rows)), make([]bool, len(rows))
+		for i := range rows {
+			keys[i], vals[i], gone[i] = rows[i].Key, rows[i].Value, rows[i].Deleted
+		}
+		return keys, vals, gone
+	})
 }
 
-func latest[K, V any](j *Job, at site, name string, in *rdd.Node, key, val *row.Codec, read func(rdd.Chunk) ([]K, []V, []bool)) Table[K, V] {
+func latest[K, V any](j *Job, at rdd.Site, name string, in *rdd.Node, key, val *row.Codec, read func(rdd.Chunk) ([]K, []V, []bool)) Table[K, V] {
 	runningSettings(j, at, name, nil)
 	l := &latestBy[K, V]{key: key, val: val, read: read}
 	if key != nil && val != nil {
 		l.schema = changeSchema(key, val)
 	}
-	l.node = j.add(at, &rdd.Node{
+	l.node = j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "latest", Name: name, In: []*rdd.Node{in}, Key: key, Val: val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{{Schema: l.schema, New: func() rdd.Writer { return &latestWriter[K, V]{latestBy: l} }}},
@@ -232,4 +233,4 @@ func (r *latestReducer[K, V]) remaining(k *row.Keys, last lastChanges[V]) (*row.
 }
 
 // Changes are the keys that got a value in this batch, with that value, each key once. Removals are not among them.
-func (t Table[K, V]) Changes() Keyed[K, V] { return Keyed[K, V](t) }
+func (t Table[K, V]) Changes() Keyed[K, V] { return keyed[K, V](t.job, t.node) }

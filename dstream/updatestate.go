@@ -17,23 +17,23 @@ import (
 // then new ones in order of first appearance. f may change the state that it was given and return it.
 //
 // A batch costs as much as all keys together; Stateful costs what the batch touches. With a fixed interval there is a batch at
-// every tick (P28). Options: InitialState.
+// every tick (P28). Options: InitialState, CheckpointEvery.
 func (s Keyed[K, V]) UpdateStateByKey[S any](name string, f func(key K, values []V, state *S) *S, opts ...RunningOption) Keyed[K, S] {
-	at := caller()
-	need(s.job, at, "UpdateStateByKey", f == nil)
+	at := rdd.Caller()
+	s.job.b.Need(at, "UpdateStateByKey", f == nil)
 	o, _ := runningSettings(s.job, at, name, opts)
 	o.noExpire(s.job, at, "return nil for a key that is to go")
-	u := &updating[K, V, S]{key: s.node.Key, val: s.node.Val, state: codec[S](s.job, at), f: f}
+	u := &updating[K, V, S]{key: s.node().Key, val: s.node().Val, state: rdd.CodecOf[S](s.job.b, at), f: f}
 	u.initial = initialOf[K, S](s.job, at, o, u.key, u.state)
 	u.same = sameness[S](u.state)
-	return Keyed[K, S]{s.job, s.job.add(at, u.initial.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "updateStateByKey", Name: name, In: []*rdd.Node{s.node}, Key: u.key, Val: u.state,
+	return keyed[K, S](s.job, s.job.b.Add(at, u.initial.extend(&rdd.Node{
+		Kind: rdd.Wide, Op: "updateStateByKey", Name: name, In: []*rdd.Node{s.node()}, Key: u.key, Val: u.state,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](u.key, u.val)},
 			New:    func() rdd.Reducer { return &updater[K, V, S]{updating: u} },
-			State:  true, StateKey: u.key, StateVal: u.state, OnEmpty: !fault.Planted("P28-update-waits"),
+			State:  true, StateKey: u.key, StateVal: u.state, OnEmpty: !fault.Planted("P28-update-waits"), CheckpointEvery: o.interval(),
 		},
-	}))}
+	})))
 }
 
 type updating[K, V, S any] struct {

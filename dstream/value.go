@@ -20,21 +20,15 @@ func (s *Shared[T]) Get() T { return s.v }
 // hash is part of the plan (P21). It is the way for files, clocks and settings into functions of a job. T must survive
 // encoding as CBOR: exported fields, maps, slices and scalars.
 func Value[T any](job *Job, name string, f func() T) *Shared[T] {
-	at, s := caller(), &Shared[T]{}
-	need(job, at, "Value", f == nil)
+	at, s := rdd.Caller(), &Shared[T]{}
+	job.b.Need(at, "Value", f == nil)
 	if name == "" {
 		job.mistakef(at, "a shared value needs a name")
 	}
-	for _, v := range job.values {
-		if v.Name == name {
-			job.mistakef(at, "there is a shared value %q already; names of shared values are unique", name)
-			return s
-		}
-	}
-	if f == nil {
+	if job.hasValue(at, name) || f == nil {
 		return s
 	}
-	data, err := job.valueBytes(name, func() any { return f() })
+	data, err := job.valueBytes(name, func() ([]byte, error) { return canonical.Marshal(f()) })
 	if err == nil {
 		err = cbor.Unmarshal(data, &s.v) // on the driver too: everybody sees what survives encoding
 	}
@@ -44,6 +38,17 @@ func Value[T any](job *Job, name string, f func() T) *Shared[T] {
 	}
 	job.values = append(job.values, rdd.Value{Name: name, Hash: sha256.Sum256(data), Data: data})
 	return s
+}
+
+// hasValue tells whether there is a shared value of that name already, which is a mistake.
+func (j *Job) hasValue(at rdd.Site, name string) bool {
+	for _, v := range j.values {
+		if v.Name == name {
+			j.mistakef(at, "there is a shared value %q already; names of shared values are unique", name)
+			return true
+		}
+	}
+	return false
 }
 
 // canonical encodes equal values as equal bytes: maps are sorted by key.
@@ -57,7 +62,8 @@ var canonical = func() cbor.EncMode {
 	return m
 }()
 
-func (j *Job) valueBytes(name string, f func() any) (data []byte, err error) {
+// valueBytes are those that the driver made with f.
+func (j *Job) valueBytes(name string, f func() ([]byte, error)) (data []byte, err error) {
 	if j.options.Executor && !fault.Planted("P21-value-everywhere") {
 		for _, v := range j.options.Values {
 			if v.Name == name {
@@ -71,5 +77,5 @@ func (j *Job) valueBytes(name string, f func() any) (data []byte, err error) {
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
-	return canonical.Marshal(f())
+	return f()
 }

@@ -45,6 +45,10 @@ type Config struct {
 	// sink. It is called by one goroutine at a time.
 	Capture func(batch int64, sink string, lane int, recs []arrow.Record)
 	Stats   *Stats // counters for tests; nil: none
+
+	// Done, where not nil, hears of each task of a source or wide node that is done, when its blocks are on their way. It is called by the
+	// executor's own loop and must return at once: for tests that end an executor right there.
+	Done func(task rdd.TaskID, batch int64)
 }
 
 // Listen is where an executor can be reached by its peers.

@@ -101,7 +101,7 @@ func (e *core) diffParts(before, a *Assign, p *preparation) {
 	}
 	for n, owner := range a.Reduce {
 		if owner == e.name && e.parts[n] == nil {
-			x := newPart(e.plan, &a.Layout, n)
+			x := newPart(e.plan, &a.Layout, n, e.hello.Older)
 			e.parts[n] = x
 			p.parts = append(p.parts, x)
 		}

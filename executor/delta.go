@@ -115,6 +115,15 @@ func (e *core) every() int64 {
 	return int64(max(e.set.CheckpointEvery, 1))
 }
 
+// everyOf is every for the state of one node, which may be left out of files: its own interval is rounded up to whole files.
+func (e *core) everyOf(n *rdd.Node) int64 {
+	every := e.every()
+	if e.replays || n.Wide.CheckpointEvery <= every {
+		return every
+	}
+	return (n.Wide.CheckpointEvery + every - 1) / every * every
+}
+
 // since is the batch up to which files before b's reach.
 func (e *core) since(b int64) int64 { return (b - 1) / e.every() * e.every() }
 
@@ -129,9 +138,13 @@ func (e *core) changesFor(b int64) []changes {
 	for _, n := range e.ownParts() {
 		x := e.parts[n]
 		for _, k := range x.tables {
+			every := e.everyOf(k.node)
+			if b%every != 0 {
+				continue
+			}
 			var list []change
 			for _, c := range k.log {
-				if c.batch <= b && c.batch > e.since(b) {
+				if c.batch <= b && c.batch > b-every {
 					list = append(list, c)
 				}
 			}
@@ -141,4 +154,20 @@ func (e *core) changesFor(b int64) []changes {
 		}
 	}
 	return out
+}
+
+// unsaved are the operators whose changes up to b are not all in the files up to b's, because they are written at longer intervals.
+func (e *core) unsaved(b int64) []string {
+	var names []string
+	for _, n := range e.ownParts() {
+		for _, k := range e.parts[n].tables {
+			written := b / e.everyOf(k.node) * e.everyOf(k.node)
+			late := func(c change) bool { return c.batch > written && c.batch <= b }
+			if slices.ContainsFunc(k.log, late) && !slices.Contains(names, k.store.Name) {
+				names = append(names, k.store.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -30,8 +30,7 @@ func newSteps(t testing.TB) *steps {
 	}
 	s := &steps{}
 	for _, n := range p.Nodes {
-		c := *n
-		c.ID, c.In, c.Out = 0, nil, nil
+		c := rdd.Node{Kind: n.Kind, Op: n.Op, Site: n.Site, Val: n.Val, Kernel: n.Kernel, Wide: n.Wide} // belongs to no plan
 		switch n.Op {
 		case "repartition":
 			s.shuffle = c

@@ -264,7 +264,8 @@ func (e *core) commit(b int64) {
 			continue
 		}
 		for _, k := range x.tables {
-			k.saved(b / e.every() * e.every())
+			every := e.everyOf(k.node)
+			k.saved(b / every * every)
 		}
 	}
 	for key := range e.early {

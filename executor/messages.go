@@ -2,6 +2,7 @@ package executor
 
 import (
 	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 )
@@ -30,6 +31,8 @@ type Welcome struct {
 	Checkpoint string // directory on the driver's machine ("" without a checkpoint)
 	Nonce      string // name of a file in Checkpoint that proves that the directory is shared (P23)
 	Settings   Settings
+
+	Older map[string][]row.Default // by operator: what rows of older state files hold in columns that came later (P19)
 }
 
 // Settings are the driver's that executors follow.
@@ -158,6 +161,7 @@ type Staged struct {
 	Batch      int64
 	Generation int64
 	Delta      *checkpoint.DeltaRef // holds all that the executor's parts changed, also what an earlier report's file of the batch holds
+	Behind     []string             // operators whose changes up to Batch are not all in files yet (CheckpointEvery)
 	Tasks      []TaskDone           // done since the last report of this batch
 	NextDue    int64                // earliest timer among its state, 0 none
 	Micros     int64                // time from launch

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -52,13 +53,15 @@ type sealed struct {
 	due    int64
 }
 
-// newPart makes empty tables at version 0.
-func newPart(p *rdd.Plan, l *rdd.Layout, n int) *part {
+// newPart makes empty tables at version 0. older says what rows of older files hold in columns that came later.
+func newPart(p *rdd.Plan, l *rdd.Layout, n int, older map[string][]row.Default) *part {
 	x := &part{n: n}
 	x.from, x.until = l.GroupsOf(n)
 	for _, node := range p.Wides {
 		for _, s := range node.Stores() {
-			x.tables = append(x.tables, &keyed{node: node, store: s, table: state.New(s.Key, s.Val, 0)})
+			k := &keyed{node: node, store: s, table: state.New(s.Key, s.Val, 0)}
+			k.table.Older(older[s.Name])
+			x.tables = append(x.tables, k)
 		}
 	}
 	return x
@@ -153,6 +156,22 @@ func (ts tables) append(list []sealed) {
 	}
 }
 
+// derive computes those that follow from others, which have been restored to a version.
+func (ts tables) derive(b int64) error {
+	for len(ts) > 0 {
+		node := ts[0].node
+		list := make([]*state.Table, len(node.Stores()))
+		for i := range list {
+			list[i] = ts[i].table
+		}
+		if err := node.Wide.DeriveAt(b, list); err != nil {
+			return fmt.Errorf("state of %q at version %d: %w", node.Name, b, err)
+		}
+		ts = ts[len(list):]
+	}
+	return nil
+}
+
 // undo takes a failed batch back, whether it was sealed or not.
 func (ts tables) undo(b int64) {
 	for _, k := range ts {
@@ -167,7 +186,8 @@ func (ts tables) undo(b int64) {
 
 // Limits of the rolling dumps that keep chains of deltas short (P15).
 const (
-	dumpEvery    = 1024 // batches after which a group is dumped again at the latest
+	dumpEvery    = 1024 // batches after which a group is dumped again at the latest, or as many as it has rows, up to
+	dumpEveryMax = 8192 //
 	dumpMinRows  = 256  // delta rows below which a group is not worth a dump of its own
 	dumpTinyRows = 4096 // a table of no more live rows is dumped as a whole
 )
@@ -184,7 +204,7 @@ const (
 // seal ends batch b and gives what changed.
 func (k *keyed) seal(b int64, what record, x *part) change {
 	k.table.Seal()
-	if what == nothing {
+	if what == nothing || k.store.Derived {
 		return change{batch: b}
 	}
 	c := change{batch: b, delta: k.table.Delta(b)}
@@ -214,8 +234,8 @@ func (k *keyed) append(c change, due int64) {
 // idle tells whether a batch that changes nothing can pass without a look at dumps.
 func (ts tables) idle(b int64, x *part) bool {
 	for _, k := range ts {
-		for g := x.from; g < x.until; g++ {
-			if b-k.dumped[g] >= dumpEvery {
+		for g := x.from; g < x.until && !k.store.Derived; g++ {
+			if b-k.dumped[g] >= k.patience(g) {
 				return false
 			}
 		}
@@ -223,8 +243,13 @@ func (ts tables) idle(b int64, x *part) bool {
 	return true
 }
 
+// patience is how many batches a group's last dump may be old: files behind it are kept so long, and a dump costs what the group holds.
+func (k *keyed) patience(g int) int64 {
+	return min(max(int64(k.table.GroupLen(g)), dumpEvery), dumpEveryMax)
+}
+
 // dumps chooses key groups to write in full: those whose delta rows since the last dump exceed their live rows, oldest first
-// and no more than about twice this batch's own rows, and those whose last dump is dumpEvery batches old.
+// and no more than about twice this batch's own rows, and those whose last dump is too old.
 func (k *keyed) dumps(b, rows int64, x *part) []checkpoint.SectionData {
 	if k.table.Len() <= dumpTinyRows {
 		return k.dumpWhole(b, x)
@@ -235,7 +260,7 @@ func (k *keyed) dumps(b, rows int64, x *part) []checkpoint.SectionData {
 		g := x.from + (int(b)+i)%(x.until-x.from) // begin elsewhere each time: no group starves
 		live := int64(k.table.GroupLen(g))
 		worth := k.written[g] > max(live, dumpMinRows)
-		if !worth && b-k.dumped[g] < dumpEvery+int64(g) {
+		if !worth && b-k.dumped[g] < k.patience(g)+int64(g) {
 			continue
 		}
 		if live > budget && len(out) > 0 {

@@ -177,9 +177,18 @@ func (p *preparation) restore(ctx context.Context, x *part) error {
 	}
 	p.stats.restoredPart(x.n)
 	for _, k := range x.tables {
+		if k.store.Derived {
+			continue
+		}
 		if err := p.restoreTable(ctx, x, k); err != nil {
 			return fmt.Errorf("state of %q, key groups %d to %d: %w", k.store.Name, x.from, x.until, err)
 		}
+	}
+	if err := x.tables.derive(p.base); err != nil {
+		return err
+	}
+	for _, k := range x.tables {
+		k.at, k.forgotten, k.due = p.base, p.base, k.table.NextDue()
 	}
 	return nil
 }
@@ -208,7 +217,6 @@ func (p *preparation) restoreTable(ctx context.Context, x *part, k *keyed) error
 		}
 	}
 	k.table.LoadedTo(p.base)
-	k.at, k.forgotten, k.due = p.base, p.base, k.table.NextDue()
 	return nil
 }
 

@@ -143,6 +143,9 @@ func (e *core) complete(t *task, res *taskResult) {
 		r.kept += bytesOf(t.blocks)
 		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters, Added: res.added})
 		e.ship(t)
+		if e.cfg.Done != nil {
+			e.cfg.Done(t.id, r.key.batch)
+		}
 		fault.Crash("exec-mid-batch")
 	}
 	switch t.node.Kind {
@@ -279,6 +282,9 @@ func (e *core) report(r *run) {
 	r.finished = true
 	m := &Staged{
 		Batch: r.key.batch, Generation: e.generation, Delta: r.ref, Tasks: r.fresh, Micros: e.clock.Now().Sub(r.began).Microseconds(),
+	}
+	if e.writesDelta(r.key.batch) {
+		m.Behind = e.unsaved(r.key.batch)
 	}
 	for _, x := range e.parts {
 		m.NextDue = sooner(m.NextDue, x.tables.nextDue())

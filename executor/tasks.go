@@ -61,7 +61,7 @@ func (e *core) workOf(t *task) work {
 		b.ctx.Tables = append(b.ctx.Tables, t.part.of(table)[0].table)
 	}
 	switch {
-	case e.writesDelta(t.run.key.batch):
+	case e.writesDelta(t.run.key.batch) && t.run.key.batch%e.everyOf(t.node) == 0:
 		w.record = dumped
 	case e.set.Deltas:
 		w.record = changed

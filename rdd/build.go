@@ -19,7 +19,7 @@ func (p *Plan) Build() error {
 	p.transforms = nil
 	p.reserve()
 	for i, n := range p.Nodes {
-		n.ID, n.Out = i, nil
+		n.ID, n.Out, n.owned = i, nil, true
 	}
 	var mistakes []error
 	for _, n := range p.Nodes {
@@ -69,6 +69,11 @@ func (p *Plan) check(n *Node) error {
 	}
 	if what := missing(n); what != "" {
 		return fmt.Errorf("%s: %s %q lacks its %s", n.Site, n.Op, n.Name, what)
+	}
+	for _, s := range n.Stores() {
+		if err := s.Val.CheckDefaults(); err != nil {
+			return fmt.Errorf("%s: state of %s %q: %w", n.Site, n.Op, s.Name, err)
+		}
 	}
 	return nil
 }

@@ -3,7 +3,9 @@ package rdd
 import (
 	"crypto/sha256"
 	"fmt"
+	"reflect"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/userstack"
 )
@@ -19,6 +21,9 @@ type BatchInfo struct {
 
 // Version is the version of c that the batch was planned with.
 func (b BatchInfo) Version(c *Broadcast) (*Version, error) { return c.Among(b.Versions) }
+
+// At is the batch time.
+func (b BatchInfo) At() time.Time { return time.UnixMicro(b.Time).UTC() }
 
 // Expand builds what a transform node stands for in one batch: nodes that lead from in, the nodes that the transform reads, to out. It must be a
 // function of its arguments and of shared values alone, since every executor calls it for itself; several calls may run at once.
@@ -74,7 +79,7 @@ func (p *Plan) For(b BatchInfo) (*Plan, error) {
 	q := p.copied()
 	hash := sha256.New()
 	for _, n := range p.transforms {
-		s := &splice{batch: b, static: p, plan: q, node: q.Nodes[n.ID], expand: n.Expand, room: n.Room, placed: map[*Node]*Node{}}
+		s := &splice{batch: b, plan: q, node: q.Nodes[n.ID], expand: n.Expand, room: n.Room, placed: map[*Node]*Node{}}
 		if err := s.run(); err != nil {
 			return nil, err
 		}
@@ -138,7 +143,6 @@ func (p *Plan) twins(list []*Node) []*Node {
 // splice builds one transform node's fragment and puts it into the plan of a batch.
 type splice struct {
 	batch  BatchInfo
-	static *Plan // the job's
 	plan   *Plan // the batch's
 	node   *Node // of plan
 	expand Expand
@@ -215,7 +219,7 @@ func (s *splice) put(n *Node) (*Node, error) {
 	if s.next == s.node.ID {
 		return nil, s.mistake("it built more than %d operators, for which there is room; split it into two that follow each other, or do more in each operator", s.room)
 	}
-	c.ID = s.next
+	c.ID, c.owned = s.next, true
 	s.next++
 	s.plan.Nodes[c.ID] = &c
 	s.placed[n] = &c
@@ -227,16 +231,18 @@ func (s *splice) put(n *Node) (*Node, error) {
 func (s *splice) allowed(n *Node) error {
 	what := fmt.Sprintf("%s%s (%s)", n.Op, quoted(n.Name), n.Site)
 	switch {
-	case n.ID > 0 || n == s.static.Nodes[0] || n == s.plan.Nodes[0]: // what it makes has no number
+	case n.owned:
 		return s.mistake("it reads %s, which it was not given for this batch; hand that stream in with TransformWith, and keep nothing from batch to batch", what)
 	case n.Kind == Source:
-		return s.mistake("%s is a source; read it outside, and hand the stream in with TransformWith", what)
+		return s.mistake("%s is a source; pin what it holds (Pin), or hand its stream in with TransformWith", what)
 	case n.Kind == Sink:
 		return s.mistake("%s is an output; end the stream that Transform gives with it", what)
 	case n.Expand != nil:
 		return s.mistake("%s stands within it; call the function itself in its place", what)
 	case n.Kind == Wide && n.Wide != nil && n.Wide.State:
 		return s.mistake("%s keeps state, which lives longer than one batch; call it on the stream that Transform gives", what)
+	case n.Kind == Wide && n.Wide != nil && n.Wide.Every > 0:
+		return s.mistake("%s acts at times of its own; call it on the stream that Transform gives", what)
 	case n.Kind == Wide && n.Wide != nil && len(n.Wide.Tables) > 0:
 		return s.mistake("%s reads a table; join with it before Transform, or behind it", what)
 	}
@@ -251,6 +257,9 @@ func (s *splice) describe(n *Node) {
 	fmt.Fprintf(&s.text, "  #%d %s%s: %s", n.ID, n.Op, quoted(n.Name), schemaText(n))
 	if n.Kind == Wide {
 		s.text.WriteString(wideText(n))
+	}
+	if n.Held != nil { // rows that the function made itself have to be the same too
+		fmt.Fprintf(&s.text, ", xxh3:%x", fingerprint(n, Chunk{N: reflect.ValueOf(n.Held).Len(), Vals: n.Held}))
 	}
 	if len(n.In) > 0 {
 		s.text.WriteString(", of")

@@ -191,7 +191,7 @@ func TestForRefuses(t *testing.T) {
 			}
 			return g.step(kept)
 		},
-		`source "c" (x.go:2) is a source; read it outside`: func(g *graph, _, _, _ *rdd.Node) *rdd.Node {
+		`source "c" (x.go:2) is a source; pin what it holds`: func(g *graph, _, _, _ *rdd.Node) *rdd.Node {
 			return g.loose(&rdd.Node{Kind: rdd.Source, Op: "source", Name: "c", Leaf: leaf("c")})
 		},
 		`sink "o" (x.go:2) is an output; end the stream that Transform gives with it`: func(g *graph, _, _, in *rdd.Node) *rdd.Node {

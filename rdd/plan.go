@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
 )
 
 // Kind is what a node is to the scheduler.
@@ -38,9 +39,12 @@ type Node struct {
 	Outlet Outlet        // Sink
 	Dead   *Node         // Source: the sink node that takes records that could not be decoded
 	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
+	Held   any           // Wide without inputs: its rows, a slice, for those who want them as they are
 	Room   int           // with Expand: how many nodes it may build for a batch; 0: FragmentRoom
 
 	Out []*Node // consumers, ascending by ID; filled by Plan.Build
+
+	owned bool // by a plan, the job's or a batch's: nothing may be changed in it
 }
 
 // Plan is a whole job. Build fills what follows from Nodes.
@@ -76,7 +80,7 @@ type Plan struct {
 type Value struct {
 	Name string
 	Hash [32]byte
-	Data []byte // canonical CBOR
+	Data []byte // canonical CBOR; of pinned rows, their record batch
 }
 
 // Leaf is what a source node needs of its connector; *source.Spec implements it.
@@ -124,14 +128,17 @@ type WideSpec struct {
 	New                func() Reducer // one a task
 	State              bool           // keeps a state.Table under Node.Name, with codecs StateKey, StateVal
 	StateKey, StateVal *row.Codec
-	More               []Store // further tables, which go with the first: to a checkpoint each is an operator of its own, NODE/STORE
-	Tables             []*Node // stateful wide nodes whose (first) tables the reducer reads: the same partition's task of theirs runs before
-	Facts              string  // settings that decide what is computed, for the plan's text: "expire 10m0s"
-	OnEmpty            bool    // acts on a batch without input (P28); due timers always do
-	Every              int64   // µs; acts on batches whose time is a multiple of it, without input too: there is one at each multiple (P31). 0: none
-	Reach              int64   // µs; how far back rows count: behind silence of that length its windows are empty
-	Bootstrap          bool    // this node keeps a table that is loaded before the streams that read it (P32)
-	First              []*Node // inputs that are loaded before the others: states to begin with (P32)
+	More               []Store                                             // further tables, which go with the first: to a checkpoint each is an operator of its own, NODE/STORE
+	Derive             func(first *state.Table, more []*state.Table) error // fills the first table, which is empty, from the others: it is not kept in checkpoints then. It must be equal to what batches have made of it
+	View               func(states any) (values any, hidden []bool)        // what readers of the first table see: []StateVal as []Val, and which are not to be seen (nil: none). nil: states are values
+	Tables             []*Node                                             // stateful wide nodes whose (first) tables the reducer reads: the same partition's task of theirs runs before
+	Facts              string                                              // settings that decide what is computed, for the plan's text: "expire 10m0s"
+	OnEmpty            bool                                                // acts on a batch without input (P28); due timers always do
+	Every              int64                                               // µs; acts on batches whose time is a multiple of it, without input too: there is one at each multiple (P31). 0: none
+	Reach              int64                                               // µs; how far back rows count: behind silence of that length its windows are empty
+	CheckpointEvery    int64                                               // batches after which its state is written, rounded up to a multiple of --checkpoint-every. 0: with every file
+	Bootstrap          bool                                                // this node keeps a table that is loaded before the streams that read it (P32)
+	First              []*Node                                             // inputs that are loaded before the others: states to begin with (P32)
 }
 
 // TaskID names a task within a batch: a root node and one of its partitions, or a sink node and one of its lanes.

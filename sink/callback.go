@@ -14,12 +14,13 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// CallbackOption is an option of Callback.
+// CallbackOption is an option of Callback and Partitions.
 type CallbackOption func(*callbackOptions)
 
 type callbackOptions struct {
 	timeout time.Duration
 	rows    int64
+	lanes   int
 	site    string
 }
 
@@ -48,7 +49,7 @@ func Callback(name string, f func(ctx context.Context, b Batch, rows []arrow.Rec
 		spec.Err = fmt.Errorf("callback %q: the function is nil", name)
 	}
 	spec.Open = func(_ context.Context, env Env, _ Schema) (Output, error) {
-		c := &caller{name: name, f: f, opts: o, clock: env.Clock}
+		c := &caller{op: "callback", name: name, f: f, opts: o, clock: env.Clock}
 		return &memoryOutput{deliver: c.call, limit: o.rows, close: c.wait}, nil
 	}
 	return New(spec)
@@ -59,6 +60,7 @@ const callGrace = time.Second
 
 // caller runs a user's function under a time limit.
 type caller struct {
+	op    string // for messages
 	name  string
 	f     func(context.Context, Batch, []arrow.Record) error
 	opts  callbackOptions
@@ -115,7 +117,7 @@ func (c *caller) protect(ctx context.Context, b Batch, rows []arrow.Record) (err
 }
 
 func (c *caller) fail(b Batch, cause, stack string) error {
-	return &rdd.UserError{Op: "callback", Name: c.name, Site: c.opts.site, Batch: b.Number, Offset: -1, Cause: cause, Stack: stack}
+	return &rdd.UserError{Op: c.op, Name: c.name, Site: c.opts.site, Batch: b.Number, Offset: -1, Cause: cause, Stack: stack}
 }
 
 func (c *caller) idle() bool {
@@ -141,6 +143,6 @@ func (c *caller) wait() error {
 	case <-c.running:
 		return nil
 	case <-c.clock.After(callGrace):
-		return fmt.Errorf("callback %q: a call does not return though its context is cancelled", c.name)
+		return fmt.Errorf("%s %q: a call does not return though its context is cancelled", c.op, c.name)
 	}
 }

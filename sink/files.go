@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/internal/slot"
 )
 
-// FileOption is an option of FilesJSON and FilesParquet.
+// FileOption is an option of FilesJSON, FilesText and FilesParquet.
 type FileOption func(*filesOptions)
 
 type filesOptions struct {

@@ -14,7 +14,7 @@ func BenchmarkFiles(b *testing.B) {
 	for _, f := range []struct {
 		name string
 		make func(string, ...sink.FileOption) sink.Sink
-	}{{"json", sink.FilesJSON}, {"parquet", sink.FilesParquet}} {
+	}{{"json", sink.FilesJSON}, {"text", sink.FilesText}, {"parquet", sink.FilesParquet}} {
 		for _, rows := range []int{10, 10_000} {
 			b.Run(fmt.Sprintf("%s/%d", f.name, rows), func(b *testing.B) {
 				l := openLane(b, openOutput(b, f.make(b.TempDir()), sinktest.Schema), 1)

@@ -67,6 +67,16 @@ func VerifyFiles(dir string) error {
 	return errors.Join(wrong...)
 }
 
+// formatOf is the format of a file, by the end of its name.
+func formatOf(path string) fileFormat {
+	for _, f := range []fileFormat{jsonFiles{}, textFiles{}} {
+		if strings.HasSuffix(path, f.ext()) {
+			return f
+		}
+	}
+	return parquetFiles{}
+}
+
 func (f File) verify() error {
 	file, err := os.Open(f.Path)
 	if err != nil {
@@ -81,12 +91,7 @@ func (f File) verify() error {
 	if n != f.Bytes || sumText(sum.Sum64()) != f.Sum {
 		return fmt.Errorf("%s: %w: %d bytes with checksum %s, the manifest says %d bytes with %s", f.Path, errDamaged, n, sumText(sum.Sum64()), f.Bytes, f.Sum)
 	}
-	var rows int64
-	if strings.HasSuffix(f.Path, (jsonFiles{}).ext()) {
-		rows, err = jsonFiles{}.rows(f.Path)
-	} else {
-		rows, err = parquetFiles{}.rows(f.Path)
-	}
+	rows, err := formatOf(f.Path).rows(f.Path)
 	if err == nil && rows != f.Rows {
 		err = fmt.Errorf("%w: %d rows, the manifest says %d", errDamaged, rows, f.Rows)
 	}

@@ -36,11 +36,20 @@ type Spec struct {
 	Open    func(ctx context.Context, env Env) (Connector, error)
 	Mutable bool // history may change (compacted topic): rows are journalled beside the plan (P18)
 	Local   bool // lives in one process (a Feed): refused outside local[N]
-	OnDisk  bool // reads files of the driver's machine: only executors that see the checkpoint's directory too get its partitions (P23)
+	// Bound chooses what a batch program reads: the partitions with the offsets [Start, End) that are wanted of them. nil: all that there is.
+	Bound  func(parts []Partition) ([]Partition, error)
+	OnDisk bool // reads files of the driver's machine: only executors that see the checkpoint's directory too get its partitions (P23)
 }
 
 // PlanText is Spec.Text.
 func (s *Spec) PlanText() string { return s.Text }
+
+// Renamed is the same source under another name.
+func (s *Spec) Renamed(name string) rdd.Leaf {
+	c := *s
+	c.Name = name
+	return &c
+}
 
 // NewDecoder is Spec.Decoder().
 func (s *Spec) NewDecoder() rdd.Decoder { return s.Decoder() }

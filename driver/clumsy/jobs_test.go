@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -119,8 +120,11 @@ func stateful(job *dstream.Job) {
 // callback prints words from the driver's process; one of them is an error, and one a panic.
 func callback(job *dstream.Job) {
 	dstream.From(job, textFrom(*flagFrom)).FlatMap(strings.Fields).
-		ForeachBatch(func(_ context.Context, b dstream.Batch, rows []string) error {
-			for _, w := range rows {
+		ForeachBatch(func(ctx context.Context, b dstream.Batch, rows rdd.RDD[string]) error {
+			for w, err := range rows.Rows(ctx) {
+				if err != nil {
+					return err
+				}
 				switch w {
 				case os.Getenv("CLUMSY_BUG"):
 					panic("the row is " + w)

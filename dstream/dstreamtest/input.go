@@ -5,6 +5,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
@@ -43,12 +44,37 @@ func (in In[T]) Raw(partition int, values ...[]byte) Rows {
 	return Rows{source: in.name, partition: partition, values: values}
 }
 
+// Records gives records to a partition of a source of the job, as they would stand in a topic or file: a line of text, or of JSON. The source decodes them.
+func Records(source string, partition int, values ...string) Rows {
+	r := Rows{source: source, partition: partition}
+	for _, v := range values {
+		r.values = append(r.values, []byte(v))
+	}
+	return r
+}
+
 // Rows are encoded rows for one source partition.
 type Rows struct {
 	source    string
 	partition int
 	values    [][]byte
+	keys      []string
+	times     []time.Time
 	block     *records.Block // in place of values
+}
+
+// Keys gives each record its key, for sources that make something of it. One key a record.
+func (r Rows) Keys(keys ...string) Rows {
+	assert.True(len(keys) == len(r.values), "%d keys for %d records", len(keys), len(r.values))
+	r.keys = keys
+	return r
+}
+
+// Times gives each record its time, for sources that make something of it. One time a record.
+func (r Rows) Times(at ...time.Time) Rows {
+	assert.True(len(at) == len(r.values), "%d times for %d records", len(at), len(r.values))
+	r.times = at
+	return r
 }
 
 // Block is rows as a block of records with offsets from first on.
@@ -58,11 +84,23 @@ func (r Rows) Block(first int64) *records.Block {
 	}
 	b := &records.Block{First: first, Next: first + int64(len(r.values))}
 	for _, v := range r.values {
-		b.Values = append(b.Values, records.Span{Off: uint32(len(b.Data)), Len: uint32(len(v))})
-		b.Data = append(b.Data, v...)
+		b.Values = append(b.Values, spanOf(b, v))
+	}
+	for _, k := range r.keys {
+		b.Keys = append(b.Keys, spanOf(b, []byte(k)))
+	}
+	for _, at := range r.times {
+		b.Times = append(b.Times, at.UnixMicro())
 	}
 	b.Data = append(b.Data, make([]byte, records.Padding)...)[:len(b.Data)]
 	return b
+}
+
+// spanOf puts bytes into a block.
+func spanOf(b *records.Block, v []byte) records.Span {
+	s := records.Span{Off: uint32(len(b.Data)), Len: uint32(len(v))}
+	b.Data = append(b.Data, v...)
+	return s
 }
 
 type decoder[T any] struct{}

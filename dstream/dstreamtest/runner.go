@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/records"
@@ -27,6 +28,7 @@ type Options struct {
 // Runner runs one job. One goroutine at a time.
 type Runner struct {
 	Plan   *rdd.Plan
+	build  func(*dstream.Job)
 	opts   Options
 	layout rdd.Layout
 	tables map[string][]*state.Table // by operator, as a checkpoint names it, and reduce partition
@@ -43,18 +45,21 @@ type delta struct {
 	rec      rdd.Record
 }
 
-// New builds the job and makes a runner for it.
+// New builds the job and makes a runner for it. Sinks are not opened, but for callbacks: rows that go anywhere else are in Batch.
 func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 	o.Reduce, o.Lanes = max(o.Reduce, 1), max(o.Lanes, 1)
-	job := dstream.NewJob(o.Job)
-	build(job)
-	plan, err := job.Plan()
-	if err != nil {
+	if o.Job.Compute == nil {
+		o.Job.Compute = compute
+	}
+	if o.Job.Runner == nil {
+		o.Job.Runner = computer{}
+	}
+	r := &Runner{build: build, opts: o, next: map[string]map[int]int64{}}
+	if err := r.start(o.Job); err != nil {
 		return nil, err
 	}
-	r := &Runner{Plan: plan, opts: o, next: map[string]map[int]int64{}, outs: map[int]sink.Lane{}}
 	r.layout = rdd.Layout{Reduce: o.Reduce, Lanes: map[string]int{}}
-	for _, n := range plan.Sinks {
+	for _, n := range r.Plan.Sinks {
 		r.layout.Lanes[n.Name] = o.Lanes
 		if spec, ok := n.Outlet.(*sink.Spec); ok && spec.OnDriver {
 			r.layout.Lanes[n.Name] = 1
@@ -62,6 +67,38 @@ func New(o Options, build func(*dstream.Job)) (*Runner, error) {
 	}
 	r.fresh()
 	return r, r.load()
+}
+
+// computer is what callbacks compute with.
+type computer struct{}
+
+// Run implements rdd.Runner.
+func (computer) Run(_ context.Context, p *rdd.Plan) (rows []rdd.Record, err error) {
+	err = compute(func(ctx context.Context) error {
+		run, err := rdd.RunnerOf(ctx)
+		if err == nil {
+			rows, err = run.Run(ctx, p)
+		}
+		return err
+	})
+	return rows, err
+}
+
+// compute is what jobs compute pinned data with.
+func compute(f func(context.Context) error) error {
+	return driver.RunBatch(context.Background(), driver.Config{Name: "test", Master: "local[2]"}, f)
+}
+
+// start builds the job, as a process does that starts.
+func (r *Runner) start(o dstream.JobOptions) error {
+	job := dstream.NewJob(o)
+	r.build(job)
+	plan, err := job.Plan()
+	if err != nil {
+		return err
+	}
+	r.Plan, r.outs = plan, map[int]sink.Lane{}
+	return nil
 }
 
 // fresh makes empty tables at version 0.
@@ -76,8 +113,15 @@ func (r *Runner) fresh() {
 	}
 }
 
-// Restart throws all state away and loads it again from its deltas, under a layout of that many reduce partitions.
+// Restart throws all away that a process has in memory, builds the job anew (with the shared values of before), and loads state from its deltas, under
+// a layout of that many reduce partitions.
 func (r *Runner) Restart(reduce int) error {
+	o := r.opts.Job
+	o.Values, o.Executor = r.Plan.Values, true
+	if err := r.start(o); err != nil {
+		return err
+	}
+	r.resume()
 	r.layout.Reduce = reduce
 	r.fresh()
 	for _, d := range r.deltas {
@@ -88,9 +132,27 @@ func (r *Runner) Restart(reduce int) error {
 			}
 		}
 	}
-	for _, tables := range r.tables {
-		for _, t := range tables {
-			t.LoadedTo(r.batch)
+	for _, n := range r.Plan.Wides {
+		if err := r.loaded(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loaded ends the loading of a node's tables: those that follow from others are computed.
+func (r *Runner) loaded(n *rdd.Node) error {
+	stores := n.Stores()
+	for p := 0; p < r.layout.Reduce && len(stores) > 0; p++ {
+		list := make([]*state.Table, len(stores))
+		for i, s := range stores {
+			list[i] = r.tables[s.Name][p]
+			if !s.Derived {
+				list[i].LoadedTo(r.batch)
+			}
+		}
+		if err := n.Wide.DeriveAt(r.batch, list); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -106,14 +168,19 @@ type Batch struct {
 }
 
 // Run runs the next batch. If it fails, its changes to the state are undone and the same batch may be run again.
-func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
-	info := rdd.BatchInfo{Number: r.batch + 1, Time: at.UnixMicro(), Versions: slices.Clone(r.versions)}
+func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) { return r.run(at, false, rows) }
+
+// Finish is Run for the batch that closes the job (P30).
+func (r *Runner) Finish(at time.Time, rows ...Rows) (*Batch, error) { return r.run(at, true, rows) }
+
+func (r *Runner) run(at time.Time, final bool, rows []Rows) (*Batch, error) {
+	info := rdd.BatchInfo{Number: r.batch + 1, Time: at.UnixMicro(), Final: final, Versions: slices.Clone(r.versions)}
 	plan, err := r.planOf(info)
 	if err != nil {
 		return nil, err
 	}
 	b := &Batch{Number: r.batch + 1, Sinks: map[string][]rdd.Record{}, plan: plan}
-	t := &tasks{Runner: r, b: b, plan: plan, at: at, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}, versions: info.Versions}
+	t := &tasks{Runner: r, b: b, plan: plan, at: at, final: final, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}, versions: info.Versions}
 	for _, n := range plan.Nodes {
 		if err := t.run(n); err != nil {
 			r.undo(b.Number)
@@ -132,7 +199,7 @@ func (r *Runner) Run(at time.Time, rows ...Rows) (*Batch, error) {
 	r.wrote = map[string]int64{}
 	for _, n := range r.Plan.Wides {
 		for _, s := range n.Stores() {
-			r.seal(s.Name)
+			r.seal(s)
 		}
 	}
 	return b, nil
@@ -160,13 +227,17 @@ func fragments(p *rdd.Plan) string {
 	return text
 }
 
-// seal keeps what the batch changed in an operator's tables.
-func (r *Runner) seal(operator string) {
-	for _, table := range r.tables[operator] {
+// seal keeps what the batch changed in an operator's tables, if it is to be kept.
+func (r *Runner) seal(s rdd.Store) {
+	for _, table := range r.tables[s.Name] {
+		if s.Derived {
+			table.Forget(r.batch)
+			continue
+		}
 		if rec := table.Delta(r.batch); rec != nil {
-			r.wrote[operator] += rec.NumRows()
+			r.wrote[s.Name] += rec.NumRows()
 			if !r.opts.Forget {
-				r.deltas = append(r.deltas, delta{operator, rec})
+				r.deltas = append(r.deltas, delta{s.Name, rec})
 			}
 		}
 		table.Forget(r.batch)
@@ -227,11 +298,14 @@ func (r *Runner) advance(in map[string]map[int]*records.Block) {
 	}
 }
 
-// publish calls a callback with its rows.
+// publish calls callbacks with their rows, those of executors too, and prints what is to be printed.
 func (r *Runner) publish(n *rdd.Node, b *Batch, at time.Time) error {
 	spec, ok := n.Outlet.(*sink.Spec)
-	if !ok || spec.Open == nil {
+	if !ok || spec.Open == nil || !spec.OnDriver && spec.Kind != "callback" {
 		return nil
+	}
+	if len(b.Sinks[n.Name]) == 0 && !spec.EveryBatch {
+		return nil // as executors do
 	}
 	ctx := context.Background()
 	lane := r.outs[n.ID]
@@ -250,53 +324,4 @@ func (r *Runner) publish(n *rdd.Node, b *Batch, at time.Time) error {
 		return err
 	}
 	return lane.Publish(ctx, batch)
-}
-
-// Pair is a row of a keyed sink.
-type Pair[K, V any] struct {
-	Key K
-	Val V
-}
-
-// Pairs are the rows that reached a sink of a keyed stream.
-func Pairs[K, V any](b *Batch, sink string) []Pair[K, V] {
-	n := b.node(sink)
-	var out []Pair[K, V]
-	for _, rec := range b.Sinks[sink] {
-		nk := n.Key.Schema().NumFields()
-		keys, err := n.Key.Rows(rec.Columns()[:nk], nil)
-		check(err)
-		vals, err := n.Val.Rows(rec.Columns()[nk:], nil)
-		check(err)
-		for i, k := range keys.([]K) {
-			out = append(out, Pair[K, V]{k, vals.([]V)[i]})
-		}
-	}
-	return out
-}
-
-// Values are the rows that reached a sink of a stream without keys.
-func Values[T any](b *Batch, sink string) []T {
-	n := b.node(sink)
-	var out []T
-	for _, rec := range b.Sinks[sink] {
-		rows, err := n.Val.Rows(rec.Columns(), nil)
-		check(err)
-		out = append(out, rows.([]T)...)
-	}
-	return out
-}
-
-func (b *Batch) node(sink string) *rdd.Node {
-	n := b.plan.Node(sink)
-	if n == nil || n.Kind != rdd.Sink {
-		panic(fmt.Sprintf("the job has no sink %q", sink))
-	}
-	return n
-}
-
-func check(err error) {
-	if err != nil {
-		panic(err)
-	}
 }

@@ -27,6 +27,16 @@ func (r *Runner) load() error {
 	return nil
 }
 
+// resume gives accumulators their totals, and broadcasts the versions that they had, behind a restart.
+func (r *Runner) resume() {
+	for i, a := range r.Plan.Accumulators {
+		a.SetTotal(r.totals[i])
+	}
+	for _, b := range r.Plan.Broadcasts {
+		b.Attach(func(_ context.Context, data []byte) error { return r.set(b, data) })
+	}
+}
+
 func (r *Runner) set(b *rdd.Broadcast, data []byte) error {
 	if err := b.Check(data); err != nil {
 		return fmt.Errorf("broadcast %q: %w", b.Name, err)

@@ -15,6 +15,7 @@ type tasks struct {
 	b     *Batch
 	plan  *rdd.Plan // of the batch
 	at    time.Time
+	final bool
 	in    map[string]map[int]*records.Block
 	edges map[rdd.EdgeID][][]rdd.Record // by part
 
@@ -43,7 +44,7 @@ func (t *tasks) run(n *rdd.Node) error {
 
 func (t *tasks) context(partition int) *rdd.Context {
 	return &rdd.Context{
-		Batch: t.b.Number, Time: t.at.UnixMicro(), Layout: &t.layout, Partition: partition,
+		Batch: t.b.Number, Time: t.at.UnixMicro(), Layout: &t.layout, Partition: partition, Final: t.final,
 		Debug: t.opts.Debug, Counters: &t.b.Counters, Tally: t.Plan.NewTally(), Versions: t.versions,
 	}
 }

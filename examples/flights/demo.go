@@ -16,6 +16,7 @@ import (
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/rdd"
 )
 
 // DefaultSpeed replays the year in about 25 seconds.
@@ -100,7 +101,11 @@ func (d *demo) run(ctx context.Context, stats *driver.Stats) error {
 	}
 	jobCtx, drain := context.WithCancel(ctx)
 	defer drain()
-	show := func(_ context.Context, b dstream.Batch, rows []Row) error {
+	show := func(ctx context.Context, b dstream.Batch, batch rdd.RDD[Row]) error {
+		rows, err := batch.Collect(ctx)
+		if err != nil {
+			return err
+		}
 		now := d.clock.Now()
 		d.screen.update(b.Number, now.Sub(b.Time), rows, now)
 		return nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -46,7 +47,7 @@ type Row struct {
 }
 
 // Job is the streaming job: departures in, a changed row per carrier and batch out to show.
-func Job(show func(ctx context.Context, b dstream.Batch, rows []Row) error) func(*dstream.Job) {
+func Job(show func(ctx context.Context, b dstream.Batch, rows rdd.RDD[Row]) error) func(*dstream.Job) {
 	return func(job *dstream.Job) {
 		names := dstream.Value(job, "airlines", airlines)
 		departures := dstream.From(job, source.LogJSON[Departure](Topic))

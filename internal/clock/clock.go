@@ -51,13 +51,24 @@ func (m *Manual) Now() time.Time {
 func (m *Manual) After(d time.Duration) <-chan time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.at(m.now.Add(d))
+}
+
+// At returns a channel that receives once the clock shows t or later. Who knows a moment takes this: between Now and After the clock may be moved.
+func (m *Manual) At(t time.Time) <-chan time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at(t)
+}
+
+// at is At; the caller holds mu.
+func (m *Manual) at(t time.Time) <-chan time.Time {
 	ch := make(chan time.Time, 1)
-	at := m.now.Add(d)
-	if d <= 0 {
-		ch <- at
+	if !t.After(m.now) {
+		ch <- t
 		return ch
 	}
-	m.waiters = append(m.waiters, waiter{at, ch})
+	m.waiters = append(m.waiters, waiter{t, ch})
 	return ch
 }
 

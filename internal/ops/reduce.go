@@ -48,8 +48,8 @@ func (r *Reduction[K, V]) Input() task.Input {
 	return task.Input{Schema: schema, New: func() task.Writer { return &reduceWriter[K, V]{Reduction: r, schema: schema} }}
 }
 
-// fold combines a run of keyed values into sums, which are in order of the keys' numbers. now is the place in the run.
-func (r *Reduction[K, V]) fold(sums []V, idx []int32, vals []V, now *int) []V {
+// Fold combines a run of keyed values into sums, which are in order of the keys' numbers. now is the place in the run.
+func (r *Reduction[K, V]) Fold(sums []V, idx []int32, vals []V, now *int) []V {
 	for i, n := range idx {
 		*now = i
 		if int(n) == len(sums) {
@@ -76,7 +76,7 @@ func (w *reduceWriter[K, V]) Add(_ *task.Context, in task.Chunk) error {
 	}
 	idx, _ := w.s.Add(w.Key, in.Keys)
 	var now int
-	w.sums = w.fold(w.sums, idx, in.Vals.([]V), &now)
+	w.sums = w.Fold(w.sums, idx, in.Vals.([]V), &now)
 	return nil
 }
 
@@ -132,7 +132,7 @@ func (r *BatchReducer[K, V]) Combine(in []arrow.Record, s *Scratch) (k *row.Keys
 		idx := s.Numbers(s.Keys.Len())
 		s.Dict.Add(&s.Keys, idx)
 		r.Through(r.Key, &s.Keys)
-		sums = r.fold(sums, idx, vals, &r.Now)
+		sums = r.Fold(sums, idx, vals, &r.Now)
 	}
 	keys, err = KeyRows[K](r.Key, s.Dict.Keys(), nil)
 	return s.Dict.Keys(), keys, sums, err

@@ -115,10 +115,6 @@ func Subset(k *row.Keys, idx []int32) *row.Keys {
 		return k
 	}
 	out := &row.Keys{}
-	for _, i := range idx {
-		out.Data = append(out.Data, k.Key(int(i))...)
-		out.Ends = append(out.Ends, uint32(len(out.Data)))
-		out.Hash = append(out.Hash, k.Hash[i])
-	}
+	out.AppendFrom(k, idx)
 	return out
 }

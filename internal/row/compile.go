@@ -36,6 +36,7 @@ type column struct {
 	norm  bool         // Normalize may change it
 	kids  []*column
 	skip  []skipped // fields that are left out of the columns
+	def   *string   // what rows from before the column existed hold, in the form of Default.Value; nil: null or zero
 }
 
 // skipped is a field with `arrow:"-"`.
@@ -60,8 +61,9 @@ var scalars = map[reflect.Kind]arrow.DataType{
 
 // compiler builds the columns of one type and collects what is wrong with it.
 type compiler struct {
-	inside []reflect.Type // structs around the one being compiled
-	errs   []error
+	inside  []reflect.Type // structs around the one being compiled
+	errs    []error
+	defErrs []error // tags of defaults that cannot be read: wrong for state only
 }
 
 func compile(t reflect.Type) (*Codec, error) {
@@ -88,8 +90,12 @@ func compile(t reflect.Type) (*Codec, error) {
 		fields[i] = col.field
 	}
 	c.schema = arrow.NewSchema(fields, nil)
-	c.text = fieldsText(fields)
+	c.text = FieldsText(fields)
+	for _, col := range c.cols {
+		c.packed = packLeaves(c.packed, col, col.off)
+	}
 	c.compileKey()
+	c.defErr = errors.Join(k.defErrs...)
 	return c, nil
 }
 
@@ -198,10 +204,7 @@ func (k *compiler) mapping(path string, col *column) arrow.DataType {
 		return nil
 	}
 	col.kind, col.kids = mapKind, []*column{key, item}
-	dt := arrow.MapOf(key.field.Type, item.field.Type)
-	dt.SetItemNullable(item.ptr)
-	dt.KeysSorted = true
-	return dt
+	return mapOf(key.field.Type, item.field)
 }
 
 func (k *compiler) structure(path string, col *column) arrow.DataType {
@@ -258,6 +261,7 @@ func (k *compiler) fields(path string, col *column, t reflect.Type, off uintptr)
 			}
 			if kid := k.value(at, name, f.Type); kid != nil {
 				kid.off = off + f.Offset
+				k.setDefault(at, kid, f)
 				col.kids = append(col.kids, kid)
 				col.norm = col.norm || kid.norm
 			}

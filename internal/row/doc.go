@@ -13,6 +13,9 @@
 //	map[string]T              map, sorted by key; nil and empty are one
 //	*T of a scalar or struct  nullable
 //
+// Columns that were written for an earlier version of a type are widened to those of a later one (Compare, Widen): fields may have been added, and hold
+// a default in older rows.
+//
 // Keys are the canonical encodings of rows by which equality, hashing and order of keys are defined (P25), Dict numbers
 // them, and Vectors are columns that change in place, for state. Package row does not know records or batches: what is
 // done with columns as they are is package batch's.

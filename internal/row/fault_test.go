@@ -15,3 +15,7 @@ func TestRedNormalize(t *testing.T) {
 func TestRedKeys(t *testing.T) { faulttest.Red(t, "P25-key", "TestKeys", "have one encoding") }
 
 func TestRedGroupID(t *testing.T) { faulttest.Red(t, "P27-group-id", "TestGroupID", "group 0: hash") }
+
+func TestRedOrderOfColumns(t *testing.T) {
+	faulttest.Red(t, "P19-order", "TestOrderOfColumns", "--- FAIL: TestOrderOfColumns")
+}

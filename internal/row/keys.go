@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -196,6 +197,12 @@ func (c *Codec) AppendKeys(rows any, k *Keys) {
 			k.add(c.appendKey(k.Data, unsafe.Add(base, uintptr(i)*c.size)), start)
 		}
 	}
+}
+
+// Reserve makes room for n more keys of so many bytes in all.
+func (k *Keys) Reserve(n, size int) {
+	k.grow(n)
+	k.Data = slices.Grow(k.Data, size)
 }
 
 // grow makes room for n more keys.

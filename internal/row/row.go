@@ -22,6 +22,9 @@ type Codec struct {
 	text       string
 	scalar     bool
 
+	packed []leaf // what Pack packs
+
+	defErr   error
 	keyErr   error
 	keys     []keyPart
 	keyWidth int  // 0: not fixed

@@ -6,8 +6,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// fieldsText is Codec.Text of fields.
-func fieldsText(fields []arrow.Field) string {
+// FieldsText is Codec.Text of fields.
+func FieldsText(fields []arrow.Field) string {
 	parts := make([]string, len(fields))
 	for i, f := range fields {
 		parts[i] = f.Name + ": " + fieldText(f)
@@ -26,7 +26,7 @@ func fieldText(f arrow.Field) string {
 	case *arrow.MapType:
 		s = "map<" + fieldText(t.ItemField()) + ">"
 	case *arrow.StructType:
-		s = "struct<" + fieldsText(t.Fields()) + ">"
+		s = "struct<" + FieldsText(t.Fields()) + ">"
 	}
 	if f.Nullable {
 		s += "?"

@@ -95,6 +95,8 @@ type keyStore struct {
 	w8    []uint64 // width 8
 	fixed []byte   // other widths
 	arena row.Arena
+
+	warmed uint64 // so that warm has a use for what it reads
 }
 
 func (s *keyStore) grow(n int) {
@@ -148,6 +150,22 @@ func (s *keyStore) collect(rows []int32) *row.Keys {
 		k.Ends[i] = uint32(len(k.Data))
 	}
 	return k
+}
+
+// warm reads some keys; ^0 is none.
+func (s *keyStore) warm(rows []uint32) {
+	switch s.width {
+	case 0:
+		s.arena.Warm(rows)
+	case 8:
+		var sum uint64
+		for _, r := range rows {
+			if r != ^uint32(0) {
+				sum ^= s.w8[r]
+			}
+		}
+		s.warmed = sum
+	}
 }
 
 func (s *keyStore) bytes() int { return 8*cap(s.w8) + cap(s.fixed) + s.arena.Bytes() }

@@ -2,8 +2,10 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/batch"
@@ -11,7 +13,8 @@ import (
 )
 
 // Load applies a delta or dump that was read back; only on a table with no open batch and no undo. With full, the
-// groups in [from, until) are emptied first. Rows of groups outside [from, until) are passed over. After an error the table is of no use.
+// groups in [from, until) are emptied first. Rows of groups outside [from, until) are passed over. Value columns are found by name: those of
+// an earlier version of the type are widened by the defaults that Older set. After an error the table is of no use.
 func (t *Table) Load(rec arrow.Record, from, until int, full bool) error {
 	assert.True(t.open == nil && len(t.undo) == 0, "load into a table with an open batch or undo")
 	if full {
@@ -24,6 +27,24 @@ func (t *Table) Load(rec arrow.Record, from, until int, full bool) error {
 		return fmt.Errorf("state of key (%s), value (%s): %w", t.key.Text(), t.val.Text(), err)
 	}
 	return nil
+}
+
+// Older sets what columns hold in rows that were written before these existed.
+func (t *Table) Older(defaults []row.Default) { t.older = defaults }
+
+// widened is rec with the value columns of this table's schema, in its order.
+func (t *Table) widened(rec arrow.Record) (arrow.Record, error) {
+	nkey := headSchema.NumFields() + t.key.Schema().NumFields()
+	have, want := rec.Schema().Fields(), t.schema.Fields()
+	same := func(a, b arrow.Field) bool { return a.Name == b.Name && arrow.TypeEqual(a.Type, b.Type) }
+	if len(have) <= nkey || slices.EqualFunc(have[nkey:], want[nkey:], same) {
+		return rec, nil // if it is not of the schema, that is found by a closer look
+	}
+	vals, err := row.Widen(rec.Columns()[nkey:], have[nkey:], want[nkey:], int(rec.NumRows()), t.older)
+	if err != nil {
+		return nil, err
+	}
+	return array.NewRecord(t.schema, append(slices.Clone(rec.Columns()[:nkey]), vals...), rec.NumRows()), nil
 }
 
 // empty removes all rows of groups [from, until).
@@ -43,6 +64,10 @@ func (t *Table) empty(from, until int) {
 
 func (t *Table) load(rec arrow.Record, from, until int) error {
 	keyCols, nhead := t.key.Schema().NumFields(), headSchema.NumFields()
+	rec, err := t.widened(rec)
+	if err != nil {
+		return err
+	}
 	if err := batch.CheckRecord(rec, t.schema); err != nil {
 		return err
 	}

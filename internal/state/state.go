@@ -24,6 +24,7 @@ const dead = 0x80
 type Table struct {
 	key, val *row.Codec
 	schema   *arrow.Schema
+	older    []row.Default // of columns that rows of older files lack
 	version  int64
 
 	index index
@@ -71,9 +72,32 @@ func (t *Table) Find(k *row.Keys, idx []int32) {
 	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
 	lo := uint32(0)
 	for i, hi := range k.Ends {
+		if i%warmKeys == 0 {
+			t.warm(k.Hash[i:min(i+warmKeys, len(idx))])
+		}
 		idx[i] = t.find(k.Data[lo:hi], k.Hash[i])
 		lo = hi
 	}
+}
+
+// warmKeys is how many keys are looked for at a time.
+const warmKeys = 64
+
+// warm brings what looking for some keys will read into the cache: slots, places of keys, keys. In a table that the cache does not hold each of them is
+// a wait, and so they are waited for together.
+func (t *Table) warm(hashes []uint64) {
+	if t.live < 1<<12 {
+		return
+	}
+	var rows [warmKeys]uint32
+	mask := uint32(len(t.index.slots) - 1)
+	for i, h := range hashes {
+		s := t.index.slots[uint32(h)&mask]
+		if rows[i] = ^uint32(0); uint32(s>>32) == uint32(h) && s != 0 {
+			rows[i] = uint32(s) - 1
+		}
+	}
+	t.keys.warm(rows[:len(hashes)])
 }
 
 // Upsert is Find that adds missing keys, with a zero value and no due time. Keys may repeat within k.

@@ -1,0 +1,52 @@
+package dstream
+
+import (
+	"context"
+	"iter"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
+)
+
+// ForeachPartition calls f on the executors, once for each lane and batch that has rows there, when the batch is published, at least once (P12). Calls of one
+// lane come one at a time and in order of batches; those of different lanes at once, in different processes where executors are. f may keep the rows. Limits are
+// those of ForeachBatch; sink.CallbackLanes says how many lanes there are, by default one a slot. What f writes to captured variables stays
+// in its process.
+func (s Stream[T]) ForeachPartition(f func(ctx context.Context, b Batch, rows []T) error, opts ...sink.CallbackOption) {
+	at := rdd.Caller()
+	s.job.b.Need(at, "ForeachPartition", f == nil)
+	val := s.node().Val
+	s.job.callback(at, s.node(), sink.Partitions, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
+		rows, err := allRows[T](val, recs, 0)
+		if err != nil {
+			return err
+		}
+		return f(ctx, b, rows)
+	})
+}
+
+// ForeachPartition is Stream.ForeachPartition with keys and values. All rows of a key go through one lane, in order.
+func (s Keyed[K, V]) ForeachPartition(f func(ctx context.Context, b Batch, rows iter.Seq2[K, V]) error, opts ...sink.CallbackOption) {
+	at := rdd.Caller()
+	s.job.b.Need(at, "ForeachPartition", f == nil)
+	key, val := s.node().Key, s.node().Val
+	s.job.callback(at, s.node(), sink.Partitions, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
+		keys, err := allRows[K](key, recs, 0)
+		if err != nil {
+			return err
+		}
+		vals, err := allRows[V](val, recs, key.Schema().NumFields())
+		if err != nil {
+			return err
+		}
+		return f(ctx, b, func(yield func(K, V) bool) {
+			for i := range keys {
+				if !yield(keys[i], vals[i]) {
+					return
+				}
+			}
+		})
+	})
+}

@@ -1,0 +1,297 @@
+package dstream
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/ops"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/window"
+	"github.com/millrace/millrace/rdd"
+)
+
+// WindowOption is a setting of ReduceByWindow and ReduceByKeyAndWindow.
+type WindowOption func(*windowOptions)
+
+type windowOptions struct {
+	inverse   any // func(V, V) V
+	keepIf    any // func(K, V) bool
+	keepEmpty bool
+}
+
+// Inverse says how values that leave the window are taken out of a key's: inv(f(a, b), a) must be b. What leaves is taken out first, then what enters is added, so
+// a boundary costs what enters and leaves, however long the window is. Without it, keys that lose rows and keep others are combined anew from all that the window
+// holds.
+func Inverse[V any](inv func(agg, leaving V) V) WindowOption {
+	return func(o *windowOptions) { o.inverse = inv }
+}
+
+// KeepEmpty keeps keys whose rows have all left the window, with what Inverse makes of their values. State then grows with the keys that ever came,
+// unless KeepIf lets them go.
+func KeepEmpty() WindowOption { return func(o *windowOptions) { o.keepEmpty = true } }
+
+// KeepIf leaves keys out of the window's result for which keep gives false, until their value is another one. With KeepEmpty, keys without rows for which it gives
+// false are forgotten.
+func KeepIf[K, V any](keep func(key K, value V) bool) WindowOption {
+	return func(o *windowOptions) { o.keepIf = keep }
+}
+
+// span checks the name and the length of a window.
+func (j *Job) span(at rdd.Site, name string, w, slide time.Duration) window.Span {
+	runningSettings(j, at, name, nil)
+	s, err := window.NewSpan(w, slide)
+	if err != nil {
+		j.mistakef(at, "%v", err)
+	}
+	return s
+}
+
+// Window gives, at each multiple of slide, all rows of the batches whose time is in (T − w, T], T being the time of this batch: batch by batch, within a
+// partition in (source partition, offset) order. Windows at the start hold what there is. The rows are kept under name; a window costs as much as it holds.
+// Between the multiples it gives nothing. The final batch closes the window that is open (--finish).
+func (s Stream[T]) Window(name string, w, slide time.Duration) Stream[T] {
+	at := rdd.Caller()
+	val := s.node().Val
+	rows := &window.Rows{Span: s.job.span(at, name, w, slide), Schema: ops.ValSchema(val)}
+	read := func(in []arrow.Record, emit func(rdd.Chunk) error) error { return emitBlocks[T](val, in, emit) }
+	return Stream[T]{s.job, rdd.Of[T](s.job.b, s.job.rowWindow(at, "window", name, s.node(), val, rows, ops.Repartition[T](val).Inputs, read))}
+}
+
+// emitBlocks emits rows without keys.
+func emitBlocks[T any](val *row.Codec, in []arrow.Record, emit func(rdd.Chunk) error) error {
+	for _, rec := range in {
+		vals, err := ops.RowsOf[T](val, rec.Columns())
+		if err == nil {
+			err = ops.EmitValues(emit, vals)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Window is Stream.Window for rows with keys. The rows of a key come batch by batch, and within a batch in (source partition, offset) order.
+func (s Keyed[K, V]) Window(name string, w, slide time.Duration) Keyed[K, V] {
+	at := rdd.Caller()
+	key, val := s.node().Key, s.node().Val
+	rows := &window.Rows{Span: s.job.span(at, name, w, slide), Key: key, Schema: ops.PairSchema(key, val)}
+	read := func(in []arrow.Record, emit func(rdd.Chunk) error) error {
+		for _, rec := range in {
+			keys, err := ops.RowsOf[K](key, ops.KeyColumns(key, rec))
+			if err != nil {
+				return err
+			}
+			vals, err := ops.RowsOf[V](val, ops.ValColumns(key, rec, 0))
+			if err == nil {
+				err = ops.EmitRows(emit, keys, vals)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return keyed[K, V](s.job, s.job.rowWindow(at, "window", name, s.node(), val, rows, []rdd.Input{ops.RowInput[K, V](key, val)}, read))
+}
+
+// GroupByKeyAndWindow gathers, at each multiple of slide, the values of each key in the batches whose time is in (T − w, T] in one row: keys in order of first
+// appearance, batch by batch and within a batch by key group; values batch by batch and in (source partition, offset) order. G follows from the call. A window costs as much as it holds; where one
+// value a key is wanted in the end, ReduceByKeyAndWindow costs what changes.
+func (s Keyed[K, V]) GroupByKeyAndWindow[G []V](name string, w, slide time.Duration) Keyed[K, G] {
+	at := rdd.Caller()
+	key, val, out := s.node().Key, s.node().Val, rdd.CodecOf[G](s.job.b, at)
+	rows := &window.Rows{Span: s.job.span(at, name, w, slide), Key: key, Schema: ops.PairSchema(key, val)}
+	read := func(in []arrow.Record, emit func(rdd.Chunk) error) error {
+		return ops.WithScratch(func(sc *ops.Scratch) error {
+			g, err := ops.Group[K, V](key, val, in, sc)
+			if err != nil {
+				return err
+			}
+			groups := make([]G, len(g.Keys))
+			for i := range groups {
+				groups[i] = g.Values(i)
+			}
+			return ops.EmitRows(emit, g.Keys, groups)
+		})
+	}
+	return keyed[K, G](s.job, s.job.rowWindow(at, "groupByKeyAndWindow", name, s.node(), out, rows, []rdd.Input{ops.RowInput[K, V](key, val)}, read))
+}
+
+// rowWindow adds an operator that keeps rows.
+func (j *Job) rowWindow(at rdd.Site, op, name string, in *rdd.Node, val *row.Codec, rows *window.Rows, inputs []rdd.Input,
+	read func([]arrow.Record, func(rdd.Chunk) error) error) *rdd.Node {
+	_, place, held := window.Store()
+	return j.b.Add(at, &rdd.Node{
+		Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{in}, Key: rows.Key, Val: val,
+		Wide: &rdd.WideSpec{
+			Inputs: inputs, New: func() rdd.Reducer { return rows.New(read) },
+			State: true, StateKey: place, StateVal: held, Every: rows.Span.Slide, Reach: rows.Span.Length,
+		},
+	})
+}
+
+// CountByWindow gives, at each multiple of slide, how many rows the batches have whose time is in (T − w, T]: one row, 0 for an empty window.
+func (s Stream[T]) CountByWindow(name string, w, slide time.Duration) Stream[int64] {
+	at := rdd.Caller()
+	val := rdd.CodecOf[int64](s.job.b, at)
+	r := single(s.job.span(at, name, w, slide), val, func(a, b int64) int64 { return a + b })
+	r.Inverse = func(a, b int64) int64 { return a - b }
+	r.Whole = func(counts []int64) []int64 {
+		if len(counts) == 0 {
+			return []int64{0}
+		}
+		return counts
+	}
+	input := window.SingleInput(val, func(sum []int64, c rdd.Chunk) []int64 {
+		if len(sum) == 0 {
+			sum = []int64{0}
+		}
+		sum[0] += int64(c.N)
+		return sum
+	})
+	return Stream[int64]{s.job, rdd.Of[int64](s.job.b, addWindow(s.job, at, "countByWindow", name, s.node(), r, input, ""))}
+}
+
+// ReduceByWindow combines, at each multiple of slide, all rows of the batches whose time is in (T − w, T] into one by f, which must be associative: in order of
+// (batch, source partition, offset), first within each task, then across tasks. An empty window gives nothing. Options: Inverse.
+func (s Stream[T]) ReduceByWindow(name string, f func(a, b T) T, w, slide time.Duration, opts ...WindowOption) Stream[T] {
+	at := rdd.Caller()
+	s.job.b.Need(at, "ReduceByWindow", f == nil)
+	val := s.node().Val
+	r := single(s.job.span(at, name, w, slide), val, f)
+	o := windowSettings(opts)
+	if o.keepEmpty || o.keepIf != nil {
+		s.job.mistakef(at, "KeepEmpty and KeepIf belong to ReduceByKeyAndWindow; filter what ReduceByWindow gives")
+	}
+	r.Inverse = inverse(s.job, at, o, val, f)
+	r.Whole = func(vals []T) []T { return vals }
+	input := window.SingleInput(val, func(sum []T, c rdd.Chunk) []T {
+		for _, v := range c.Vals.([]T) {
+			if len(sum) == 0 {
+				sum = []T{v}
+			} else {
+				sum[0] = r.F(sum[0], v)
+			}
+		}
+		return sum
+	})
+	return Stream[T]{s.job, rdd.Of[T](s.job.b, addWindow(s.job, at, "reduceByWindow", name, s.node(), r, input, o.facts()))}
+}
+
+// single is the reduction of streams without keys.
+func single[V any](span window.Span, val *row.Codec, f func(a, b V) V) *window.Reduction[bool, V] {
+	key, where := window.SingleKey()
+	return &window.Reduction[bool, V]{Reduction: ops.NewReduction[bool](key, val, f), Span: span, Where: where}
+}
+
+// CountByValueAndWindow counts equal rows of the batches whose time is in (T − w, T], at each multiple of slide. Rows are compared as keys
+// are (P25). See ReduceByKeyAndWindow for what the table has.
+func (s Stream[T]) CountByValueAndWindow(name string, w, slide time.Duration) Table[T, int64] {
+	at := rdd.Caller()
+	key, val := rdd.KeyCodecOf[T](s.job.b, at), rdd.CodecOf[int64](s.job.b, at)
+	in := s.job.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "keyBySelf", In: []*rdd.Node{s.node()}, Key: key, Val: s.node().Val, Kernel: ops.KeyBySelf})
+	r := &window.Reduction[T, int64]{
+		Reduction: ops.NewReduction[T](key, val, func(a, b int64) int64 { return a + b }),
+		Span:      s.job.span(at, name, w, slide), Inverse: func(a, b int64) int64 { return a - b },
+	}
+	return Table[T, int64]{s.job, addWindow(s.job, at, "countByValueAndWindow", name, in, r, ops.NewCounting[T](key, val).Input(), "")}
+}
+
+// ReduceByKeyAndWindow combines, at each multiple of slide, the values that each key has in the batches whose time is in (T − w, T] into one by f, which must be
+// associative: in order of (batch, source partition, offset), first within each task, then across tasks. The result is a table under name: Changes are the keys
+// whose value is another one than at the boundary before: first those with rows that entered, batch by batch, then those that only lost rows, in an order that
+// does not depend on anything but layout and rows. All is the whole window, and JoinTable reads it as it was at the last boundary.
+//
+// A key leaves when no row of the window is its any more; see KeepEmpty. Windows at the start hold what there is. The final batch closes the window that is
+// open (--finish). Options: Inverse, KeepEmpty, KeepIf.
+func (s Keyed[K, V]) ReduceByKeyAndWindow(name string, f func(a, b V) V, w, slide time.Duration, opts ...WindowOption) Table[K, V] {
+	at := rdd.Caller()
+	s.job.b.Need(at, "ReduceByKeyAndWindow", f == nil)
+	key, val, o := s.node().Key, s.node().Val, windowSettings(opts)
+	r := &window.Reduction[K, V]{
+		Reduction: ops.NewReduction[K](key, val, f), Span: s.job.span(at, name, w, slide),
+		Inverse: inverse(s.job, at, o, val, f), KeepEmpty: o.keepEmpty, KeepIf: keepIf[K, V](s.job, at, o),
+	}
+	if o.keepEmpty && o.inverse == nil {
+		s.job.mistakef(at, "KeepEmpty needs Inverse: without it, a key that has no rows has no value")
+	}
+	return Table[K, V]{s.job, addWindow(s.job, at, "reduceByKeyAndWindow", name, s.node(), r, r.Input(), o.facts())}
+}
+
+// addWindow adds an operator that keeps a value for each key.
+func addWindow[K, V any](j *Job, at rdd.Site, op, name string, in *rdd.Node, r *window.Reduction[K, V], input rdd.Input, facts string) *rdd.Node {
+	r.State, _ = row.For[window.Held[V]]() // a mistake in V is told by V's own codec
+	r.Same = sameness[V](r.Val)
+	panes, place, held := window.Store()
+	var out *rdd.Node
+	r.Quiet = func() bool { return len(out.Out) == 0 }
+	key := r.Key
+	if r.Whole != nil {
+		key = nil
+	}
+	out = j.b.Add(at, &rdd.Node{
+		Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{in}, Key: key, Val: r.Val,
+		Wide: &rdd.WideSpec{
+			Inputs: []rdd.Input{input}, New: r.New, Facts: facts,
+			State: true, StateKey: r.Key, StateVal: r.State, View: window.View[V],
+			Derive: r.Derive(),
+			More:   []rdd.Store{{Name: panes, Key: place, Val: held}}, Every: r.Span.Slide, Reach: r.Span.Length,
+		},
+	})
+	return out
+}
+
+func windowSettings(list []WindowOption) (o windowOptions) {
+	for _, set := range list {
+		set(&o)
+	}
+	return o
+}
+
+// facts say in the plan's text what decides the result.
+func (o *windowOptions) facts() string {
+	var facts []string
+	if o.inverse != nil {
+		facts = append(facts, "inverse")
+	}
+	if o.keepEmpty {
+		facts = append(facts, "keep empty")
+	}
+	if o.keepIf != nil {
+		facts = append(facts, "keep if")
+	}
+	return strings.Join(facts, ", ")
+}
+
+// inverse is the option's function, if it is one for values of V.
+func inverse[V any](j *Job, at rdd.Site, o windowOptions, val *row.Codec, f func(a, b V) V) func(agg, leaving V) V {
+	if o.inverse == nil {
+		return nil
+	}
+	inv, ok := o.inverse.(func(V, V) V)
+	if !ok {
+		j.mistakef(at, "Inverse is a %T; the values are %s: make it a %T", o.inverse, reflect.TypeFor[V](), f)
+		return nil
+	}
+	j.b.Need(at, "Inverse", inv == nil)
+	return ops.Normalised(val, inv)
+}
+
+// keepIf is the option's function, if it is one for K and V.
+func keepIf[K, V any](j *Job, at rdd.Site, o windowOptions) func(K, V) bool {
+	if o.keepIf == nil {
+		return nil
+	}
+	keep, ok := o.keepIf.(func(K, V) bool)
+	if !ok {
+		j.mistakef(at, "KeepIf is a %T; make it a %s", o.keepIf, fmt.Sprint(reflect.TypeFor[func(K, V) bool]()))
+		return nil
+	}
+	j.b.Need(at, "KeepIf", keep == nil)
+	return keep
+}
