@@ -14,7 +14,7 @@ import (
 
 // Flags of the jobs themselves; the engine's own come with driver.Main.
 var (
-	jobWork   = pflag.String("work", "w4", "w1, w4, w5, state, closures or empty")
+	jobWork   = pflag.String("work", "w4", "w1, w4, w5, state, closures, window or empty")
 	jobSource = pflag.String("source", "log", "log or kafka: where rows come from and go to")
 	jobWindow = pflag.Int64("window", 10_000, "w4: length of a window of event time, in ms")
 )

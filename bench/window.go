@@ -30,6 +30,7 @@ import (
 const (
 	windowLength = 10 * time.Minute
 	windowSlide  = 100 * time.Millisecond
+	windowLines  = 10_000
 	windowWarm   = 200     // batches behind the first that leaves
 	windowParts  = 4       // partitions of the source
 	windowPool   = 1 << 17 // different lines
@@ -55,6 +56,9 @@ func (s *settings) windows(ctx context.Context) (*windowResult, error) {
 		return nil, err
 	}
 	r := &windowResult{Work: s.work, Lines: s.n, Batches: int(s.seconds) * 10}
+	if !pflag.CommandLine.Changed("records") {
+		s.n = windowLines
+	}
 	length := windowLength
 	if pflag.CommandLine.Changed("window") {
 		length = time.Duration(s.window) * time.Millisecond
