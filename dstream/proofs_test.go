@@ -20,6 +20,7 @@ func kv[K, V any](k K, v V) dstream.Pair[K, V] { return dstreamtest.KV(k, v) }
 func initial(s string) string { return s[:1] }
 
 func TestProofNarrow(t *testing.T) {
+	t.Parallel()
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
 		words := s.FlatMap(strings.Fields).Filter(func(w string) bool { return w != "of" })
 		return words.Map(strings.ToUpper).Union(words.Sample(0).Name("none"))
@@ -27,6 +28,7 @@ func TestProofNarrow(t *testing.T) {
 }
 
 func TestProofReduceByKey(t *testing.T) {
+	t.Parallel()
 	dstreamtest.CheckKeyed(t, func(s dstream.Stream[float64]) dstream.Keyed[int64, float64] {
 		return s.KeyBy(func(v float64) int64 { return int64(v) % 3 }).ReduceByKey(func(a, b float64) float64 { return a + b })
 	}, [][]float64{{0.1, 3.2, 1.7, 1e9, 0.3}, {}, {2.5}, {1.1, 1.1, 1.1, 1.1}}, [][]dstream.Pair[int64, float64]{
@@ -35,6 +37,7 @@ func TestProofReduceByKey(t *testing.T) {
 }
 
 func TestProofRunningCount(t *testing.T) {
+	t.Parallel()
 	dstreamtest.CheckKeyed(t, func(s dstream.Stream[string]) dstream.Keyed[string, int64] {
 		return s.KeyBy(dstream.Self).RunningCount("counts", dstream.Expire(3*time.Second))
 	}, [][]string{{"a", "b", "a"}, {"a"}, {}, {"a"}, {"b"}}, [][]dstream.Pair[string, int64]{
@@ -45,6 +48,7 @@ func TestProofRunningCount(t *testing.T) {
 func at(seconds int) time.Time { return dstreamtest.At(time.Duration(seconds) * time.Second) }
 
 func TestProofTimers(t *testing.T) {
+	t.Parallel()
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
 		return s.KeyBy(initial).Stateful("sessions", func(k string, rows []string, st *dstream.State[[]string]) []string {
 			if st.Expired() {
@@ -60,6 +64,7 @@ func TestProofTimers(t *testing.T) {
 }
 
 func TestProofUpdateStateByKey(t *testing.T) {
+	t.Parallel()
 	dstreamtest.CheckKeyed(t, func(s dstream.Stream[string]) dstream.Keyed[string, int64] {
 		return s.KeyBy(initial).UpdateStateByKey("ages", func(_ string, rows []string, n *int64) *int64 {
 			age := int64(len(rows)) * 10
@@ -78,6 +83,7 @@ func TestProofUpdateStateByKey(t *testing.T) {
 }
 
 func TestProofJoins(t *testing.T) {
+	t.Parallel()
 	a, b := [][]string{{"a1", "b1", "a2"}, {}, {"c1"}}, [][]string{{"a8", "c8"}, {"b8"}, {"c8", "c9"}}
 	plus := func(x, y string) string { return x + y }
 	dstreamtest.CheckKeyed2(t, func(a, b dstream.Stream[string]) dstream.Keyed[string, string] {
@@ -98,12 +104,14 @@ func orDash(s *string) string {
 }
 
 func TestProofCoGroup(t *testing.T) {
+	t.Parallel()
 	dstreamtest.Check2(t, func(a, b dstream.Stream[string]) dstream.Stream[string] {
 		return a.KeyBy(initial).CoGroup(b.KeyBy(initial), func(x, y []string) string { return strings.Join(x, "") + "/" + strings.Join(y, "") }).Values()
 	}, [][]string{{"a1", "b1", "a2"}, {}, {}}, [][]string{{"a8"}, {}, {"b9"}}, [][]string{{"a1a2/a8", "b1/"}, {}, {"/b9"}}, dstreamtest.Sources(1))
 }
 
 func TestProofTables(t *testing.T) {
+	t.Parallel()
 	dstreamtest.CheckKeyed2(t, func(a, b dstream.Stream[string]) dstream.Keyed[string, string] {
 		table := b.KeyBy(initial).Latest("latest")
 		return a.KeyBy(initial).LeftJoinTable(table, func(x string, y *string) string { return x + orDash(y) })
@@ -113,27 +121,32 @@ func TestProofTables(t *testing.T) {
 }
 
 func TestProofTopK(t *testing.T) {
+	t.Parallel()
 	dstreamtest.Check(t, func(s dstream.Stream[int64]) dstream.Stream[int64] { return s.TopK(3, cmp.Compare) },
 		[][]int64{{5, 1, 4, 9, 2}, {}, {7}, {3, 3, 3, 3}}, [][]int64{{9, 5, 4}, {}, {7}, {3, 3, 3}}, dstreamtest.Ordered())
 }
 
 func TestProofOrder(t *testing.T) {
+	t.Parallel()
 	type indexed = dstream.Indexed[string]
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[indexed] { return s.SortBy(cmp.Compare).ZipWithIndex() },
 		[][]string{{"b", "a", "c"}, {"d"}}, [][]indexed{{{Index: 0, Value: "a"}, {Index: 1, Value: "b"}, {Index: 2, Value: "c"}}, {{Index: 0, Value: "d"}}}, dstreamtest.Ordered())
 }
 
 func TestProofDistinct(t *testing.T) {
+	t.Parallel()
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] { return s.Distinct() },
 		[][]string{{"a", "b", "a", "a"}, {"a"}, {}}, [][]string{{"a", "b"}, {"a"}, {}})
 }
 
 func TestProofCount(t *testing.T) {
+	t.Parallel()
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[int64] { return s.Count() },
 		[][]string{{"a", "b", "a"}, {}, {""}}, [][]int64{{3}, {0}, {1}})
 }
 
 func TestProofTransform(t *testing.T) {
+	t.Parallel()
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
 		return s.Transform(func(b dstream.BatchInfo, r rdd.RDD[string]) rdd.RDD[string] {
 			if b.Number%2 == 0 {
@@ -146,6 +159,7 @@ func TestProofTransform(t *testing.T) {
 
 // TestProofLarge: many keys in one batch, and a key that comes and goes.
 func TestProofLarge(t *testing.T) {
+	t.Parallel()
 	in, want := make([][]int64, 3), make([][]dstream.Pair[int64, int64], 3)
 	for i := range int64(20_000) {
 		in[0] = append(in[0], i)
@@ -155,4 +169,33 @@ func TestProofLarge(t *testing.T) {
 	dstreamtest.CheckKeyed(t, func(s dstream.Stream[int64]) dstream.Keyed[int64, int64] {
 		return s.KeyBy(dstream.Self).RunningCount("counts")
 	}, in, want)
+}
+
+func TestProofWindow(t *testing.T) {
+	t.Parallel()
+	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
+		return s.Window("window", 3*time.Second, 2*time.Second)
+	},
+		[][]string{{"a", "b"}, {"a"}, {"c"}, {}, {"d"}, {}}, [][]string{{}, {"a", "b", "a"}, {}, {"a", "c"}, {}, {"d"}})
+}
+
+func TestProofCountByWindow(t *testing.T) {
+	t.Parallel()
+	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[int64] {
+		return s.CountByWindow("count", 2*time.Second, time.Second)
+	},
+		[][]string{{"a", "b"}, {"a"}, {}, {}, {"d"}}, [][]int64{{2}, {3}, {1}, {0}, {1}})
+}
+
+func TestProofReduceByKeyAndWindow(t *testing.T) {
+	t.Parallel()
+	plus := func(a, b int64) int64 { return a + b }
+	for _, o := range [][]dstream.WindowOption{nil, {dstream.Inverse(func(a, b int64) int64 { return a - b })}} {
+		dstreamtest.CheckKeyed(t, func(s dstream.Stream[int64]) dstream.Keyed[int64, int64] {
+			return s.KeyBy(func(n int64) int64 { return n % 2 }).ReduceByKeyAndWindow("sums", plus, 2*time.Second, time.Second, o...).All()
+		}, [][]int64{{1, 2, 3}, {4}, {}, {5}, {}, {}}, [][]dstream.Pair[int64, int64]{
+			{kv(int64(0), int64(2)), kv(int64(1), int64(4))}, {kv(int64(0), int64(6)), kv(int64(1), int64(4))}, {kv(int64(0), int64(4))},
+			{kv(int64(1), int64(5))}, {kv(int64(1), int64(5))}, {},
+		})
+	}
 }
