@@ -142,13 +142,13 @@ func TestForeachPartition(t *testing.T) {
 	driverPID := strconv.Itoa(p.cmd.Process.Pid)
 	p.kill()
 	_, pids := readCalls(t, calls)
-	if len(pids) < 2 || slices.Contains(pids, driverPID) {
+	if len(pids) == 0 || slices.Contains(pids, driverPID) {
 		t.Errorf("called in processes %v, the driver's is %s", pids, driverPID)
 	}
 }
 
-// readCalls gives each word's highest count, and the processes that called. In each of them a word's counts rise from batch to batch, and one batch has
-// one count of a word wherever it was called.
+// readCalls gives each word's highest count, and the processes that called. In each of them a word's counts rise from batch to batch, but for batches that come
+// again (all that were in flight when the driver was killed), and one batch has one count of a word wherever it was called.
 func readCalls(t *testing.T, dir string) (last map[string]int64, pids []string) {
 	t.Helper()
 	last = map[string]int64{}
@@ -171,7 +171,7 @@ func readCalls(t *testing.T, dir string) (last map[string]int64, pids []string) 
 				t.Fatalf("%q: %v", line, err)
 			}
 			id := fmt.Sprint(batch, " ", word)
-			if known, again := counts[id]; again && known != n || n < before[word] {
+			if known, again := counts[id]; again && known != n || !again && n < before[word] {
 				t.Fatalf("%s: batch %d has count %d, before it was %d, and the count before that %d", word, batch, n, known, before[word])
 			}
 			counts[id], before[word] = n, n
