@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/checkpoint"
-	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -52,7 +51,7 @@ func (l *loader) run(ctx context.Context) {
 	for {
 		var again <-chan time.Time
 		if l.b.Every > 0 {
-			again = l.e.clock.After(l.b.Every)
+			again = l.e.time.After(l.b.Every)
 		}
 		for due := false; !due; {
 			select {
@@ -95,7 +94,6 @@ func (l *loader) take(ctx context.Context, data []byte) error {
 		return err
 	}
 	l.last, l.stored = v.Hash, true
-	fault.Crash("driver-version-stored")
 	l.e.post(ctx, versioned{loaded{l.b.ID, string(v.Hash[:]), int64(len(data))}, v})
 	return nil
 }

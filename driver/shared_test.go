@@ -371,3 +371,38 @@ func get(t *testing.T, url string) string {
 	}
 	return string(data)
 }
+
+// TestLineageOfBroadcasts computes state again, in a run that has another version of a broadcast: batches see those of their plans. Batches of a program
+// without the broadcast see the newest.
+func TestLineageOfBroadcasts(t *testing.T) {
+	for name, first := range map[string]string{"another version": "/v1", "another program": ""} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, "local[2]")
+			f.cfg.CheckpointEvery = 100 // no state file in such a short run
+			run := func(value string) {
+				f.write("x")
+				err := driver.Run(t.Context(), func(job *dstream.Job) {
+					lines := dstream.From(job, source.LogText("lines"))
+					if value != "" {
+						bc := dstream.Broadcast(job, "suffix", func(context.Context) (string, error) { return value, nil })
+						lines = lines.MapTask(func(t dstream.Task, line string) string { return line + bc.Get(t) })
+					}
+					lines.KeyBy(dstream.Self).RunningCount("lines").To(sink.LogJSON("counts"))
+				}, f.cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			run(first)
+			run("/v2")
+			run("/v2")
+			want := map[string]int64{"x/v1": 1, "x/v2": 2}
+			if first == "" {
+				want = map[string]int64{"x": 1, "x/v2": 3}
+			}
+			if d := cmp.Diff(want, f.last()); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
