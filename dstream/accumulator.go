@@ -36,22 +36,22 @@ func declare[N Number](job *Job, at rdd.Site, op, name string, kind rdd.Accumula
 	if isFloat[N]() {
 		kind++ // its float twin
 	}
-	a := &Acc[N]{&rdd.Accumulator{ID: len(job.accumulators), Name: name, Kind: kind}}
+	a := &Acc[N]{&rdd.Accumulator{ID: len(job.shared.Accumulators), Name: name, Kind: kind}}
 	if name == "" {
-		job.b.Mistakef(at, "%s needs a name: its total is kept under it", op)
+		job.mistakef(at, "%s needs a name: its total is kept under it", op)
 		return a
 	}
-	for _, other := range job.accumulators {
+	for _, other := range job.shared.Accumulators {
 		if other.Name == name {
-			job.b.Mistakef(at, "there is an accumulator %q already; names of accumulators are unique", name)
+			job.mistakef(at, "there is an accumulator %q already; names of accumulators are unique", name)
 			return a
 		}
 	}
-	if len(job.accumulators) == task.MaxAccumulators {
-		job.b.Mistakef(at, "accumulator %q is one more than %d: count by key instead, with CountByValue or RunningCount", name, task.MaxAccumulators)
+	if len(job.shared.Accumulators) == task.MaxAccumulators {
+		job.mistakef(at, "accumulator %q is one more than %d: count by key instead, with CountByValue or RunningCount", name, task.MaxAccumulators)
 		return a
 	}
-	job.accumulators = append(job.accumulators, a.decl)
+	job.shared.Accumulators = append(job.shared.Accumulators, a.decl)
 	return a
 }
 
@@ -113,6 +113,6 @@ func (s Keyed[K, V]) Accumulate[N Number](acc *Acc[N], f func(K, V) N) Keyed[K, 
 
 func (j *Job) needAccumulator(at rdd.Site, missing bool) {
 	if missing {
-		j.b.Mistakef(at, "Accumulate needs an accumulator, not nil; make one with Accumulator")
+		j.mistakef(at, "Accumulate needs an accumulator, not nil; make one with Accumulator")
 	}
 }

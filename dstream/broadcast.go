@@ -35,7 +35,7 @@ func ReloadEvery(d time.Duration) BroadcastOption {
 func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, error), opts ...BroadcastOption) *Versioned[T] {
 	at := rdd.Caller()
 	job.b.Need(at, "Broadcast", load == nil)
-	b := &rdd.Broadcast{ID: len(job.broadcasts), Name: name, Site: at.String(), Check: func(data []byte) error {
+	b := &rdd.Broadcast{ID: len(job.shared.Broadcasts), Name: name, Site: at.String(), Check: func(data []byte) error {
 		_, err := decodeValue[T](data)
 		return err
 	}}
@@ -43,21 +43,21 @@ func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, 
 	for _, o := range opts {
 		o(b)
 		if b.Every <= 0 {
-			job.b.Mistakef(at, "broadcast %q: ReloadEvery wants a time above 0", name)
+			job.mistakef(at, "broadcast %q: ReloadEvery wants a time above 0", name)
 		}
 	}
 	if name == "" {
-		job.b.Mistakef(at, "a broadcast needs a name: its versions are kept under it")
+		job.mistakef(at, "a broadcast needs a name: its versions are kept under it")
 		return v
 	}
-	for _, other := range job.broadcasts {
+	for _, other := range job.shared.Broadcasts {
 		if other.Name == name {
-			job.b.Mistakef(at, "there is a broadcast %q already, from %s; names of broadcasts are unique", name, other.Site)
+			job.mistakef(at, "there is a broadcast %q already, from %s; names of broadcasts are unique", name, other.Site)
 			return v
 		}
 	}
-	if len(job.broadcasts) == task.MaxBroadcasts {
-		job.b.Mistakef(at, "broadcast %q is one more than %d: put several values into one struct", name, task.MaxBroadcasts)
+	if len(job.shared.Broadcasts) == task.MaxBroadcasts {
+		job.mistakef(at, "broadcast %q is one more than %d: put several values into one struct", name, task.MaxBroadcasts)
 		return v
 	}
 	b.Load = func(ctx context.Context) (data []byte, err error) {
@@ -72,7 +72,7 @@ func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, 
 		}
 		return canonical.Marshal(value)
 	}
-	job.broadcasts = append(job.broadcasts, b)
+	job.shared.Broadcasts = append(job.shared.Broadcasts, b)
 	return v
 }
 

@@ -35,11 +35,7 @@ type JobOptions struct {
 type Job struct {
 	options JobOptions
 	b       *rdd.Builder
-	values  []rdd.Value
-
-	accumulators []*rdd.Accumulator
-	broadcasts   []*rdd.Broadcast
-
+	shared  rdd.Shared
 	unnamed int  // outputs that got a name of ours so far
 	broken  bool // the job function panicked: what comes behind that is not known
 }
@@ -78,7 +74,7 @@ func From[T any](job *Job, s source.Source[T]) Stream[T] {
 func (j *Job) Plan() (*rdd.Plan, error) {
 	j.deadLetters()
 	j.checkOutputs()
-	return j.b.Plan(j.values, j.accumulators, j.broadcasts)
+	return j.b.Plan(j.shared)
 }
 
 // deadLetters gives each source without a dead-letter sink the default one.

@@ -97,7 +97,7 @@ func pin[T any](job *Job, at rdd.Site, name string, compute func() ([]T, error))
 	}
 	v := rdd.Value{Name: name, Hash: sha256.Sum256(data), Data: data}
 	p.facts = fmt.Sprintf("%d rows, sha256:%x", len(p.rows), v.Hash)
-	job.values = append(job.values, v)
+	job.shared.Values = append(job.shared.Values, v)
 	return p
 }
 

@@ -36,13 +36,13 @@ func Value[T any](job *Job, name string, f func() T) *Shared[T] {
 		job.mistakef(at, "shared value %q: %v", name, err)
 		return s
 	}
-	job.values = append(job.values, rdd.Value{Name: name, Hash: sha256.Sum256(data), Data: data})
+	job.shared.Values = append(job.shared.Values, rdd.Value{Name: name, Hash: sha256.Sum256(data), Data: data})
 	return s
 }
 
 // hasValue tells whether there is a shared value of that name already, which is a mistake.
 func (j *Job) hasValue(at rdd.Site, name string) bool {
-	for _, v := range j.values {
+	for _, v := range j.shared.Values {
 		if v.Name == name {
 			j.mistakef(at, "there is a shared value %q already; names of shared values are unique", name)
 			return true

@@ -144,13 +144,13 @@ func (b *Builder) Nodes() []*Node { return b.whole().nodes }
 func (b *Builder) SiteOf(n *Node) Site { return b.whole().sites[n] }
 
 // Plan is what was described, as a plan, or all Mistakes. It may be called once.
-func (b *Builder) Plan(values []Value, accumulators []*Accumulator, broadcasts []*Broadcast) (*Plan, error) {
+func (b *Builder) Plan(s Shared) (*Plan, error) {
 	b = b.whole()
 	b.checkNames()
 	if len(b.mistakes) > 0 {
 		return nil, b.sorted()
 	}
-	p := &Plan{Nodes: b.nodes, Values: values, Accumulators: accumulators, Broadcasts: broadcasts}
+	p := &Plan{Nodes: b.nodes, Values: s.Values, Accumulators: s.Accumulators, Broadcasts: s.Broadcasts}
 	if err := p.Build(); err != nil {
 		return nil, err
 	}

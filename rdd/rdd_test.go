@@ -48,7 +48,7 @@ func TestBuildersBecomeOne(t *testing.T) {
 	if joined.Builder() != a.Builder() || joined.Builder() != b.Builder() || joined.Builder() != c.Builder() {
 		t.Fatal("there is more than one builder")
 	}
-	plan, err := joined.Builder().Plan(nil, nil, nil)
+	plan, err := joined.Builder().Plan(rdd.Shared{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestMistakesOfAllBuilders(t *testing.T) {
 	a.Map(func(string) none { return none{} }) // no schema
 	b = read(b.Builder(), "b")
 	a.Union(b).TopK(0, strings.Compare) // top none
-	_, err := b.Builder().Plan(nil, nil, nil)
+	_, err := b.Builder().Plan(rdd.Shared{})
 	if err == nil {
 		t.Fatal("no mistakes")
 	}
@@ -113,7 +113,7 @@ func TestJobsDoNotMix(t *testing.T) {
 	byWord(a).SubtractByKey(byWord(b))           // subtract
 	byWord(b).Union(byWord(b), byWord(a))        // in two
 	read(&rdd.Builder{}, "x").Union(a, other, b) // three
-	_, err := one.Plan(nil, nil, nil)
+	_, err := one.Plan(rdd.Shared{})
 	want := rdd.Mistakes{
 		line(t, "union") + ": union mixes streams of two jobs; build all of them from one",
 		line(t, "join") + ": join mixes streams of two jobs; build all of them from one",
@@ -123,7 +123,7 @@ func TestJobsDoNotMix(t *testing.T) {
 	if d := cmp.Diff(error(want), err); d != "" {
 		t.Error(d)
 	}
-	_, err = two.Plan(nil, nil, nil)
+	_, err = two.Plan(rdd.Shared{})
 	if want := (rdd.Mistakes{line(t, "in two") + ": union mixes streams of two jobs; build all of them from one"}); !cmp.Equal(error(want), err) {
 		t.Errorf("got %v, want %v", err, want)
 	}
@@ -169,7 +169,7 @@ func (n named) Renamed(name string) rdd.Leaf { return named(name) }
 func ExampleRDD() {
 	lines := rdd.From[string](&rdd.Builder{}, "lines", leaf("a text of lines")) // packages of sources do this
 	counts := lines.FlatMap(strings.Fields).KeyBy(rdd.Self).CountByKey()
-	plan, err := counts.Builder().Plan(nil, nil, nil)
+	plan, err := counts.Builder().Plan(rdd.Shared{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -41,6 +41,13 @@ const (
 // MaxBroadcastBytes bounds a version, encoded.
 const MaxBroadcastBytes = task.MaxBroadcastBytes
 
+// Shared is what functions of a job share beside its rows.
+type Shared struct {
+	Values       []Value
+	Accumulators []*Accumulator
+	Broadcasts   []*Broadcast
+}
+
 // NewTally is an empty tally for a task of the plan, nil if it has no accumulators.
 func (p *Plan) NewTally() *Tally { return task.NewTally(p.Accumulators) }
 
