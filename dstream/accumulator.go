@@ -6,10 +6,6 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// Task is what functions of MapTask and its like are told besides their rows: batch, batch time, partition. With it they reach
-// accumulators and broadcasts.
-type Task = rdd.Task
-
 // Number is what accumulators add up.
 type Number interface{ ~int64 | ~float64 }
 
@@ -87,32 +83,29 @@ func (a *Acc[N]) Name() string { return a.decl.Name }
 
 // Accumulate adds f(row) to an accumulator for each row, and gives the rows as they are.
 func (s Stream[T]) Accumulate[N Number](acc *Acc[N], f func(T) N) Stream[T] {
-	at := rdd.Caller()
-	s.job.b.Need(at, "Accumulate", f == nil)
-	s.job.needAccumulator(at, acc == nil)
 	add := func(t Task, rows []T) {
 		for i := range rows {
 			acc.Add(t, f(rows[i]))
 		}
 	}
-	return Stream[T]{s.job, rdd.Of[T](s.job.b, s.job.narrow(at, "accumulate", []*rdd.Node{s.node()}, nil, s.node().Val, ops.Accumulate(add)))}
+	return Stream[T]{s.job, rdd.Of[T](s.job.b, s.job.accumulate(rdd.Caller(), s.node(), acc == nil, f == nil, ops.Accumulate(add)))}
 }
 
 // Accumulate adds f(key, value) to an accumulator for each row, and gives the rows as they are.
 func (s Keyed[K, V]) Accumulate[N Number](acc *Acc[N], f func(K, V) N) Keyed[K, V] {
-	at := rdd.Caller()
-	s.job.b.Need(at, "Accumulate", f == nil)
-	s.job.needAccumulator(at, acc == nil)
 	add := func(t Task, keys []K, vals []V) {
 		for i := range vals {
 			acc.Add(t, f(keys[i], vals[i]))
 		}
 	}
-	return Keyed[K, V]{s.job, rdd.KeyedOf[K, V](s.job.b, s.job.narrow(at, "accumulate", []*rdd.Node{s.node()}, s.node().Key, s.node().Val, ops.AccumulatePairs(add)))}
+	return keyed[K, V](s.job, s.job.accumulate(rdd.Caller(), s.node(), acc == nil, f == nil, ops.AccumulatePairs(add)))
 }
 
-func (j *Job) needAccumulator(at rdd.Site, missing bool) {
-	if missing {
+// accumulate adds a node that hands rows on.
+func (j *Job) accumulate(at rdd.Site, in *rdd.Node, noAcc, noFunc bool, k func() rdd.Kernel) *rdd.Node {
+	j.b.Need(at, "Accumulate", noFunc)
+	if noAcc {
 		j.mistakef(at, "Accumulate needs an accumulator, not nil; make one with Accumulator")
 	}
+	return j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "accumulate", In: []*rdd.Node{in}, Key: in.Key, Val: in.Val, Kernel: k})
 }

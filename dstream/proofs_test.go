@@ -2,6 +2,7 @@ package dstream_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -198,4 +199,19 @@ func TestProofReduceByKeyAndWindow(t *testing.T) {
 			{kv(int64(1), int64(5))}, {kv(int64(1), int64(5))}, {},
 		})
 	}
+}
+
+func TestProofTask(t *testing.T) {
+	t.Parallel()
+	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
+		marks := dstream.Broadcast(s.Job(), "marks", func(context.Context) (map[string]string, error) { return map[string]string{"a": "!"}, nil })
+		rows := dstream.Accumulator[int64](s.Job(), "rows")
+		stamp := func(t dstream.Task, v string) string { return fmt.Sprint(v, t.Batch(), "/", t.Time().Second()) }
+		return s.Accumulate(rows, func(string) int64 { return 1 }).
+			FlatMapTask(func(t dstream.Task, v string) []string { return strings.Fields(v + marks.Get(t)[v]) }).
+			FilterTask(func(t dstream.Task, v string) bool { return v != "b" || t.Batch() > 1 }).
+			MapTask(stamp).
+			KeyBy(initial).MapValuesTask(func(t dstream.Task, k, v string) string { rows.Add(t, 1); return k + v }).Values().
+			MapPartitionsTask(func(t dstream.Task, rows []string) []string { return rows })
+	}, [][]string{{"a", "b", "c"}, {}, {"b"}}, [][]string{{"aa!1/1", "cc1/1"}, {}, {"bb3/3"}})
 }

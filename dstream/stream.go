@@ -13,6 +13,9 @@ type Stream[T any] struct {
 
 func (s Stream[T]) node() *rdd.Node { return s.r.Node() }
 
+// Job is the job that the stream belongs to: for operators that are made of others and declare shared values of their own.
+func (s Stream[T]) Job() *Job { return s.job }
+
 // Self is the function that returns its argument, for KeyBy.
 func Self[T any](v T) T { return v }
 
