@@ -58,14 +58,16 @@ func isFloat[N Number]() bool {
 
 // Add adds n, in a function that was given t. It counts if this attempt of the task is the one that is accepted.
 func (a *Acc[N]) Add(t Task, n N) {
-	t.Add(a.decl, amountOf(a.decl.Kind, n))
-}
-
-func amountOf[N Number](kind rdd.AccumulatorKind, n N) rdd.Amount {
-	if kind.Float() {
-		return rdd.Amount{Float: float64(n), Set: true}
+	cell := t.Cell(a.decl)
+	switch kind := a.decl.Kind; {
+	case cell == nil:
+	case kind == rdd.SumInt:
+		cell.Int, cell.Set = cell.Int+int64(n), true
+	case kind.Float():
+		kind.Fold(cell, rdd.Amount{Float: float64(n), Set: true})
+	default:
+		kind.Fold(cell, rdd.Amount{Int: int64(n), Set: true})
 	}
-	return rdd.Amount{Int: int64(n), Set: true}
 }
 
 // Value is the total over all batches that are published and recorded. It is for the driver's process (ForeachBatch, whoever called driver.Run): it may be

@@ -78,7 +78,12 @@ func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, 
 
 // Get is the value that t's batch was planned with. Callers must not change what it refers to: all tasks of a process see the same. A function that is
 // called for each row may call it for each row; a large struct is better broadcast as a pointer or map, since Get copies T.
-func (v *Versioned[T]) Get(t Task) T { return v.read(t.Version(v.decl)) }
+func (v *Versioned[T]) Get(t Task) T {
+	if value, ok := t.Value(v.decl).(*T); ok {
+		return *value
+	}
+	return v.read(t.Version(v.decl))
+}
 
 // At is Get for functions that build what a batch has of its own (Transform): the value that batch b was planned with.
 func (v *Versioned[T]) At(b rdd.BatchInfo) T { return v.read(b.Version(v.decl)) }

@@ -122,16 +122,23 @@ func (t *Tally) Deltas() []Delta {
 	return list
 }
 
-// Add folds an amount into the task's cell of a.
-func (t Task) Add(a *Accumulator, n Amount) {
+// Cell is what the task added to a so far, for functions to fold more into; nil outside of a task.
+func (t Task) Cell(a *Accumulator) *Amount {
 	if t.ctx == nil || t.ctx.Tally == nil {
-		return
+		return nil
 	}
-	tally := t.ctx.Tally
-	if a.ID >= len(tally.of) || tally.of[a.ID] != a && !tally.of[a.ID].same(a) {
+	if y := t.ctx.Tally; a.ID < len(y.of) && y.of[a.ID] == a {
+		return &y.cells[a.ID]
+	}
+	return t.ctx.Tally.find(a)
+}
+
+// find is Cell for an accumulator that another call of the job function declared.
+func (y *Tally) find(a *Accumulator) *Amount {
+	if a.ID >= len(y.of) || !y.of[a.ID].same(a) {
 		panic(userstack.Misuse{Err: fmt.Errorf("accumulator %q belongs to another job", a.Name)})
 	}
-	a.Kind.Fold(&tally.cells[a.ID], n)
+	return &y.cells[a.ID]
 }
 
 // same tells whether b is a as another call of the same job function declared it.

@@ -52,7 +52,7 @@ type Version struct {
 	Data []byte // encoded
 
 	once  sync.Once
-	value any
+	value atomic.Value // what was decoded
 	err   error
 }
 
@@ -63,8 +63,24 @@ func NewVersion(name string, data []byte) *Version {
 
 // Decoded is what decode makes of the bytes. It is called once; everybody gets the same value.
 func (v *Version) Decoded(decode func(data []byte) (any, error)) (any, error) {
-	v.once.Do(func() { v.value, v.err = decode(v.Data) })
-	return v.value, v.err
+	v.once.Do(func() {
+		value, err := decode(v.Data)
+		if v.err = err; err == nil {
+			v.value.Store(value)
+		}
+	})
+	return v.value.Load(), v.err
+}
+
+// Value is the value of b for the task's batch if it is decoded already, otherwise nil. It is what Version and Decoded give, at the price of a few loads.
+func (t Task) Value(b *Broadcast) any {
+	if t.ctx == nil || b.ID >= len(t.ctx.Versions) {
+		return nil
+	}
+	if v := t.ctx.Versions[b.ID]; v != nil && v.Name == b.Name {
+		return v.value.Load()
+	}
+	return nil
 }
 
 var errNoVersion = errors.New("there is no version of it: it is read in a batch of a running job only")
