@@ -36,9 +36,19 @@ type session struct {
 func (s *session) serve(ctx context.Context, e *core) {
 	stop := context.AfterFunc(ctx, func() { s.link.close() })
 	defer stop()
+	over := make(chan struct{}) // nothing is read any more
 	var writing sync.WaitGroup
-	writing.Go(func() { s.write(e.log.Warn) })
+	writing.Go(func() {
+		if !s.write(e.log.Warn) {
+			select { // what the driver said last, a Stop say, may not have been read yet
+			case <-over:
+			case <-ctx.Done():
+			}
+		}
+		_ = s.conn.Close()
+	})
 	defer writing.Wait()
+	defer close(over)
 	defer s.link.close()
 	beat := heartbeatOf(0)
 	wait := joinWait
@@ -79,9 +89,9 @@ func (s *session) serve(ctx context.Context, e *core) {
 	}
 }
 
-// write sends the core's reports until the link is down, and then what is left of them (a refusal, the answer to Stop).
-func (s *session) write(warn func(string, ...any)) {
-	defer func() { _ = s.conn.Close() }()
+// write sends the core's reports until the link is down, and then what is left of them (a refusal, the answer to Stop). It is false if the driver does
+// not take them any more.
+func (s *session) write(warn func(string, ...any)) bool {
 	send := func(m ToDriver) bool {
 		kind, payload, err := encodeMessage(m)
 		if err == nil {
@@ -101,17 +111,17 @@ func (s *session) write(warn func(string, ...any)) {
 		select {
 		case m := <-s.link.out:
 			if !send(m) {
-				return
+				return false
 			}
 		case <-s.link.down:
 			for {
 				select {
 				case m := <-s.link.out:
 					if !send(m) {
-						return
+						return false
 					}
 				default:
-					return
+					return true
 				}
 			}
 		}
