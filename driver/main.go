@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
+	"github.com/millrace/millrace/internal/guess"
 )
 
 // oneSignal is how soon behind the first a second signal counts as the same.
@@ -135,43 +136,22 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer, opts ...Op
 func flagError(set *pflag.FlagSet, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
-		if near := nearest(set, unknown.GetSpecifiedName()); near != "" {
-			return usagef("%w; did you mean --%s?", err, near)
+		if meant := nearest(set, unknown.GetSpecifiedName()); meant != "" {
+			return usagef("%w; did you mean --%s?", err, meant)
 		}
 	}
 	return usagef("%w; see --help", err)
 }
 
-// nearest is the flag whose name is most like name, if any is.
+// nearest is the flag whose name is most like name, "" if none is.
 func nearest(set *pflag.FlagSet, name string) string {
-	best, limit := "", 3
+	var names []string
 	set.VisitAll(func(f *pflag.Flag) {
-		if d := distance(f.Name, name); d < limit && !f.Hidden {
-			best, limit = f.Name, d
+		if !f.Hidden {
+			names = append(names, f.Name)
 		}
 	})
-	return best
-}
-
-// distance is the number of letters to add, remove or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return guess.Name(name, names)
 }
 
 // newLog writes text lines.
