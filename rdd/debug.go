@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/row"
 )
 
@@ -15,7 +16,13 @@ import (
 func throughColumns(n *Node, c Chunk) (Chunk, error) {
 	var err error
 	out := Chunk{N: c.N}
-	if out.Vals, err = n.Val.Rows(n.Val.Columns(c.Vals, nil), nil); err != nil {
+	if b, ok := c.Vals.(*col.Batch); ok {
+		cols := n.Val.Columns(b, nil)
+		if _, err := n.Val.Rows(cols, nil); err != nil { // the columns are those of the node
+			return c, fmt.Errorf("%s %q: columns: %w", n.Op, n.Name, err)
+		}
+		out.Vals = col.FromArrays(n.Val.Schema(), cols)
+	} else if out.Vals, err = n.Val.Rows(n.Val.Columns(c.Vals, nil), nil); err != nil {
 		return c, fmt.Errorf("%s %q: round trip of values: %w", n.Op, n.Name, err)
 	}
 	if n.Key == nil {

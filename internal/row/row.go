@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/col"
 )
 
 // Codec converts []T to columns and back, for one Go type T. It is immutable and safe for concurrent use.
@@ -64,8 +65,11 @@ func (c *Codec) Text() string { return c.text }
 // Scalar tells whether the row is one column called "value".
 func (c *Codec) Scalar() bool { return c.scalar }
 
-// Len is the number of rows in rows, a []T.
+// Len is the number of rows in rows, a []T or a *col.Batch.
 func (c *Codec) Len(rows any) int {
+	if b, ok := rows.(*col.Batch); ok {
+		return b.Len()
+	}
 	_, n := c.memory(rows)
 	return n
 }

@@ -14,8 +14,12 @@ import (
 	"github.com/millrace/millrace/internal/batch"
 )
 
-// Columns is rows as Arrow arrays, in the schema's order. idx chooses and orders the rows; nil means all. The result shares no memory with rows.
+// Columns is rows as Arrow arrays, in the schema's order. idx chooses and orders the rows; nil means all. The result shares no memory with rows. Rows may be
+// a *col.Batch of the schema, too.
 func (c *Codec) Columns(rows any, idx []int32) []arrow.Array {
+	if cols := batchColumns(rows, idx); cols != nil {
+		return cols
+	}
 	in := c.cells(rows, idx)
 	out := make([]arrow.Array, len(c.cols))
 	for i, col := range c.cols {

@@ -1,0 +1,114 @@
+package row
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/col"
+)
+
+var dynamic sync.Map // FieldsText -> *Codec
+
+// OfSchema is the codec of rows that are known by their columns only, those of a Frame: its Go type is a struct without a name. Chunks of such
+// rows are *col.Batch, which Columns and Len take as they take slices. Nullable columns are pointers in the struct, but for lists and maps, whose null
+// is the empty one. The error names a column whose type no row has, or that stands there twice.
+func OfSchema(s *arrow.Schema) (*Codec, error) {
+	text := FieldsText(s.Fields())
+	if c, ok := dynamic.Load(text); ok {
+		return c.(*Codec), nil
+	}
+	t, err := structOf(s.Fields())
+	if err != nil {
+		return nil, err
+	}
+	c, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	first, _ := dynamic.LoadOrStore(text, c)
+	return first.(*Codec), nil
+}
+
+// structOf is a struct with the fields' columns.
+func structOf(fields []arrow.Field) (reflect.Type, error) {
+	var errs []error
+	var out []reflect.StructField
+	seen := map[string]bool{}
+	for i, f := range fields {
+		t, err := goType(f.Type)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("column %q: %w", f.Name, err))
+			continue
+		case seen[f.Name]:
+			errs = append(errs, fmt.Errorf("column %q is there twice; name one of them otherwise", f.Name))
+		case f.Name == "" || f.Name == "-" || strings.Contains(f.Name, ","):
+			errs = append(errs, fmt.Errorf("column %q: give it a name without commas", f.Name))
+		}
+		seen[f.Name] = true
+		if f.Nullable && nullable(t) {
+			t = reflect.PointerTo(t)
+		}
+		out = append(out, reflect.StructField{Name: "F" + strconv.Itoa(i), Type: t, Tag: reflect.StructTag(`arrow:` + strconv.Quote(f.Name))})
+	}
+	if len(fields) == 0 {
+		errs = append(errs, errors.New("rows without columns"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return reflect.StructOf(out), nil
+}
+
+// goTypes are the Go types of plain columns.
+var goTypes = map[arrow.Type]reflect.Type{
+	arrow.BOOL: reflect.TypeFor[bool](), arrow.STRING: reflect.TypeFor[string](), arrow.BINARY: reflect.TypeFor[[]byte](), arrow.TIMESTAMP: timeType,
+	arrow.INT8: reflect.TypeFor[int8](), arrow.INT16: reflect.TypeFor[int16](), arrow.INT32: reflect.TypeFor[int32](), arrow.INT64: reflect.TypeFor[int64](),
+	arrow.UINT8: reflect.TypeFor[uint8](), arrow.UINT16: reflect.TypeFor[uint16](), arrow.UINT32: reflect.TypeFor[uint32](), arrow.UINT64: reflect.TypeFor[uint64](),
+	arrow.FLOAT32: reflect.TypeFor[float32](), arrow.FLOAT64: reflect.TypeFor[float64](),
+}
+
+func goType(dt arrow.DataType) (reflect.Type, error) {
+	if t, ok := goTypes[dt.ID()]; ok {
+		return t, nil
+	}
+	switch dt := dt.(type) {
+	case *arrow.ListType:
+		elem, err := elemType(dt.ElemField())
+		if err != nil {
+			return nil, err
+		}
+		return reflect.SliceOf(elem), nil
+	case *arrow.MapType:
+		item, err := elemType(dt.ItemField())
+		if err != nil {
+			return nil, err
+		}
+		return reflect.MapOf(reflect.TypeFor[string](), item), nil
+	case *arrow.StructType:
+		return structOf(dt.Fields())
+	}
+	return nil, fmt.Errorf("no row holds %s", dt)
+}
+
+func elemType(f arrow.Field) (reflect.Type, error) {
+	t, err := goType(f.Type)
+	if err == nil && f.Nullable && nullable(t) {
+		t = reflect.PointerTo(t)
+	}
+	return t, err
+}
+
+// batchColumns are rows idx of rows if they are columns already, nil otherwise.
+func batchColumns(rows any, idx []int32) []arrow.Array {
+	if b, ok := rows.(*col.Batch); ok {
+		return b.Arrays(idx)
+	}
+	return nil
+}
