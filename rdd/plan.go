@@ -3,6 +3,7 @@ package rdd
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/state"
@@ -39,6 +40,8 @@ type Node struct {
 	Outlet Outlet        // Sink
 	Dead   *Node         // Source: the sink node that takes records that could not be decoded
 	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
+	Exprs  []*expr.Bound // Narrow: what it computes, in the plan's text
+	Event  *EventTime    // Narrow: rows have event time from here on
 	Held   any           // Wide without inputs: its rows, a slice, for those who want them as they are
 	Room   int           // with Expand: how many nodes it may build for a batch; 0: FragmentRoom
 
@@ -64,6 +67,9 @@ type Plan struct {
 	// up to its target, because they feed tables that its stream is joined with. Sorted, without cycles.
 	Gates map[string][]string
 
+	// Events are the nodes with Event, ascending: their places number the marks of Context.Highs.
+	Events []*Node
+
 	// Fragments are what was built for the batch, in order of their transform nodes, and Fragment is the hash of their texts. Only a plan that For
 	// made has them.
 	Fragments []Fragment
@@ -74,6 +80,15 @@ type Plan struct {
 	feeders map[EdgeID][]*Node
 	edges   map[int][]EdgeID
 	names   map[string]*Node
+}
+
+// EventTime says where a source's rows have their event time, and how far its watermark lies behind the highest that was met (P28, P29). Times are µs.
+type EventTime struct {
+	Column string // for people: the column's or the function's name
+	Delay  int64  // the watermark of a partition is its highest event time minus Delay
+	Idle   int64  // a partition without rows for so long does not hold the watermark back; 0: at once
+	Ahead  int64  // event times more than that ahead of the batch time do not move the watermark; 0: no limit
+	Follow int64  // IdleAdvance: with every partition idle the watermark is the batch time minus Follow at least; 0: it stands still
 }
 
 // Value is a shared value: computed once on the driver, the same bytes everywhere (P21).
@@ -137,6 +152,8 @@ type WideSpec struct {
 	Every              int64                                               // µs; acts on batches whose time is a multiple of it, without input too: there is one at each multiple (P31). 0: none
 	Reach              int64                                               // µs; how far back rows count: behind silence of that length its windows are empty
 	CheckpointEvery    int64                                               // batches after which its state is written, rounded up to a multiple of --checkpoint-every. 0: with every file
+	Event              bool                                                // due times of its tables are event times: they are due at the lowest Mark.After of its inputs, not at the batch time
+	Hold               int64                                               // µs; its rows may have event times so far behind the lowest watermark of its inputs (P29)
 	Bootstrap          bool                                                // this node keeps a table that is loaded before the streams that read it (P32)
 	First              []*Node                                             // inputs that are loaded before the others: states to begin with (P32)
 }

@@ -82,7 +82,7 @@ func (w *drawing) below(n *Node, depth int) {
 			fmt.Fprintf(w, "%s#%d %s%s, see above\n", indent, to.ID, to.Op, quoted(to.Name))
 		default:
 			w.drawn[to.ID] = true
-			w.line(depth, to, ": "+schemaText(to)+expandText(to))
+			w.line(depth, to, ": "+schemaText(to)+exprText(to)+expandText(to))
 			w.below(to, depth+1)
 		}
 	}
@@ -116,6 +116,18 @@ func typeText(c *row.Codec) string {
 		return strings.TrimPrefix(c.Text(), "value: ")
 	}
 	return "{" + c.Text() + "}"
+}
+
+// exprText are the expressions of a node of a Frame.
+func exprText(n *Node) string {
+	if len(n.Exprs) == 0 {
+		return ""
+	}
+	texts := make([]string, len(n.Exprs))
+	for i, e := range n.Exprs {
+		texts[i] = e.Expr().String()
+	}
+	return " = " + strings.Join(texts, ", ")
 }
 
 // expandText says of a transform node that what it stands for is not in the plan.

@@ -1,6 +1,10 @@
 package task
 
-import "github.com/millrace/millrace/internal/state"
+import (
+	"math"
+
+	"github.com/millrace/millrace/internal/state"
+)
 
 // ChunkRows is how many source records go through the fused operators at a time: enough to spread the cost of a call,
 // few enough that a chunk stays in the cache (512 to 4,096 measure the same). What is computed does not depend on it.
@@ -40,9 +44,21 @@ type Context struct {
 	Final     bool           // the last batch of a finished job (P30)
 	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
 	Counters  *Counters
+	Marks     []Mark     // Wide: by input, its watermarks of event time. Where none of an input's rows has event time they are NoTime
+	Highs     []int64    // Source tasks: by number of rdd.Plan.Events, the highest event time that the task has met in this batch, NoTime for none
 	Tally     *Tally     // what the task adds to accumulators; nil where the plan has none
 	Versions  []*Version // of the plan's broadcasts, those that the batch was planned with
 }
+
+// Mark is an input's watermark of event time, µs since 1970 UTC: in batch t an operator judges lateness by Before, the one of t−1, takes all rows of t,
+// and then finalises by After, the one of t (P29).
+type Mark struct{ Before, After int64 }
+
+// Event times that no row has: before any is known, and behind the last.
+const (
+	NoTime    = math.MinInt64
+	EndOfTime = math.MaxInt64
+)
 
 // Counters count what a task did; they ride in the accepted result only (P17).
 type Counters struct {

@@ -1,0 +1,86 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/task"
+)
+
+// ToColumns makes columns of rows; val is their codec. Rows that are columns already stay as they are.
+func ToColumns(val *row.Codec) func() task.Kernel {
+	return func() task.Kernel {
+		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+			if _, ok := in.Vals.(*col.Batch); ok {
+				return in, nil
+			}
+			return task.Chunk{N: in.N, Vals: col.FromArrays(val.Schema(), val.Columns(in.Vals, nil))}, nil
+		})
+	}
+}
+
+// ToRows makes rows of type T of columns.
+func ToRows[T any](val *row.Codec) func() task.Kernel {
+	return func() task.Kernel {
+		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+			rows, err := RowsOf[T](val, in.Vals.(*col.Batch).Arrays(nil))
+			if err != nil {
+				return task.Chunk{}, err
+			}
+			return task.Chunk{N: in.N, Vals: rows}, nil
+		})
+	}
+}
+
+// Select computes columns; schema is that of the result.
+func Select(schema *arrow.Schema, columns []*expr.Bound) func() task.Kernel {
+	return func() task.Kernel {
+		evals := make([]*expr.Eval, len(columns))
+		for i, c := range columns {
+			evals[i] = c.Eval()
+		}
+		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+			b := in.Vals.(*col.Batch)
+			out := &col.Batch{Schema: schema, N: b.N, Sel: b.Sel, Cols: make([]*col.Vec, len(evals))}
+			for i, e := range evals {
+				out.Cols[i] = e.Vec(b)
+			}
+			return task.Chunk{N: in.N, Vals: out}, nil
+		})
+	}
+}
+
+// Where keeps the rows for which the condition is true.
+func Where(condition *expr.Bound) func() task.Kernel {
+	return func() task.Kernel {
+		eval := condition.Eval()
+		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+			b := in.Vals.(*col.Batch)
+			idx := eval.Where(b, make([]int32, 0, in.N))
+			return task.Chunk{N: len(idx), Vals: b.Where(idx)}, nil
+		})
+	}
+}
+
+// SameColumns is nil if columns of schema from can be read as rows of c: the same types by place, under the same names. A column that is
+// never null may be read as one that can be.
+func SameColumns(from *arrow.Schema, c *row.Codec) error {
+	to := c.Schema()
+	for i := range max(from.NumFields(), to.NumFields()) {
+		switch {
+		case i >= from.NumFields():
+			return fmt.Errorf("column %q is missing", to.Field(i).Name)
+		case i >= to.NumFields():
+			return fmt.Errorf("column %q has no field", from.Field(i).Name)
+		}
+		f, t := from.Field(i), to.Field(i)
+		if f.Name != t.Name || !arrow.TypeEqual(f.Type, t.Type) || f.Nullable && !t.Nullable {
+			return fmt.Errorf("column %d is %q, the field wants %q", i+1, row.FieldsText([]arrow.Field{f}), row.FieldsText([]arrow.Field{t}))
+		}
+	}
+	return nil
+}
