@@ -2,9 +2,7 @@ package driver
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/term"
 
@@ -109,76 +106,6 @@ func buildPlan(ctx context.Context, job func(*dstream.Job), cfg Config, w *execu
 	return plan, nil
 }
 
-// checkJob refuses what cannot work with these settings.
-func (e *engine) checkJob() error {
-	if e.cfg.Checkpoint == "" {
-		for _, n := range e.plan.Sinks {
-			if spec, ok := n.Outlet.(*sink.Spec); ok && spec.Durable && n.Op != "deadLetter" {
-				return usagef("%s: sink %s writes each batch exactly once, and that needs a checkpoint: set --checkpoint DIR", n.Site, n.Name)
-			}
-		}
-		e.log.Warn("no --checkpoint: state and position are lost when the job stops")
-	}
-	if err := e.checkWindows(); err != nil {
-		return err
-	}
-	if e.master.kind == masterLocal {
-		return nil
-	}
-	for _, n := range e.plan.Sources {
-		if spec, ok := n.Leaf.(*source.Spec); ok && spec.Local {
-			return usagef("%s: source %s lives in one process: use --master local[N]", n.Site, n.Name)
-		}
-	}
-	return nil
-}
-
-// checkWindows refuses windows of batch time that a fixed interval does not fit: they would end between two batches (P31).
-func (e *engine) checkWindows() error {
-	interval := e.cfg.Interval
-	if e.cfg.Asap {
-		return nil
-	}
-	var mistakes []error
-	for _, n := range e.plan.Wides {
-		if n.Wide.Every == 0 {
-			continue
-		}
-		for _, span := range []struct {
-			name string
-			d    time.Duration
-		}{{"window", micros(n.Wide.Reach)}, {"slide", micros(n.Wide.Every)}} {
-			if below := span.d / interval * interval; span.d != below {
-				mistakes = append(mistakes, fmt.Errorf("%s: %s %v is not a multiple of --interval %v: batches come at its multiples; use %v, or another interval, or --interval asap",
-					n.Site, span.name, span.d, interval, below+interval))
-			}
-		}
-	}
-	if err := errors.Join(mistakes...); err != nil {
-		return usageError{err}
-	}
-	return nil
-}
-
-func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
-
-// checkAddresses refuses addresses that would be open to strangers, before anything is touched.
-func (e *engine) checkAddresses() error {
-	if e.cfg.HTTP != "" {
-		if _, err := e.httpAddr(); err != nil {
-			return err
-		}
-	}
-	sec, err := e.cfg.security()
-	if err != nil || e.master.kind != masterListen {
-		return err
-	}
-	if err := sec.Check("tcp", e.master.addr); err != nil {
-		return usageError{fmt.Errorf("--master listen: %w", err)}
-	}
-	return nil
-}
-
 var exeHash = sync.OnceValues(func() ([]byte, error) {
 	path := "/proc/self/exe" // the binary that runs, even if its file was replaced
 	if _, err := os.Stat(path); err != nil {
@@ -210,125 +137,6 @@ func programHash(exe []byte, plan *rdd.Plan) []byte {
 	h.Write(exe)
 	h.Write(plan.Hash[:])
 	return h.Sum(nil)[:16]
-}
-
-// openStore opens the checkpoint and puts the program's operators and values into it. Without one, processes get a temporary directory: a lost
-// executor's state has to come from somewhere.
-func (e *engine) openStore(ctx context.Context) error {
-	e.dir, e.shared = e.cfg.Checkpoint, e.cfg.Checkpoint
-	if e.dir == "" {
-		if e.master.kind == masterLocal {
-			return e.openMemory()
-		}
-		dir, err := os.MkdirTemp("", volatilePrefix)
-		if err != nil {
-			return err
-		}
-		e.dir = dir
-	}
-	abs, err := filepath.Abs(e.dir)
-	if err != nil {
-		return err
-	}
-	e.dir = abs
-	if e.shared != "" {
-		if e.unclaim, err = claim(e.dir, e.cfg.Name); err != nil {
-			return err
-		}
-	}
-	st, rec, err := checkpoint.Open(e.dir, checkpoint.Options{Log: e.log, Clock: e.clock, Job: e.cfg.Name, Volatile: e.shared == ""})
-	if err != nil {
-		return err
-	}
-	e.store, e.rec = st, rec
-	if rec.Finished {
-		return fmt.Errorf("checkpoint %s: the job is finished, its last batch is %d: start another one with an empty checkpoint directory", e.dir, rec.Committed)
-	}
-	if rec.TornBytes > 0 {
-		e.log.Warn("batch log had a torn end, cut", "bytes", rec.TornBytes)
-	}
-	if err := st.SetOperators(operatorsOf(e.plan), e.cfg.Drop); err != nil {
-		return err
-	}
-	rec.Deltas, rec.Operators = st.Deltas(), st.Operators()
-	for _, v := range e.plan.Values {
-		if err := st.PutValue(v.Hash, v.Name, v.Data); err != nil {
-			return err
-		}
-	}
-	if err := e.adoptTimeline(st); err != nil {
-		return err
-	}
-	if err := e.checkSources(); err != nil {
-		return err
-	}
-	if err := e.writeNonce(); err != nil {
-		return err
-	}
-	if err := e.recoverTotals(); err != nil {
-		return err
-	}
-	if err := e.recoverVersions(st); err != nil {
-		return err
-	}
-	return e.lineage(ctx, st)
-}
-
-func (e *engine) openMemory() error {
-	var id [16]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return err
-	}
-	e.store = memoryStore{}
-	e.rec = &checkpoint.Recovered{Fresh: true, UUID: hex.EncodeToString(id[:]), Timeline: 1, Epoch: 1}
-	return nil
-}
-
-// adoptTimeline opens a new timeline, where the user asked for it (P5).
-func (e *engine) adoptTimeline(st *checkpoint.Store) error {
-	if !e.cfg.SinkAdopt || e.rec.Fresh {
-		return nil
-	}
-	timeline, err := st.NewTimeline()
-	if err != nil {
-		return err
-	}
-	e.rec.Timeline = timeline
-	return nil
-}
-
-// checkSources refuses a program that lacks a source of the checkpoint, unless the user drops it (P19).
-func (e *engine) checkSources() error {
-	have := map[string]bool{}
-	for _, n := range e.plan.Sources {
-		have[n.Name] = true
-	}
-	for _, name := range e.cfg.Drop {
-		have[name] = true
-	}
-	for _, p := range e.rec.Partitions {
-		if !have[p.Source] {
-			return fmt.Errorf("checkpoint %s has source %q, and the program does not: put it back, or give its position up with --drop %s", e.dir, p.Source, p.Source)
-		}
-	}
-	return nil
-}
-
-// writeNonce makes the file by which an executor proves that it sees the same directory (P23).
-func (e *engine) writeNonce() error {
-	old, _ := filepath.Glob(filepath.Join(e.dir, "nonce-*")) // of drivers that were killed
-	for _, path := range old {
-		_ = os.Remove(path)
-	}
-	var id [8]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return err
-	}
-	e.nonce = "nonce-" + hex.EncodeToString(id[:])
-	if err := os.WriteFile(filepath.Join(e.dir, e.nonce), []byte(e.nonce), 0o600); err != nil {
-		return fmt.Errorf("checkpoint %s: %w", e.dir, err)
-	}
-	return nil
 }
 
 // operatorsOf are the plan's stateful operators, as a checkpoint knows them: one for each state table.
