@@ -175,3 +175,25 @@ func ExampleKeyed_MapValuesTask() {
 	// Output:
 	// batch 1: EUR=2.5
 }
+
+// An operator of one's own, which counts what it leaves out: whoever uses it declares nothing.
+func ExampleKeyed_Job() {
+	var left *dstream.Acc[int64]
+	atLeast := func(k dstream.Keyed[string, int64], limit int64) dstream.Keyed[string, int64] {
+		left = dstream.Accumulator[int64](k.Job(), "left out")
+		return k.Accumulate(left, func(_ string, n int64) int64 {
+			if n < limit {
+				return 1
+			}
+			return 0
+		}).Filter(func(n int64) bool { return n >= limit })
+	}
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, int64] {
+		return atLeast(dstream.From(job, words.Source()).CountByValue(), 2)
+	},
+		rows(words.Part(0, "mill", "race", "mill")))
+	fmt.Println(left.Value(), "left out")
+	// Output:
+	// batch 1: mill=2
+	// 1 left out
+}

@@ -8,6 +8,9 @@ type Keyed[K, V any] struct {
 	r   rdd.Keyed[K, V]
 }
 
+// Job is the job that the stream belongs to: for operators that are made of others and declare shared values of their own.
+func (s Keyed[K, V]) Job() *Job { return s.job }
+
 func (s Keyed[K, V]) node() *rdd.Node { return s.r.Node() }
 
 func keyed[K, V any](j *Job, n *rdd.Node) Keyed[K, V] {
