@@ -43,6 +43,38 @@ func ExampleStream_TransformWith() {
 	// batch 2: 2
 }
 
+// Counts of words in odd batches, of lengths in even ones.
+func ExampleStream_TransformToKeyed() {
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, int64] {
+		return dstream.From(job, words.Source()).TransformToKeyed(func(b dstream.BatchInfo, r rdd.RDD[string]) rdd.Keyed[string, int64] {
+			if b.Number%2 == 0 {
+				r = r.Map(func(word string) string { return fmt.Sprint(len(word), " letters") })
+			}
+			return r.CountByValue()
+		})
+	},
+		rows(words.Part(0, "mill", "race", "mill")),
+		rows(words.Part(0, "mill", "race", "mile")))
+	// Output:
+	// batch 1: mill=2 race=1
+	// batch 2: 4 letters=3
+}
+
+// Words with the numbers of the other stream that have as many digits as they have letters. That stream has keys, and so has the result.
+func ExampleStream_TransformWithToKeyed() {
+	showKeyed(func(job *dstream.Job) dstream.Keyed[int64, string] {
+		said := dstream.From(job, words.Source())
+		byDigits := dstream.From(job, numbers.Source()).KeyBy(func(n int64) int64 { return int64(len(fmt.Sprint(n))) })
+		return said.TransformWithToKeyed(byDigits, func(_ dstream.BatchInfo, r rdd.RDD[string], o rdd.Keyed[int64, int64]) rdd.Keyed[int64, string] {
+			byLetters := r.KeyBy(func(word string) int64 { return int64(len(word)) })
+			return byLetters.Join(o, func(word string, n int64) string { return fmt.Sprint(word, n) })
+		})
+	},
+		rows(words.Part(0, "of", "mill"), numbers.Part(0, 10, 3, 20)))
+	// Output:
+	// batch 1: 2=of10 2=of20
+}
+
 // Counts of the batch, and in every second batch of first letters.
 func ExampleKeyed_Transform() {
 	showKeyed(func(job *dstream.Job) dstream.Keyed[string, int64] {
@@ -74,4 +106,37 @@ func ExampleKeyed_TransformWith() {
 		rows(words.Part(0, "iii", "x"), numbers.Part(0, 3)))
 	// Output:
 	// batch 1: iii=is a number
+}
+
+// The most frequent word of each batch.
+func ExampleKeyed_TransformToStream() {
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		byCount := func(a, b dstream.Pair[string, int64]) int { return int(a.Value - b.Value) }
+		return dstream.From(job, words.Source()).CountByValue().TransformToStream(
+			func(b dstream.BatchInfo, r rdd.Keyed[string, int64]) rdd.RDD[string] {
+				return r.Pairs().TopK(1, byCount).Map(func(p dstream.Pair[string, int64]) string {
+					return fmt.Sprintf("%s, %d times in batch %d", p.Key, p.Value, b.Number)
+				})
+			})
+	},
+		rows(words.Part(0, "mill", "race", "mill")),
+		rows(words.Part(0, "race")))
+	// Output:
+	// batch 1: mill, 2 times in batch 1
+	// batch 2: race, 1 times in batch 2
+}
+
+// Counts of the words that the other stream, which has no keys, names as numbers of letters.
+func ExampleKeyed_TransformWithToStream() {
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		counts, lengths := dstream.From(job, words.Source()).CountByValue(), dstream.From(job, numbers.Source())
+		return counts.TransformWithToStream(lengths, func(_ dstream.BatchInfo, r rdd.Keyed[string, int64], o rdd.RDD[int64]) rdd.RDD[string] {
+			byLength := r.Map(func(word string, n int64) string { return fmt.Sprint(word, "×", n) }).
+				KeyBy(func(s string) int64 { return int64(strings.Index(s, "×")) })
+			return byLength.Join(o.KeyBy(rdd.Self), func(s string, _ int64) string { return s }).Values()
+		})
+	},
+		rows(words.Part(0, "mill", "of", "mill"), numbers.Part(0, 4)))
+	// Output:
+	// batch 1: mill×2
 }

@@ -43,6 +43,11 @@ func perBatch(s dstream.Stream[string], k dstream.Keyed[string, string]) {
 		return r.CountByKey()
 	}).
 		To(dstreamtest.Sink("transformWith"))
+	s.TransformToKeyed(func(_ dstream.BatchInfo, r rdd.RDD[string]) rdd.Keyed[string, int64] { return r.CountByValue() }).To(dstreamtest.Sink("toKeyed"))
+	k.TransformWithToStream(s, func(_ dstream.BatchInfo, r rdd.Keyed[string, string], o rdd.RDD[string]) rdd.RDD[string] {
+		return o.Union(r.Keys())
+	}).
+		To(dstreamtest.Sink("toStream"))
 }
 
 // unkeyed has each operator on rows once.

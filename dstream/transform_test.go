@@ -208,10 +208,16 @@ func TestTransformMistakes(t *testing.T) {
 	job := dstream.NewJob(dstream.JobOptions{})
 	s := dstream.From(job, words.Source())
 	s.Transform[string](nil).To(dstreamtest.Sink("a"))
-	s.KeyBy(dstream.Self).TransformWith[int64, string, string, func()](dstream.From(job, numbers.Source()).Map(func(n int64) string { return "" }).KeyBy(func(string) int64 { return 0 }), nil)
+	s.KeyBy(dstream.Self).TransformWith[rdd.Keyed[int64, string], string, func()](dstream.From(job, numbers.Source()).Map(func(n int64) string { return "" }).KeyBy(func(string) int64 { return 0 }), nil)
+	s.TransformToKeyed[string, string](nil).To(dstreamtest.Sink("b"))
+	s.KeyBy(dstream.Self).TransformToStream[string](nil).To(dstreamtest.Sink("c"))
+	s.TransformWithToKeyed[rdd.RDD[string], string, string](s, nil).To(dstreamtest.Sink("d"))
+	s.KeyBy(dstream.Self).TransformWithToStream[rdd.RDD[string], string](s, nil).To(dstreamtest.Sink("e"))
+	s.TransformToKeyed(func(_ dstream.BatchInfo, r rdd.RDD[string]) rdd.Keyed[[]string, string] { panic("not called") })
 	s.TransformWith(dstream.From(dstream.NewJob(dstream.JobOptions{}), numbers.Source()), func(_ dstream.BatchInfo, r rdd.RDD[string], _ rdd.RDD[int64]) rdd.RDD[string] { return r })
 	_, err := job.Plan()
-	for _, want := range []string{"Transform needs a function, not nil", "TransformWith needs a function", "transformWith mixes streams of two jobs", "func"} {
+	for _, want := range []string{"Transform needs a function, not nil", "TransformWith needs a function", "transformWith mixes streams of two jobs", "func",
+		"TransformToKeyed needs a function", "TransformToStream needs a function", "TransformWithToKeyed needs a function", "TransformWithToStream needs a function", "[]string"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}
