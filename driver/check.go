@@ -1,9 +1,7 @@
 package driver
 
 import (
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
@@ -33,34 +31,16 @@ func (e *engine) checkJob() error {
 	return nil
 }
 
-// checkWindows refuses windows of batch time that a fixed interval does not fit: they would end between two batches (P31).
+// checkWindows refuses windows of batch time that a fixed interval does not fit (P31).
 func (e *engine) checkWindows() error {
-	interval := e.cfg.Interval
 	if e.cfg.Asap {
 		return nil
 	}
-	var mistakes []error
-	for _, n := range e.plan.Wides {
-		if n.Wide.Every == 0 {
-			continue
-		}
-		for _, span := range []struct {
-			name string
-			d    time.Duration
-		}{{"window", micros(n.Wide.Reach)}, {"slide", micros(n.Wide.Every)}} {
-			if below := span.d / interval * interval; span.d != below {
-				mistakes = append(mistakes, fmt.Errorf("%s: %s %v is not a multiple of --interval %v: batches come at its multiples; use %v, or another interval, or --interval asap",
-					n.Site, span.name, span.d, interval, below+interval))
-			}
-		}
-	}
-	if err := errors.Join(mistakes...); err != nil {
+	if err := e.plan.Fit(e.cfg.Interval); err != nil {
 		return usageError{err}
 	}
 	return nil
 }
-
-func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // checkAddresses refuses addresses that would be open to strangers, before anything is touched.
 func (e *engine) checkAddresses() error {

@@ -32,7 +32,7 @@ type Job struct {
 
 // Run starts a job: the very function that driver.Main is given. Sources are fed by name, with In.Part and Records; sinks are not opened, rows that
 // reach them are in Batch. Batches run in this goroutine, with rows sent through columns between all operators and inputs checked for
-// mutation (P24). Records that cannot be decoded are kept, see Batch.DeadLetters. Options: Interval, Start, Partitions.
+// mutation (P24). Windows of batch time have to fit Interval, as they have to fit --interval. Records that cannot be decoded are kept, see Batch.DeadLetters. Options: Interval, Start, Partitions.
 func Run(t testing.TB, job func(*dstream.Job), opts ...Option) *Job {
 	t.Helper()
 	s := settingsOf(opts)
@@ -45,6 +45,9 @@ func Run(t testing.TB, job func(*dstream.Job), opts ...Option) *Job {
 	r, err := New(o, job)
 	if err != nil {
 		t.Fatalf("dstreamtest: the job cannot be built:\n%v", err)
+	}
+	if err := r.Plan.Fit(s.interval); err != nil {
+		t.Fatalf("dstreamtest: the job does not fit Interval(%v), one second if it is not given:\n%v", s.interval, err)
 	}
 	return &Job{t: t, r: r, step: s.interval, now: upTo(s.start, s.interval)}
 }

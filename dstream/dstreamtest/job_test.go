@@ -145,6 +145,22 @@ func TestRunMistakes(t *testing.T) {
 	}, "index out of range", "offset 1")
 }
 
+// TestRunRefusesWindows: a window that does not fit the interval is refused as the driver refuses it, once each, where it stands.
+func TestRunRefusesWindows(t *testing.T) {
+	job := func(job *dstream.Job) {
+		in := dstream.From(job, source.LogText("lines"))
+		in.CountByValueAndWindow("last", 2500*time.Millisecond, 1500*time.Millisecond).All().To(dstreamtest.Sink("out"))
+		in.CountByWindow("fits", 3*time.Second, time.Second).To(dstreamtest.Sink("counts"))
+	}
+	fails(t, func(t testing.TB) { dstreamtest.Run(t, job) }, "does not fit Interval(1s)",
+		"job_test.go:", "window 2.5s is not a multiple of --interval 1s: batches come at its multiples; use 3s",
+		"slide 1.5s is not a multiple of --interval 1s: batches come at its multiples; use 2s")
+	fails(t, func(t testing.TB) { dstreamtest.Run(t, job, dstreamtest.Interval(200*time.Millisecond)) }, "window 2.5s is not", "slide 1.5s is not")
+	if err := dstreamtest.Run(t, job, dstreamtest.Interval(500*time.Millisecond)).Batch(); err == nil {
+		t.Error("no batch")
+	}
+}
+
 // TestRestartForgets: a restart loses what functions captured, as the end of a process does.
 func TestRestartForgets(t *testing.T) {
 	in := dstreamtest.Input[int64]("in")
