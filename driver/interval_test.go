@@ -140,6 +140,54 @@ func TestIntervalIsKept(t *testing.T) {
 	}
 }
 
+// TestIntervalOfTablesAndWindows looks for the state of tables, windows and memories in the files: in each third only.
+func TestIntervalOfTablesAndWindows(t *testing.T) {
+	f := newFixture(t, "local[2]")
+	f.cfg.MaxRate, f.cfg.Asap, f.cfg.Interval = 20_000, false, 20*time.Millisecond
+	lines, _ := text(2000)
+	f.write(lines...)
+	const w, slide = 200 * time.Millisecond, 20 * time.Millisecond
+	every := dstream.CheckpointEvery(3)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := driver.Run(ctx, func(job *dstream.Job) {
+		lines := dstream.From(job, source.LogText("lines"))
+		byFirst := lines.KeyBy(func(l string) string { return strings.Fields(l)[0] })
+		byFirst.Latest("latest", every).Changes().To(sink.LogJSON("latest"))
+		lines.LatestBy("latestBy", func(l string) (string, int64, bool) { return l, 1, true }, every).Changes().To(sink.LogJSON("latestBy"))
+		byFirst.CountByKey().ReduceByKeyAndWindow("sums", func(a, b int64) int64 { return a + b }, w, slide, every).Changes().To(sink.LogJSON("sums"))
+		lines.CountByWindow("count", w, slide, every).To(sink.LogJSON("count"))
+		lines.Window("rows", w, slide, every).Count().To(sink.LogJSON("rows"))
+		lines.Remember("memory", w, every).Slice(func(at time.Time) (from, until time.Time) { return at.Add(-w), at }).Count().To(sink.LogJSON("memory"))
+		byFirst.RunningCount("firsts").To(sink.LogJSON("firsts"))
+	}, f.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := checkpoint.Inspect(f.cfg.Checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, off := map[string]bool{}, false
+	for _, d := range in.Deltas {
+		for _, s := range d.Sections {
+			written[s.Operator] = true
+			if s.Operator != "firsts" && d.Batch%3 != 0 {
+				t.Errorf("state of %s in the file of batch %d", s.Operator, d.Batch)
+			}
+			off = off || s.Operator == "firsts" && d.Batch%3 != 0
+		}
+	}
+	for _, o := range []string{"latest", "latestBy", "sums/panes", "count/panes", "rows", "memory"} {
+		if !written[o] {
+			t.Errorf("no state of %s is in a file; there is that of %v", o, written)
+		}
+	}
+	if !off {
+		t.Error("what has no interval is not in each file")
+	}
+}
+
 // TestOperatorIntervalLoss kills executors between two writes of an operator's state: its batches since then are computed again while the job runs.
 func TestOperatorIntervalLoss(t *testing.T) {
 	needProc(t)

@@ -15,7 +15,7 @@ import (
 // this batch before the operator's own rows; of several rows of a key the first counts. A job that starts without a checkpoint reads
 // what the sources of from held at the start before the operator's own sources (P32). Types must be those of the operator's key and state.
 func InitialState[K, S any](from Keyed[K, S]) RunningOption {
-	return func(o *runningOptions) { o.initial = from.node() }
+	return runningOption(func(o *runningOptions) { o.initial = from.node() })
 }
 
 // initial is the loading of states to begin with; nil where there are none.

@@ -41,12 +41,14 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("x").To(dstreamtest.Sink("a"))   // x one
 		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("x").To(dstreamtest.Sink("b"))   // x two
 		s.KeyBy(func(p pageView) string { return p.Page }).RunningCount("y", dstream.CheckpointEvery(0)) // interval
+		s.KeyBy(func(p pageView) string { return p.Page }).Latest("z", dstream.CheckpointEvery(-1))      // interval of a table
+		s.CountByWindow("w", time.Second, time.Second, dstream.CheckpointEvery(10_001))                  // interval of a window
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	want := []string{"float key", "no state name", "no schema", "no schema", "sink twice", "nil function", "dead letter", "empty sink", "x two", "interval"}
+	want := []string{"float key", "no state name", "no schema", "no schema", "sink twice", "nil function", "dead letter", "empty sink", "x two", "interval", "interval of a table", "interval of a window"}
 	if len(lines) != len(want) {
 		t.Fatalf("%d mistakes, want %d:\n%s", len(lines), len(want), err)
 	}

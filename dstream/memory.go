@@ -17,9 +17,10 @@ type Memory[T any] struct {
 }
 
 // Remember keeps the rows of batches under name, each until a batch comes whose time is d or more after its own, for Memory.Slice.
-func (s Stream[T]) Remember(name string, d time.Duration) Memory[T] {
+// Options: CheckpointEvery.
+func (s Stream[T]) Remember(name string, d time.Duration, opts ...StateOption) Memory[T] {
 	at := rdd.Caller()
-	runningSettings(s.job, at, name, nil)
+	o := stateSettings(s.job, at, name, opts)
 	if d < time.Millisecond {
 		s.job.mistakef(at, "Remember(%v): at least 1ms", d)
 	}
@@ -29,7 +30,7 @@ func (s Stream[T]) Remember(name string, d time.Duration) Memory[T] {
 	return Memory[T]{s.job, s.job.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "remember", Name: name, In: []*rdd.Node{s.node()}, Val: val,
 		Wide: &rdd.WideSpec{
-			Inputs: ops.Repartition[T](val).Inputs, New: m.New, State: true, StateKey: place, StateVal: held, Reach: m.Span.Length,
+			Inputs: ops.Repartition[T](val).Inputs, New: m.New, State: true, StateKey: place, StateVal: held, Reach: m.Span.Length, CheckpointEvery: o.interval(),
 		},
 	}), m}
 }

@@ -113,12 +113,17 @@ func TestProofCoGroup(t *testing.T) {
 
 func TestProofTables(t *testing.T) {
 	t.Parallel()
-	dstreamtest.CheckKeyed2(t, func(a, b dstream.Stream[string]) dstream.Keyed[string, string] {
-		table := b.KeyBy(initial).Latest("latest")
-		return a.KeyBy(initial).LeftJoinTable(table, func(x string, y *string) string { return x + orDash(y) })
-	}, [][]string{{"a1", "b1"}, {"a2"}, {"b2", "a3"}}, [][]string{{"a8"}, {}, {"b9", "a9"}}, [][]dstream.Pair[string, string]{
-		{kv("a", "a1a8"), kv("b", "b1-")}, {kv("a", "a2a8")}, {kv("b", "b2b9"), kv("a", "a3a9")},
-	})
+	for name, opts := range map[string][]dstream.StateOption{"each batch": nil, "written late": {dstream.CheckpointEvery(2)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dstreamtest.CheckKeyed2(t, func(a, b dstream.Stream[string]) dstream.Keyed[string, string] {
+				table := b.KeyBy(initial).Latest("latest", opts...)
+				return a.KeyBy(initial).LeftJoinTable(table, func(x string, y *string) string { return x + orDash(y) })
+			}, [][]string{{"a1", "b1"}, {"a2"}, {"b2", "a3"}}, [][]string{{"a8"}, {}, {"b9", "a9"}}, [][]dstream.Pair[string, string]{
+				{kv("a", "a1a8"), kv("b", "b1-")}, {kv("a", "a2a8")}, {kv("b", "b2b9"), kv("a", "a3a9")},
+			})
+		})
+	}
 }
 
 func TestProofTopK(t *testing.T) {

@@ -13,58 +13,38 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// RunningOption is a setting of an operator that keeps state: Expire for RunningCount and RunningReduce, InitialState and CheckpointEvery for these,
+// RunningOption is a setting of an operator that keeps a state for each key: Expire for RunningCount and RunningReduce, InitialState and CheckpointEvery for these,
 // Stateful, MapWithState and UpdateStateByKey.
-type RunningOption func(*runningOptions)
+type RunningOption interface{ ofRunning(*runningOptions) }
 
 type runningOptions struct {
+	stateOptions
 	expire  time.Duration
 	initial *rdd.Node // states to begin with, nil: none
-	every   *int      // CheckpointEvery, nil: every batch
 }
-
-// CheckpointEvery writes what changed of the operator's state every n batches only, each key's last state once, instead of in each batch: Spark's
-// checkpoint(interval). It spares files where the same keys change in each batch. n is at most 10,000 and is rounded up to a multiple of
-// --checkpoint-every. The changes wait in memory until then. After a crash the job computes all batches since the operator's last write again, before it goes
-// on, and their plans and source ranges are kept for that: results are the same.
-func CheckpointEvery(n int) RunningOption {
-	return func(o *runningOptions) { o.every = &n }
-}
-
-// maxCheckpointEvery bounds how long changes wait in memory, as it does for --checkpoint-every.
-const maxCheckpointEvery = 10_000
 
 // Expire removes a key that had no rows for d of batch time, silently: in the first batch whose time is d or more after that of
 // the key's last rows. If that batch has rows of the key, they begin anew.
 func Expire(d time.Duration) RunningOption {
-	return func(o *runningOptions) { o.expire = d }
+	return runningOption(func(o *runningOptions) { o.expire = d })
 }
+
+type runningOption func(*runningOptions)
+
+func (set runningOption) ofRunning(o *runningOptions) { set(o) }
 
 func runningSettings(j *Job, at rdd.Site, name string, list []RunningOption) (o runningOptions, facts string) {
 	for _, set := range list {
-		set(&o)
+		set.ofRunning(&o)
 	}
-	if name == "" {
-		j.mistakef(at, "an operator that keeps state needs a name: a checkpoint finds the state under it")
-	}
+	o.check(j, at, name)
 	if o.expire < 0 || o.expire > 0 && o.expire < time.Microsecond {
 		j.mistakef(at, "Expire(%v): at least a microsecond", o.expire)
-	}
-	if o.every != nil && (*o.every < 1 || *o.every > maxCheckpointEvery) {
-		j.mistakef(at, "CheckpointEvery(%d): 1 to %d batches", *o.every, maxCheckpointEvery)
 	}
 	if o.expire > 0 {
 		facts = fmt.Sprintf("expire %v", o.expire)
 	}
 	return o, facts
-}
-
-// interval is how many batches apart the operator's state is written, 0: every batch.
-func (o runningOptions) interval() int64 {
-	if o.every == nil {
-		return 0
-	}
-	return int64(*o.every)
 }
 
 // noExpire refuses Expire for an operator that has its own way of forgetting.

@@ -23,20 +23,20 @@ type Table[K, V any] struct {
 }
 
 // Latest keeps the last value of each key as a table, in state under name. Changes count in order of (source partition, offset). Keys are
-// never removed: use the function Latest for changelogs, and LatestBy for other streams with removals.
-func (s Keyed[K, V]) Latest(name string) Table[K, V] {
-	return latest(s.job, rdd.Caller(), name, s.node(), s.node().Key, s.node().Val, func(in rdd.Chunk) ([]K, []V, []bool) {
+// never removed: use the function Latest for changelogs, and LatestBy for other streams with removals. Options: CheckpointEvery.
+func (s Keyed[K, V]) Latest(name string, opts ...StateOption) Table[K, V] {
+	return latest(s.job, rdd.Caller(), name, opts, s.node(), s.node().Key, s.node().Val, func(in rdd.Chunk) ([]K, []V, []bool) {
 		return in.Keys.([]K), in.Vals.([]V), nil
 	})
 }
 
 // LatestBy keeps a table from rows that are changes, in state under name: change gives a row's key, its value and whether the key
-// exists from now on; false removes it.
-func (s Stream[T]) LatestBy[K comparable, V any](name string, change func(T) (key K, value V, exists bool)) Table[K, V] {
+// exists from now on; false removes it. Options: CheckpointEvery.
+func (s Stream[T]) LatestBy[K comparable, V any](name string, change func(T) (key K, value V, exists bool), opts ...StateOption) Table[K, V] {
 	at := rdd.Caller()
 	s.job.b.Need(at, "LatestBy", change == nil)
 	key, val := rdd.KeyCodecOf[K](s.job.b, at), rdd.CodecOf[V](s.job.b, at)
-	return latest(s.job, at, name, s.node(), key, val, func(in rdd.Chunk) ([]K, []V, []bool) {
+	return latest(s.job, at, name, opts, s.node(), key, val, func(in rdd.Chunk) ([]K, []V, []bool) {
 		rows := in.Vals.([]T)
 		keys, vals, gone := make([]K, len(rows)), make([]V, len(rows)), make([]bool, len(rows))
 		for i := range rows {
@@ -49,11 +49,11 @@ func (s Stream[T]) LatestBy[K comparable, V any](name string, change func(T) (ke
 }
 
 // Latest keeps a changelog as a table, in state under name: the last value of each key; deletions remove it. To choose another key than
-// the record's, use LatestBy.
-func Latest[V any](name string, changes Stream[source.Change[V]]) Table[string, V] {
+// the record's, use LatestBy. Options: CheckpointEvery.
+func Latest[V any](name string, changes Stream[source.Change[V]], opts ...StateOption) Table[string, V] {
 	at, j := rdd.Caller(), changes.job
 	key, val := rdd.KeyCodecOf[string](j.b, at), rdd.CodecOf[V](j.b, at)
-	return latest(j, at, name, changes.node(), key, val, func(in rdd.Chunk) ([]string, []V, []bool) {
+	return latest(j, at, name, opts, changes.node(), key, val, func(in rdd.Chunk) ([]string, []V, []bool) {
 		rows := in.Vals.([]source.Change[V])
 		keys, vals, gone := make([]string, len(rows)), make([]V, len(rows)), make([]bool, len(rows))
 		for i := range rows {
@@ -63,8 +63,8 @@ func Latest[V any](name string, changes Stream[source.Change[V]]) Table[string, 
 	})
 }
 
-func latest[K, V any](j *Job, at rdd.Site, name string, in *rdd.Node, key, val *row.Codec, read func(rdd.Chunk) ([]K, []V, []bool)) Table[K, V] {
-	runningSettings(j, at, name, nil)
+func latest[K, V any](j *Job, at rdd.Site, name string, opts []StateOption, in *rdd.Node, key, val *row.Codec, read func(rdd.Chunk) ([]K, []V, []bool)) Table[K, V] {
+	o := stateSettings(j, at, name, opts)
 	l := &latestBy[K, V]{key: key, val: val, read: read}
 	if key != nil && val != nil {
 		l.schema = changeSchema(key, val)
@@ -74,7 +74,7 @@ func latest[K, V any](j *Job, at rdd.Site, name string, in *rdd.Node, key, val *
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{{Schema: l.schema, New: func() rdd.Writer { return &latestWriter[K, V]{latestBy: l} }}},
 			New:    func() rdd.Reducer { return &latestReducer[K, V]{l} },
-			State:  true, StateKey: key, StateVal: val, Bootstrap: true,
+			State:  true, StateKey: key, StateVal: val, CheckpointEvery: o.interval(), Bootstrap: true,
 		},
 	})
 	return Table[K, V]{j, l.node}

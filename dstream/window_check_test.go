@@ -48,6 +48,16 @@ func TestWindowsSurvive(t *testing.T) {
 			return byKey(s).GroupByKeyAndWindow("w", w, slide)
 		}, input, [][]dstream.Pair[string, []int64]{{}, {gv("a", []int64{1, 3}), gv("b", []int64{2})}, {}, {gv("a", []int64{3}), gv("b", []int64{1}), gv("c", []int64{4})}, {}, {gv("a", []int64{2}), gv("c", []int64{4, 1})}})
 	})
+	t.Run("written late", func(t *testing.T) {
+		dstreamtest.CheckKeyed(t, func(s dstream.Stream[string]) dstream.Keyed[string, int64] {
+			return byKey(s).ReduceByKeyAndWindow("w", add, w, slide, dstream.Inverse(take), dstream.CheckpointEvery(4)).All()
+		}, input, []pairs{{}, {kv("a", 4), kv("b", 2)}, {}, {kv("a", 3), kv("b", 1), kv("c", 4)}, {}, {kv("a", 2), kv("c", 5)}})
+	})
+	t.Run("rows written late", func(t *testing.T) {
+		dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
+			return s.Window("w", w, slide, dstream.CheckpointEvery(4))
+		}, input, [][]string{{}, {"a1", "b2", "a3"}, {}, {"a3", "b1", "c4"}, {}, {"c4", "c1", "a2"}})
+	})
 	t.Run("rows", func(t *testing.T) {
 		dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] { return s.Window("w", w, slide) },
 			input, [][]string{{}, {"a1", "b2", "a3"}, {}, {"a3", "b1", "c4"}, {}, {"c4", "c1", "a2"}})

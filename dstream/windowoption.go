@@ -11,9 +11,10 @@ import (
 )
 
 // WindowOption is a setting of ReduceByWindow and ReduceByKeyAndWindow.
-type WindowOption func(*windowOptions)
+type WindowOption interface{ ofWindow(*windowOptions) }
 
 type windowOptions struct {
+	stateOptions
 	inverse   any // func(V, V) V
 	keepIf    any // func(K, V) bool
 	keepEmpty bool
@@ -23,23 +24,30 @@ type windowOptions struct {
 // a boundary costs what enters and leaves, however long the window is. Without it, keys that lose rows and keep others are combined anew from all that the window
 // holds.
 func Inverse[V any](inv func(agg, leaving V) V) WindowOption {
-	return func(o *windowOptions) { o.inverse = inv }
+	return windowOption(func(o *windowOptions) { o.inverse = inv })
 }
 
 // KeepEmpty keeps keys whose rows have all left the window, with what Inverse makes of their values. State then grows with the keys that ever came,
 // unless KeepIf lets them go.
-func KeepEmpty() WindowOption { return func(o *windowOptions) { o.keepEmpty = true } }
+func KeepEmpty() WindowOption {
+	return windowOption(func(o *windowOptions) { o.keepEmpty = true })
+}
 
 // KeepIf leaves keys out of the window's result for which keep gives false, until their value is another one. With KeepEmpty, keys without rows for which it gives
 // false are forgotten.
 func KeepIf[K, V any](keep func(key K, value V) bool) WindowOption {
-	return func(o *windowOptions) { o.keepIf = keep }
+	return windowOption(func(o *windowOptions) { o.keepIf = keep })
 }
 
-func windowSettings(list []WindowOption) (o windowOptions) {
+type windowOption func(*windowOptions)
+
+func (set windowOption) ofWindow(o *windowOptions) { set(o) }
+
+func windowSettings(j *Job, at rdd.Site, name string, list []WindowOption) (o windowOptions) {
 	for _, set := range list {
-		set(&o)
+		set.ofWindow(&o)
 	}
+	o.check(j, at, name)
 	return o
 }
 
