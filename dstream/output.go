@@ -60,14 +60,7 @@ type Batch struct {
 func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.RDD[T]) error, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
-	val := s.node().Val
-	s.job.callback(at, s.node(), sink.Callback, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
-		rows, err := allRows[T](val, recs, 0)
-		if err != nil {
-			return err
-		}
-		return f(ctx, b, rdd.Parallelize(rows))
-	})
+	each(s.job, at, s.node(), sink.Callback, opts, s.rows, func(ctx context.Context, b Batch, rows []T) error { return f(ctx, b, rdd.Parallelize(rows)) })
 }
 
 // ForeachBatch calls f in the driver's process for each batch, in order, with all its keys and values, at least once (P12). See
@@ -75,17 +68,8 @@ func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.RD
 func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.Keyed[K, V]) error, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
-	key, val := s.node().Key, s.node().Val
-	s.job.callback(at, s.node(), sink.Callback, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
-		keys, err := allRows[K](key, recs, 0)
-		if err != nil {
-			return err
-		}
-		vals, err := allRows[V](val, recs, key.Schema().NumFields())
-		if err != nil {
-			return err
-		}
-		return f(ctx, b, rdd.ParallelizeKeyed(keys, vals))
+	each(s.job, at, s.node(), sink.Callback, opts, s.rows, func(ctx context.Context, b Batch, rows keyedRows[K, V]) error {
+		return f(ctx, b, rdd.ParallelizeKeyed(rows.keys, rows.vals))
 	})
 }
 
@@ -107,6 +91,33 @@ func (j *Job) callback(at rdd.Site, in *rdd.Node, out called, opts []sink.Callba
 func (j *Job) numbered(kind string) string {
 	j.unnamed++
 	return fmt.Sprintf("%s-%d", kind, j.unnamed)
+}
+
+// each ends in a sink that calls f with a batch's rows, as read makes them of columns.
+func each[R any](j *Job, at rdd.Site, in *rdd.Node, out called, opts []sink.CallbackOption, read func([]arrow.Record) (R, error), f func(context.Context, Batch, R) error) {
+	j.callback(at, in, out, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
+		rows, err := read(recs)
+		if err != nil {
+			return err
+		}
+		return f(ctx, b, rows)
+	})
+}
+
+// rows are the stream's rows in records that reached a sink.
+func (s Stream[T]) rows(recs []arrow.Record) ([]T, error) { return allRows[T](s.node().Val, recs, 0) }
+
+type keyedRows[K, V any] struct {
+	keys []K
+	vals []V
+}
+
+func (s Keyed[K, V]) rows(recs []arrow.Record) (rows keyedRows[K, V], err error) {
+	key, val := s.node().Key, s.node().Val
+	if rows.keys, err = allRows[K](key, recs, 0); err == nil {
+		rows.vals, err = allRows[V](val, recs, key.Schema().NumFields())
+	}
+	return rows, err
 }
 
 // allRows are the rows of records, from column first on.

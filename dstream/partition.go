@@ -4,8 +4,6 @@ import (
 	"context"
 	"iter"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 )
@@ -17,33 +15,17 @@ import (
 func (s Stream[T]) ForeachPartition(f func(ctx context.Context, b Batch, rows []T) error, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachPartition", f == nil)
-	val := s.node().Val
-	s.job.callback(at, s.node(), sink.Partitions, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
-		rows, err := allRows[T](val, recs, 0)
-		if err != nil {
-			return err
-		}
-		return f(ctx, b, rows)
-	})
+	each(s.job, at, s.node(), sink.Partitions, opts, s.rows, f)
 }
 
 // ForeachPartition is Stream.ForeachPartition with keys and values. All rows of a key go through one lane, in order.
 func (s Keyed[K, V]) ForeachPartition(f func(ctx context.Context, b Batch, rows iter.Seq2[K, V]) error, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachPartition", f == nil)
-	key, val := s.node().Key, s.node().Val
-	s.job.callback(at, s.node(), sink.Partitions, opts, func(ctx context.Context, b Batch, recs []arrow.Record) error {
-		keys, err := allRows[K](key, recs, 0)
-		if err != nil {
-			return err
-		}
-		vals, err := allRows[V](val, recs, key.Schema().NumFields())
-		if err != nil {
-			return err
-		}
+	each(s.job, at, s.node(), sink.Partitions, opts, s.rows, func(ctx context.Context, b Batch, rows keyedRows[K, V]) error {
 		return f(ctx, b, func(yield func(K, V) bool) {
-			for i := range keys {
-				if !yield(keys[i], vals[i]) {
+			for i := range rows.keys {
+				if !yield(rows.keys[i], rows.vals[i]) {
 					return
 				}
 			}
