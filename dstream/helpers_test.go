@@ -37,6 +37,28 @@ func lineIn(t *testing.T, source, mark string) int {
 	return 0
 }
 
+// wantMistakes wants a mistake for each line of a test file that ends in a comment "want: TEXT", in order, with that text, and no others.
+func wantMistakes(t *testing.T, file, source string, err error) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no mistakes")
+	}
+	got := strings.Split(err.Error(), "\n")
+	for i, line := range strings.Split(source, "\n") {
+		_, want, ok := strings.Cut(line, "// want: ")
+		if !ok {
+			continue
+		}
+		if len(got) == 0 || !strings.HasPrefix(got[0], file+":"+itoa(i+1)+": ") || !strings.Contains(got[0], want) {
+			t.Fatalf("mistake at line %d is %q, want %q", i+1, append(got, "none")[0], want)
+		}
+		got = got[1:]
+	}
+	if len(got) > 0 {
+		t.Errorf("more mistakes: %q", got)
+	}
+}
+
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // Profile is a row of a table.

@@ -71,11 +71,7 @@ func (r *tableJoiner[K, V, W, U]) join(ctx *rdd.Context, rec arrow.Record, s *op
 	if err := s.Read(r.key, rec); err != nil {
 		return out, err
 	}
-	keys, err := ops.RowsOf[K](r.key, ops.KeyColumns(r.key, rec))
-	if err != nil {
-		return out, err
-	}
-	vals, err := ops.RowsOf[V](r.val, ops.ValColumns(r.key, rec, 0))
+	keys, vals, err := ops.KeyedRowsOf[K, V](r.key, r.val, rec)
 	if err != nil {
 		return out, err
 	}

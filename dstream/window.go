@@ -52,11 +52,7 @@ func (s Keyed[K, V]) Window(name string, w, slide time.Duration, opts ...StateOp
 	rows := &window.Rows{Span: s.job.span(at, w, slide), Key: key, Schema: ops.PairSchema(key, val)}
 	read := func(in []arrow.Record, emit func(rdd.Chunk) error) error {
 		for _, rec := range in {
-			keys, err := ops.RowsOf[K](key, ops.KeyColumns(key, rec))
-			if err != nil {
-				return err
-			}
-			vals, err := ops.RowsOf[V](val, ops.ValColumns(key, rec, 0))
+			keys, vals, err := ops.KeyedRowsOf[K, V](key, val, rec)
 			if err == nil {
 				err = ops.EmitRows(emit, keys, vals)
 			}

@@ -32,23 +32,7 @@ func TestMistakesOfWindows(t *testing.T) {
 		rows.Remember("j", 0)                                                                         // want: Remember(0s): at least 1ms
 		rows.Remember("k", s).Slice(nil).To(out)                                                      // want: Slice needs a function
 	})
-	if err == nil {
-		t.Fatal("no mistakes")
-	}
-	got := strings.Split(err.Error(), "\n")
-	for i, line := range strings.Split(windowMistakesSource, "\n") {
-		_, want, ok := strings.Cut(line, "// want: ")
-		if !ok || strings.Contains(line, "strings.Cut") {
-			continue
-		}
-		if len(got) == 0 || !strings.HasPrefix(got[0], "window_mistakes_test.go:"+itoa(i+1)+": ") || !strings.Contains(got[0], want) {
-			t.Fatalf("mistake at line %d is %q, want %q", i+1, append(got, "none")[0], want)
-		}
-		got = got[1:]
-	}
-	if len(got) > 0 {
-		t.Errorf("more mistakes: %q", got)
-	}
+	wantMistakes(t, "window_mistakes_test.go", windowMistakesSource, err)
 }
 
 // A panic in a window's function names the operator, its line and the key, wherever it is: when values enter, leave, are combined anew or judged. The state

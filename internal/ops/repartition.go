@@ -113,11 +113,7 @@ type keyedPasser[K, V any] struct{ key, val *row.Codec }
 // Reduce emits the blocks in order.
 func (r keyedPasser[K, V]) Reduce(_ *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
 	for _, rec := range in[0] {
-		keys, err := RowsOf[K](r.key, KeyColumns(r.key, rec))
-		if err != nil {
-			return err
-		}
-		vals, err := RowsOf[V](r.val, ValColumns(r.key, rec, 0))
+		keys, vals, err := KeyedRowsOf[K, V](r.key, r.val, rec)
 		if err != nil {
 			return err
 		}

@@ -89,6 +89,14 @@ func RowsOf[T any](c *row.Codec, cols []arrow.Array) ([]T, error) {
 	return rows.([]T), nil
 }
 
+// KeyedRowsOf are the keys and values of a record of both.
+func KeyedRowsOf[K, V any](key, val *row.Codec, rec arrow.Record) (keys []K, vals []V, err error) {
+	if keys, err = RowsOf[K](key, KeyColumns(key, rec)); err == nil {
+		vals, err = RowsOf[V](val, ValColumns(key, rec, 0))
+	}
+	return keys, vals, err
+}
+
 // KeyRows are keys idx (nil: all) of k as a new []K.
 func KeyRows[K any](c *row.Codec, k *row.Keys, idx []int32) ([]K, error) {
 	rows, err := c.KeyRows(k, idx, nil)

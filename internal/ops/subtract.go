@@ -49,11 +49,7 @@ func (r *subtraction[K, V]) keep(rec arrow.Record, s *Scratch, emit func(task.Ch
 			idx = append(idx, int32(i))
 		}
 	}
-	keys, err := RowsOf[K](r.key, KeyColumns(r.key, rec))
-	if err != nil {
-		return err
-	}
-	vals, err := RowsOf[V](r.val, ValColumns(r.key, rec, 0))
+	keys, vals, err := KeyedRowsOf[K, V](r.key, r.val, rec)
 	if err != nil {
 		return err
 	}
