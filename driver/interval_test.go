@@ -192,18 +192,5 @@ func TestIntervalOfTablesAndWindows(t *testing.T) {
 func TestOperatorIntervalLoss(t *testing.T) {
 	needProc(t)
 	f := newFixture(t, "")
-	lines, want := text(4000)
-	f.write(lines[:1000]...)
-	p := f.startDriver("DRIVER_TEST_MASTER=procs[2,1]", "DRIVER_TEST_JOB=paced", "DRIVER_TEST_INTERVAL=7")
-	for i := 1; i < 4; i++ {
-		until(t, "children", p, func() bool { return len(driver.ChildrenIn(f.dir)) == 2 })
-		until(t, "counts", p, func() bool { return f.total() >= int64(i)*1000*3 })
-		kill(driver.ChildrenIn(f.dir)[i%2])
-		f.write(lines[i*1000 : (i+1)*1000]...)
-	}
-	until(t, "last counts", p, func() bool { return f.total() == 4000*3 })
-	p.kill()
-	if d := cmp.Diff(want, f.last()); d != "" {
-		t.Error(d)
-	}
+	f.loseExecutors("DRIVER_TEST_JOB=paced", "DRIVER_TEST_INTERVAL=7")
 }

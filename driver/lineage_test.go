@@ -94,15 +94,21 @@ func TestReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again := map[string]uint64{}
 	committed := f.committed()
 	if committed < 6 {
 		t.Fatalf("%d batches, want more", committed)
 	}
-	for b := int64(1); b <= committed; b++ {
-		out, err := driver.Replay(context.Background(), spied(s), f.cfg, b)
+	f.replays(spied(s), committed, s.sums)
+}
+
+// replays computes all batches of a job again, and wants what went to its sink "spy" to be what it was: sums by batch and lane.
+func (f *fixture) replays(job func(*dstream.Job), last int64, want map[string]uint64) {
+	f.t.Helper()
+	again := map[string]uint64{}
+	for b := int64(1); b <= last; b++ {
+		out, err := driver.Replay(f.t.Context(), job, f.cfg, b)
 		if err != nil {
-			t.Fatalf("batch %d: %v", b, err)
+			f.t.Fatalf("batch %d: %v", b, err)
 		}
 		for lane, recs := range out["spy"] {
 			if len(recs) > 0 {
@@ -110,8 +116,8 @@ func TestReplay(t *testing.T) {
 			}
 		}
 	}
-	if d := cmp.Diff(s.sums, again); d != "" {
-		t.Error(d)
+	if d := cmp.Diff(want, again); d != "" {
+		f.t.Error(d)
 	}
 }
 
@@ -191,18 +197,24 @@ func (f *fixture) damage(how string) {
 func TestCheckpointEveryLoss(t *testing.T) {
 	needProc(t)
 	f := newFixture(t, "")
+	f.loseExecutors("DRIVER_TEST_EVERY=7")
+}
+
+// loseExecutors runs a job that counts words on two child processes, kills one of them three times, and wants the counts that none killed would give.
+func (f *fixture) loseExecutors(env ...string) {
+	f.t.Helper()
 	lines, want := text(4000)
 	f.write(lines[:1000]...)
-	p := f.startDriver("DRIVER_TEST_MASTER=procs[2,1]", "DRIVER_TEST_EVERY=7")
+	p := f.startDriver(append([]string{"DRIVER_TEST_MASTER=procs[2,1]"}, env...)...)
 	for i := 1; i < 4; i++ {
-		until(t, "children", p, func() bool { return len(driver.ChildrenIn(f.dir)) == 2 })
-		until(t, "counts", p, func() bool { return f.total() >= int64(i)*1000*3 })
+		until(f.t, "children", p, func() bool { return len(driver.ChildrenIn(f.dir)) == 2 })
+		until(f.t, "counts", p, func() bool { return f.total() >= int64(i)*1000*3 })
 		kill(driver.ChildrenIn(f.dir)[i%2])
 		f.write(lines[i*1000 : (i+1)*1000]...)
 	}
-	until(t, "last counts", p, func() bool { return f.total() == 4000*3 })
+	until(f.t, "last counts", p, func() bool { return f.total() == 4000*3 })
 	p.kill()
 	if d := cmp.Diff(want, f.last()); d != "" {
-		t.Error(d)
+		f.t.Error(d)
 	}
 }

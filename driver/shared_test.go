@@ -154,21 +154,7 @@ func TestBroadcastUpdates(t *testing.T) {
 	if newest == 0 {
 		t.Fatalf("no update was seen in %d batches", last)
 	}
-	again := map[string]uint64{}
-	for b := int64(1); b <= last; b++ {
-		out, err := driver.Replay(t.Context(), job, f.cfg, b)
-		if err != nil {
-			t.Fatalf("batch %d: %v", b, err)
-		}
-		for lane, recs := range out["spy"] {
-			if len(recs) > 0 {
-				again[fmt.Sprintf("%d/%d", b, lane)] = sumOf(recs)
-			}
-		}
-	}
-	if d := cmp.Diff(s.sums, again); d != "" {
-		t.Error(d)
-	}
+	f.replays(job, last, s.sums)
 }
 
 // TestBroadcastReloads loads a value that fails to come for a while: status and metrics tell, and rows go on with the version before.
