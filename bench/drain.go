@@ -175,11 +175,22 @@ func (r *result) verdict(err error) {
 
 // empty lets the job run without data: batches are cut at every tick.
 func (s *settings) empty(ctx context.Context, st store) (*result, error) {
+	r, err := s.runAwhile(ctx, st, "--batches", fmt.Sprint(int(s.seconds*1000)))
+	if err != nil {
+		return nil, err
+	}
+	r.CPU = 0
+	r.verdict(nil)
+	return r, nil
+}
+
+// runAwhile lets the job run for the time of --seconds and drains it.
+func (s *settings) runAwhile(ctx context.Context, st store, args ...string) (*result, error) {
 	if err := s.load(ctx, st); err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	cmd, err := s.start(s.jobArgs("--batches", fmt.Sprint(int(s.seconds*1000))))
+	cmd, err := s.start(s.jobArgs(args...))
 	if err != nil {
 		return nil, err
 	}
@@ -187,13 +198,7 @@ func (s *settings) empty(ctx context.Context, st store) (*result, error) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		return nil, err
 	}
-	r, err := s.finish(cmd, began, 0)
-	if err != nil {
-		return nil, err
-	}
-	r.CPU = 0
-	r.verdict(nil)
-	return r, nil
+	return s.finish(cmd, began, 0)
 }
 
 // paced sends records at a rate while the job runs and measures when their results can be read.

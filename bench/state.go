@@ -131,19 +131,7 @@ func closures(j *dstream.Job) {
 
 // typed runs "closures" for a while: rows are made as fast as they are read, so one core is busy with them all the time.
 func (s *settings) typed(ctx context.Context, st store) (*result, error) {
-	if err := s.load(ctx, st); err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	cmd, err := s.start(s.jobArgs())
-	if err != nil {
-		return nil, err
-	}
-	time.Sleep(time.Duration(s.seconds * float64(time.Second)))
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		return nil, err
-	}
-	r, err := s.finish(cmd, began, 0)
+	r, err := s.runAwhile(ctx, st)
 	if err != nil {
 		return nil, err
 	}
