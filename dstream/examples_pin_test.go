@@ -37,3 +37,29 @@ func ExamplePin() {
 	// Output:
 	// batch 1: the mill
 }
+
+// Rows for look-ups in a function.
+func ExamplePinned_Rows() {
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		steps := dstream.PinRows(job, "steps", func() []string { return []string{"none", "one", "two"} })
+		return dstream.From(job, numbers.Source()).Map(func(n int64) string { return steps.Rows()[n] })
+	},
+		rows(numbers.Part(0, 2, 0)))
+	// Output:
+	// batch 1: two none
+}
+
+// Rows as a part of each batch.
+func ExamplePinned_RDD() {
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		always := dstream.PinRows(job, "always", func() []string { return []string{"mill"} })
+		return dstream.From(job, words.Source()).Transform(func(_ dstream.BatchInfo, r rdd.RDD[string]) rdd.RDD[string] {
+			return r.Union(always.RDD()).Distinct()
+		})
+	},
+		rows(words.Part(0, "race", "mill")),
+		rows())
+	// Output:
+	// batch 1: race mill
+	// batch 2: mill
+}

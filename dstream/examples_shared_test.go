@@ -3,7 +3,9 @@ package dstream_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/rdd"
@@ -196,4 +198,77 @@ func ExampleKeyed_Job() {
 	// Output:
 	// batch 1: mill=2
 	// 1 left out
+}
+
+// The least number that came, 0 before the first.
+func ExampleMinAccumulator() {
+	var least *dstream.Acc[float64]
+	show(func(job *dstream.Job) dstream.Stream[int64] {
+		least = dstream.MinAccumulator[float64](job, "least")
+		return dstream.From(job, numbers.Source()).Accumulate(least, func(n int64) float64 { return float64(n) / 2 })
+	},
+		rows(numbers.Part(0, 7, 5)),
+		rows(numbers.Part(0, 6)))
+	fmt.Println("least", least.Value())
+	// Output:
+	// batch 1: 7 5
+	// batch 2: 6
+	// least 2.5
+}
+
+// Get is cheap enough to be called for each row.
+func ExampleVersioned_Get() {
+	show(func(job *dstream.Job) dstream.Stream[float64] {
+		rate := dstream.Broadcast(job, "rate", func(context.Context) (float64, error) { return 1.5, nil })
+		return dstream.From(job, numbers.Source()).MapTask(func(t dstream.Task, n int64) float64 { return float64(n) * rate.Get(t) })
+	},
+		rows(numbers.Part(0, 2, 4)))
+	// Output:
+	// batch 1: 3 6
+}
+
+// A threshold that the job moves itself: it follows the greatest number of the batches before.
+func ExampleVersioned_Update() {
+	show(func(job *dstream.Job) dstream.Stream[int64] {
+		limit := dstream.Broadcast(job, "limit", func(context.Context) (int64, error) { return 0, nil })
+		records := dstream.From(job, numbers.Source()).FilterTask(func(t dstream.Task, n int64) bool { return n > limit.Get(t) })
+		records.Reduce(func(a, b int64) int64 { return max(a, b) }).ForeachBatch(func(ctx context.Context, _ dstream.Batch, r rdd.RDD[int64]) error {
+			top, err := r.Take(ctx, 1)
+			if err != nil || len(top) == 0 {
+				return err
+			}
+			return limit.Update(ctx, top[0])
+		})
+		return records
+	},
+		rows(numbers.Part(0, 3, 5)),
+		rows(numbers.Part(0, 4, 9, 5)),
+		rows(numbers.Part(0, 8, 10)))
+	// Output:
+	// batch 1: 3 5
+	// batch 2: 9
+	// batch 3: 10
+}
+
+// A list that is read again each minute; batches that are planned in between see the one that was read last.
+func ExampleReloadEvery() {
+	load := func(context.Context) ([]string, error) { return []string{"of", "the"}, nil } // a file, a table, a service
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		common := dstream.Broadcast(job, "common words", load, dstream.ReloadEvery(time.Minute))
+		return dstream.From(job, words.Source()).FilterTask(func(t dstream.Task, word string) bool { return !slices.Contains(common.Get(t), word) })
+	},
+		rows(words.Part(0, "end", "of", "the", "mill")))
+	// Output:
+	// batch 1: end mill
+}
+
+// A setting that is read once, on the driver, and is the same for all of the job's life.
+func ExampleValue() {
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		names := dstream.Value(job, "names", func() map[int64]string { return map[int64]string{1: "one", 2: "two"} }) // a file, the environment
+		return dstream.From(job, numbers.Source()).Map(func(n int64) string { return names.Get()[n] })
+	},
+		rows(numbers.Part(0, 2, 1)))
+	// Output:
+	// batch 1: two one
 }

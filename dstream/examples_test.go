@@ -44,6 +44,9 @@ func printBatches(partitions int, build func(*dstream.Job), rows func(*dstreamte
 			fmt.Println(err)
 			return
 		}
+		if rows == nil {
+			continue // the job shows what it has to show
+		}
 		text := strings.Join(rows(b), " ")
 		if text == "" {
 			text = "nothing"

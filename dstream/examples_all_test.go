@@ -1,0 +1,25 @@
+package dstream_test
+
+import (
+	"testing"
+
+	"github.com/millrace/millrace/internal/exampletest"
+)
+
+// Every operator is shown by a runnable Example.
+func TestEveryOperatorHasAnExample(t *testing.T) {
+	exampletest.Check(t, ".", map[string]string{
+		"NewJob":         "drivers and test kits call it; users are given a job",
+		"Job":            "what drivers ask of a job; users give it to functions",
+		"Acc.Add":        "the example of Accumulator",
+		"Acc.Value":      "the example of Accumulator",
+		"Acc.Name":       "gives back what the declaration was given",
+		"Versioned.Name": "gives back what the declaration was given",
+		"Shared.Get":     "the example of Value",
+		"State.Get":      "the example of Keyed.Stateful",
+		"State.Set":      "the example of Keyed.Stateful",
+		"State.Exists":   "the example of Keyed.Stateful",
+		"State.Expired":  "the example of State.ExpireAfter",
+		"State.Time":     "the example of State.ExpireAfter",
+	})
+}
