@@ -1,0 +1,19 @@
+package rdd_test
+
+import (
+	"testing"
+
+	"github.com/millrace/millrace/internal/exampletest"
+)
+
+// Every operator and every action is shown by a runnable Example.
+func TestEveryOperatorHasAnExample(t *testing.T) {
+	const engine = "for packages that make sources, operators and runners"
+	exampletest.Check(t, ".", map[string]string{
+		"RDD.Node": engine, "RDD.Builder": engine, "Keyed.Node": engine, "Keyed.Builder": engine,
+		"From": engine, "Of": engine, "KeyedOf": engine, "Pinned": engine, "Expanding": engine, "CodecOf": engine, "KeyCodecOf": engine,
+		"Bounded": engine, "Caller": engine, "NewPipeline": engine, "NewVersion": engine, "RunnerOf": engine, "WithRunner": engine,
+		"Builder": engine, "Plan": engine, "Node": engine, "WideSpec": engine, "Pipeline": engine, "Site": engine,
+		"BatchInfo": "fields that Transform's functions read; dstream shows them", "BadRecordError": "an error", "UserError": "an error", "Mistakes": "an error",
+	})
+}
