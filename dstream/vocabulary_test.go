@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/rdd"
 )
 
 //go:embed vocabulary_test.go
@@ -104,29 +105,73 @@ func TestMistakesOfTheVocabulary(t *testing.T) {
 		s := dstream.From(job, dstreamtest.Input[pageView]("pages").Source())
 		k := s.KeyBy(func(p pageView) string { return p.Page })
 		f := dstream.From(job, dstreamtest.Input[float64]("floats").Source())
-		s.MapPartitions[int64](nil)                                         // want: MapPartitions needs a function
-		s.Reduce(nil)                                                       // want: Reduce needs a function
-		s.SortBy(nil)                                                       // want: SortBy needs a function
-		s.TopK(0, func(a, b pageView) int { return 0 })                     // want: TopK(0): at least 1
-		s.Sample(1.5)                                                       // want: Sample(1.5): a fraction of the rows is between 0 and 1
-		s.Sample(math.NaN())                                                // want: Sample(NaN)
-		f.Distinct()                                                        // want: float
-		k.PartitionBy(nil)                                                  // want: PartitionBy needs a function
-		k.CombineByKey[int64](nil, nil, nil)                                // want: CombineByKey needs a function
-		k.AggregateByKey(int64(0), nil, nil)                                // want: AggregateByKey needs a function
-		k.CoGroup[pageView, int64](k, nil)                                  // want: CoGroup needs a function
-		k.Join[pageView, int64](k, nil)                                     // want: Join needs a function
-		k.FullOuterJoin[pageView, int64](k, nil)                            // want: FullOuterJoin needs a function
-		k.SubtractByKey(stranger)                                           // want: subtractByKey mixes streams of two jobs
-		k.UpdateStateByKey[int64]("u", nil)                                 // want: UpdateStateByKey needs a function
-		k.UpdateStateByKey("", keepPage)                                    // want: needs a name
-		k.UpdateStateByKey("v", keepPage, dstream.Expire(1e9))              // want: return nil for a key that is to go
-		k.RunningCount("n", dstream.InitialState(k))                        // want: InitialState has keys of type string and values of type dstream_test.pageView; the operator's keys are string, its states int64
-		k.MapValues(func(p pageView) int64 { return 1 }).Snapshots[int64]() // want: Snapshots belongs directly behind an operator that keeps state
-		k.RunningCount("m").Snapshots[string]()                             // want: the states of runningCount "m" are int64
-		k.FlatMapValues[int64](nil).To(out)                                 // want: FlatMapValues needs a function
+		s.MapPartitions[int64](nil)                                                            // want: MapPartitions needs a function
+		s.Reduce(nil)                                                                          // want: Reduce needs a function
+		s.SortBy(nil)                                                                          // want: SortBy needs a function
+		s.TopK(0, func(a, b pageView) int { return 0 })                                        // want: TopK(0): at least 1
+		s.Sample(1.5)                                                                          // want: Sample(1.5): a fraction of the rows is between 0 and 1
+		s.Sample(math.NaN())                                                                   // want: Sample(NaN)
+		f.Distinct()                                                                           // want: float
+		k.PartitionBy(nil)                                                                     // want: PartitionBy needs a function
+		k.CombineByKey[int64](nil, nil, nil)                                                   // want: CombineByKey needs a function
+		k.AggregateByKey(int64(0), nil, nil)                                                   // want: AggregateByKey needs a function
+		k.CoGroup[pageView, int64](k, nil)                                                     // want: CoGroup needs a function
+		k.Join[pageView, int64](k, nil)                                                        // want: Join needs a function
+		k.FullOuterJoin[pageView, int64](k, nil)                                               // want: FullOuterJoin needs a function
+		k.SubtractByKey(stranger)                                                              // want: subtractByKey mixes streams of two jobs
+		k.JoinTable(stranger.Latest("t"), func(p pageView, s string) int64 { return 1 })       // want: joinTable mixes streams of two jobs
+		k.LeftJoinTable(stranger.Latest("tt"), func(p pageView, s *string) int64 { return 1 }) // want: leftJoinTable mixes streams of two jobs
+		k.RunningCount("o", dstream.InitialState(stranger.CountByKey()))                       // want: runningCount mixes streams of two jobs
+		k.Union(stranger.MapValues(func(string) pageView { return pageView{} }))               // want: union mixes streams of two jobs
+		k.CoGroup(stranger, func(a []pageView, b []string) int64 { return 1 })                 // want: coGroup mixes streams of two jobs
+		k.UpdateStateByKey[int64]("u", nil)                                                    // want: UpdateStateByKey needs a function
+		k.UpdateStateByKey("", keepPage)                                                       // want: needs a name
+		k.UpdateStateByKey("v", keepPage, dstream.Expire(1e9))                                 // want: return nil for a key that is to go
+		k.RunningCount("n", dstream.InitialState(k))                                           // want: InitialState has keys of type string and values of type dstream_test.pageView; the operator's keys are string, its states int64
+		k.MapValues(func(p pageView) int64 { return 1 }).Snapshots[int64]()                    // want: Snapshots belongs directly behind an operator that keeps state
+		k.RunningCount("m").Snapshots[string]()                                                // want: the states of runningCount "m" are int64
+		k.FlatMapValues[int64](nil).To(out)                                                    // want: FlatMapValues needs a function
 	})
 	wantMistakes(t, "vocabulary_test.go", vocabularySource, err)
+}
+
+// Keys that are or hold floats are refused wherever keys are made: NaN is not equal to itself, and 0 is equal to -0 (P25).
+func TestFloatKeysAreRefused(t *testing.T) {
+	type point struct {
+		Name string
+		At   struct{ X, Y float64 }
+	}
+	for name, build := range map[string]func(dstream.Stream[float64], dstream.Stream[point]){
+		"keyBy": func(f dstream.Stream[float64], _ dstream.Stream[point]) {
+			f.KeyBy(dstream.Self).RunningCount("n").To(out)
+		},
+		"keyBy a struct": func(_ dstream.Stream[float64], p dstream.Stream[point]) {
+			p.KeyBy(dstream.Self).RunningCount("n").To(out)
+		},
+		"keyBy float32": func(f dstream.Stream[float64], _ dstream.Stream[point]) {
+			f.KeyBy(func(v float64) float32 { return float32(v) }).CountByKey().To(out)
+		},
+		"countByValue": func(f dstream.Stream[float64], _ dstream.Stream[point]) { f.CountByValue().To(out) },
+		"distinct":     func(_ dstream.Stream[float64], p dstream.Stream[point]) { p.Distinct().To(out) },
+		"countByValueAndWindow": func(f dstream.Stream[float64], _ dstream.Stream[point]) {
+			f.CountByValueAndWindow("w", 1e9, 1e9).All().To(out)
+		},
+		"latestBy": func(f dstream.Stream[float64], _ dstream.Stream[point]) {
+			f.LatestBy("t", func(v float64) (float64, int64, bool) { return v, 1, true }).All().To(out)
+		},
+		"transform": func(f dstream.Stream[float64], _ dstream.Stream[point]) {
+			f.KeyBy(func(float64) int64 { return 1 }).Transform(func(_ dstream.BatchInfo, r rdd.Keyed[int64, float64]) rdd.Keyed[float64, float64] {
+				return r.Values().KeyBy(rdd.Self)
+			}).To(out)
+		},
+	} {
+		_, err := dstreamtest.New(dstreamtest.Options{}, func(job *dstream.Job) {
+			build(dstream.From(job, dstreamtest.Input[float64]("floats").Source()), dstream.From(job, dstreamtest.Input[point]("points").Source()))
+		})
+		if err == nil || !strings.Contains(err.Error(), "vocabulary_test.go:") || !strings.Contains(err.Error(), "float") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func keepPage(_ string, _ []pageView, s *int64) *int64 { return s }

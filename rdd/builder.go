@@ -88,11 +88,15 @@ func (b *Builder) with(o *Builder) *Builder {
 	return b
 }
 
-// Add appends a node, whose inputs were added before, at the user's line.
+// Add appends a node, whose inputs and tables were added before, at the user's line.
 func (b *Builder) Add(at Site, n *Node) *Node {
 	b = b.whole()
 	n.Site = at.String()
-	for _, in := range n.In {
+	read := n.In
+	if n.Wide != nil {
+		read = slices.Concat(n.In, n.Wide.Tables, n.Wide.First)
+	}
+	for _, in := range read {
 		if _, ok := b.sites[in]; !ok {
 			b.Mistakef(at, "%s mixes streams of two jobs; build all of them from one", n.Op)
 		}
