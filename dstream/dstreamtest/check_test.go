@@ -1,6 +1,7 @@
 package dstreamtest_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/rdd"
 )
 
 type pair = dstream.Pair[string, int64]
@@ -180,4 +182,15 @@ func TestCheckMistakes(t *testing.T) {
 	fails(t, func(t testing.TB) {
 		dstreamtest.Check(t, func(s dstream.Stream[func()]) dstream.Stream[func()] { return s }, [][]func(){nil}, [][]func(){nil})
 	}, "the rows that are wanted", "func()")
+}
+
+// A batch's own operators may follow from a broadcast, in all ways.
+func TestCheckWithBroadcast(t *testing.T) {
+	t.Parallel()
+	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
+		top := dstream.Broadcast(s.Job(), "top", func(context.Context) (int, error) { return 1, nil })
+		return s.Transform(func(b dstream.BatchInfo, r rdd.RDD[string]) rdd.RDD[string] {
+			return r.TopK(top.At(b), strings.Compare)
+		})
+	}, [][]string{{"a", "b"}, {}, {"c"}}, [][]string{{"b"}, {}, {"c"}})
 }

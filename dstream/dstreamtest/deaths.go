@@ -77,19 +77,20 @@ func (c *claim) deathWays() []way {
 
 // stages is how many moments a batch has at which an executor can die.
 func (c *claim) stages() (int, error) {
-	plan, err := c.planOf()
+	r, err := c.began()
 	if err != nil {
 		return 0, err
 	}
-	return 4 + len(plan.Sources) + len(plan.Wides), nil
+	return 4 + len(r.Plan.Sources) + len(r.Plan.Wides), nil
 }
 
-func (c *claim) planOf() (*rdd.Plan, error) {
+// began is a Runner that has begun with the case: it has the plan, and the first versions of broadcasts.
+func (c *claim) began() (*Runner, error) {
 	r, err := New(Options{}, c.job(c.deal(1, 0), Collect(outName)))
 	if err != nil {
 		return nil, mistakes{err}
 	}
-	return r.Plan, nil
+	return r, nil
 }
 
 func (c *claim) deathWay(l layout, round, victim int) way {
@@ -128,10 +129,13 @@ func (c *claim) deathWay(l layout, round, victim int) way {
 
 // death is the nth end that batch i (from 0) has. Where there is no such task in the batch, it is that of the launch.
 func (c *claim) death(l layout, i, n, victim int) (death, error) {
-	plan, err := c.planOf()
-	if err == nil {
-		plan, err = plan.For(rdd.BatchInfo{Number: int64(i + 1), Time: c.times[i].UnixMicro(), Final: c.set.finish && i == len(c.want)-1})
+	r, err := c.began()
+	if err != nil {
+		return death{}, err
 	}
+	plan, err := r.Plan.For(rdd.BatchInfo{
+		Number: int64(i + 1), Time: c.times[i].UnixMicro(), Final: c.set.finish && i == len(c.want)-1, Versions: r.versions,
+	})
 	if err != nil {
 		return death{}, err
 	}
