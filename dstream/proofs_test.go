@@ -167,7 +167,7 @@ func TestProofTransform(t *testing.T) {
 func TestProofLarge(t *testing.T) {
 	t.Parallel()
 	in, want := make([][]int64, 3), make([][]dstream.Pair[int64, int64], 3)
-	for i := range int64(20_000) {
+	for i := range int64(5_000) {
 		in[0] = append(in[0], i)
 		want[0] = append(want[0], kv(i, int64(1)))
 	}
@@ -175,35 +175,6 @@ func TestProofLarge(t *testing.T) {
 	dstreamtest.CheckKeyed(t, func(s dstream.Stream[int64]) dstream.Keyed[int64, int64] {
 		return s.KeyBy(dstream.Self).RunningCount("counts")
 	}, in, want)
-}
-
-func TestProofWindow(t *testing.T) {
-	t.Parallel()
-	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
-		return s.Window("window", 3*time.Second, 2*time.Second)
-	},
-		[][]string{{"a", "b"}, {"a"}, {"c"}, {}, {"d"}, {}}, [][]string{{}, {"a", "b", "a"}, {}, {"a", "c"}, {}, {"d"}})
-}
-
-func TestProofCountByWindow(t *testing.T) {
-	t.Parallel()
-	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[int64] {
-		return s.CountByWindow("count", 2*time.Second, time.Second)
-	},
-		[][]string{{"a", "b"}, {"a"}, {}, {}, {"d"}}, [][]int64{{2}, {3}, {1}, {0}, {1}})
-}
-
-func TestProofReduceByKeyAndWindow(t *testing.T) {
-	t.Parallel()
-	plus := func(a, b int64) int64 { return a + b }
-	for _, o := range [][]dstream.WindowOption{nil, {dstream.Inverse(func(a, b int64) int64 { return a - b })}} {
-		dstreamtest.CheckKeyed(t, func(s dstream.Stream[int64]) dstream.Keyed[int64, int64] {
-			return s.KeyBy(func(n int64) int64 { return n % 2 }).ReduceByKeyAndWindow("sums", plus, 2*time.Second, time.Second, o...).All()
-		}, [][]int64{{1, 2, 3}, {4}, {}, {5}, {}, {}}, [][]dstream.Pair[int64, int64]{
-			{kv(int64(0), int64(2)), kv(int64(1), int64(4))}, {kv(int64(0), int64(6)), kv(int64(1), int64(4))}, {kv(int64(0), int64(4))},
-			{kv(int64(1), int64(5))}, {kv(int64(1), int64(5))}, {},
-		})
-	}
 }
 
 func TestProofTask(t *testing.T) {

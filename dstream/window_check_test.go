@@ -16,6 +16,7 @@ import (
 //	at 4            [a3    b1    c4]
 //	at 6                        [c4    c1    a2]
 func TestWindowsSurvive(t *testing.T) {
+	t.Parallel()
 	const w, slide = 3 * time.Second, 2 * time.Second
 	input := [][]string{{"a1", "b2"}, {"a3"}, {"b1"}, {"c4"}, {"c1"}, {"a2"}}
 	kv := dstreamtest.KV[string, int64]
@@ -25,17 +26,20 @@ func TestWindowsSurvive(t *testing.T) {
 	}
 	for name, opts := range map[string][]dstream.WindowOption{"anew": nil, "inverse": {dstream.Inverse(take)}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dstreamtest.CheckKeyed(t, func(s dstream.Stream[string]) dstream.Keyed[string, int64] {
 				return byKey(s).ReduceByKeyAndWindow("w", add, w, slide, opts...).Changes()
 			}, input, []pairs{{}, {kv("a", 4), kv("b", 2)}, {}, {kv("a", 3), kv("b", 1), kv("c", 4)}, {}, {kv("a", 2), kv("c", 5)}})
 		})
 	}
 	t.Run("keep", func(t *testing.T) {
+		t.Parallel()
 		dstreamtest.CheckKeyed(t, func(s dstream.Stream[string]) dstream.Keyed[string, int64] {
 			return byKey(s).ReduceByKeyAndWindow("w", add, w, slide, dstream.Inverse(take), dstream.KeepEmpty()).All()
 		}, input, []pairs{{}, {kv("a", 4), kv("b", 2)}, {}, {kv("a", 3), kv("b", 1), kv("c", 4)}, {}, {kv("a", 2), kv("b", 0), kv("c", 5)}})
 	})
 	t.Run("floats", func(t *testing.T) {
+		t.Parallel()
 		fv := dstreamtest.KV[string, float64]
 		dstreamtest.CheckKeyed(t, func(s dstream.Stream[string]) dstream.Keyed[string, float64] {
 			return byKey(s).MapValues(func(n int64) float64 { return float64(n) / 10 }).
@@ -43,6 +47,7 @@ func TestWindowsSurvive(t *testing.T) {
 		}, input, [][]dstream.Pair[string, float64]{{}, {fv("a", 0.4), fv("b", 0.2)}, {}, {fv("a", 0.3), fv("b", 0.1), fv("c", 0.4)}, {}, {fv("a", 0.2), fv("c", 0.5)}})
 	})
 	t.Run("groups", func(t *testing.T) {
+		t.Parallel()
 		gv := dstreamtest.KV[string, []int64]
 		dstreamtest.CheckKeyed(t, func(s dstream.Stream[string]) dstream.Keyed[string, []int64] {
 			return byKey(s).GroupByKeyAndWindow("w", w, slide)
@@ -59,14 +64,17 @@ func TestWindowsSurvive(t *testing.T) {
 		}, input, [][]string{{}, {"a1", "b2", "a3"}, {}, {"a3", "b1", "c4"}, {}, {"c4", "c1", "a2"}})
 	})
 	t.Run("rows", func(t *testing.T) {
+		t.Parallel()
 		dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] { return s.Window("w", w, slide) },
 			input, [][]string{{}, {"a1", "b2", "a3"}, {}, {"a3", "b1", "c4"}, {}, {"c4", "c1", "a2"}})
 	})
 	t.Run("count", func(t *testing.T) {
+		t.Parallel()
 		dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[int64] { return s.CountByWindow("w", time.Second, slide) },
 			input, [][]int64{{}, {1}, {}, {1}, {}, {1}})
 	})
 	t.Run("slice", func(t *testing.T) {
+		t.Parallel()
 		dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[string] {
 			return s.Remember("m", 3*time.Second).Slice(func(at time.Time) (from, until time.Time) { return at.Add(-3 * time.Second), at.Add(-time.Second) })
 		}, input, [][]string{{}, {"a1", "b2"}, {"a1", "b2", "a3"}, {"a3", "b1"}, {"b1", "c4"}, {"c4", "c1"}})

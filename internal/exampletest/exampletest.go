@@ -27,6 +27,20 @@ func Check(t testing.TB, dir string, except map[string]string) {
 	}
 }
 
+// Names are the exported functions ("F") and the exported methods of exported types ("T.M") of the package in dir, in the order of its files.
+func Names(t testing.TB, dir string) []string {
+	t.Helper()
+	code, _, err := parse(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, n := range exported(code) {
+		list = append(list, n.full())
+	}
+	return list
+}
+
 // problems are what Check reports, in order.
 func problems(dir string, except map[string]string) ([]string, error) {
 	code, tests, err := parse(dir)

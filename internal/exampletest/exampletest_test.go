@@ -39,3 +39,9 @@ func TestProblems(t *testing.T) {
 		t.Error("a directory without Go files is no error")
 	}
 }
+
+func TestNames(t *testing.T) {
+	if diff := cmp.Diff([]string{"Open", "Close", "Till.Count", "Till.Sum", "Pair.Swap"}, Names(t, "testdata/shop")); diff != "" {
+		t.Error(diff)
+	}
+}
