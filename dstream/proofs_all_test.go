@@ -26,6 +26,7 @@ var unproved = map[string]string{
 	"State.ExpireAt": "ExpireAfter calls what it calls; TestStatefulTimers",
 	"State.Delete":   "TestStateful, TestMapWithState",
 	"State.Time":     "TestStatefulTimers",
+	"Frame.Schema":   "what a plan says of the frame",
 	"State.Exists":   "TestStateful, TestMapWithState",
 	"Pinned.Rows":    "TestPinRows",
 }
