@@ -3,7 +3,7 @@ package dstream
 // ReduceByKey combines the values of each key in this batch into one by f, which must be associative: values are combined
 // in order of (source partition, offset), first within each task, then across tasks. A key without rows gives nothing.
 // Results are in order of the keys' first appearance.
-func (s Keyed[K, V]) ReduceByKey(f func(a, b V) V) Keyed[K, V] {
+func (s Keyed[K, V]) ReduceByKey[F func(a, b V) V](f F) Keyed[K, V] {
 	return Keyed[K, V]{s.job, s.r.ReduceByKey(f)}
 }
 
@@ -70,6 +70,6 @@ func (s Keyed[K, V]) PartitionByKey() Keyed[K, V] { return Keyed[K, V]{s.job, s.
 
 // PartitionBy puts each row into partition f(key), modulo the number of the job's partitions: for operators that see partitions
 // (MapPartitions). Which of them there are is the layout's business: operators that gather by key use the key's hash, before and after.
-func (s Keyed[K, V]) PartitionBy(f func(key K) int) Keyed[K, V] {
+func (s Keyed[K, V]) PartitionBy[F func(key K) int](f F) Keyed[K, V] {
 	return Keyed[K, V]{s.job, s.r.PartitionBy(f)}
 }

@@ -34,7 +34,7 @@ func (s Keyed[K, V]) FlatMapValues[U any](f func(V) []U) Keyed[K, U] {
 }
 
 // Filter keeps the rows for whose value keep is true.
-func (s Keyed[K, V]) Filter(keep func(V) bool) Keyed[K, V] {
+func (s Keyed[K, V]) Filter[F func(V) bool](keep F) Keyed[K, V] {
 	return Keyed[K, V]{s.job, s.r.Filter(keep)}
 }
 

@@ -18,9 +18,9 @@ type Memory[T any] struct {
 
 // Remember keeps the rows of batches under name, each until a batch comes whose time is d or more after its own, for Memory.Slice.
 // Options: CheckpointEvery.
-func (s Stream[T]) Remember(name string, d time.Duration, opts ...StateOption) Memory[T] {
+func (s Stream[T]) Remember[N Name](name N, d time.Duration, opts ...StateOption) Memory[T] {
 	at := rdd.Caller()
-	o := stateSettings(s.job, at, name, opts)
+	o := stateSettings(s.job, at, string(name), opts)
 	if d < time.Millisecond {
 		s.job.mistakef(at, "Remember(%v): at least 1ms", d)
 	}
@@ -28,7 +28,7 @@ func (s Stream[T]) Remember(name string, d time.Duration, opts ...StateOption) M
 	m := &window.Memory{Rows: window.Rows{Span: window.Span{Length: d.Microseconds()}, Schema: ops.ValSchema(val)}}
 	_, place, held := window.Store()
 	return Memory[T]{s.job, s.job.b.Add(at, &rdd.Node{
-		Kind: rdd.Wide, Op: "remember", Name: name, In: []*rdd.Node{s.node()}, Val: val,
+		Kind: rdd.Wide, Op: "remember", Name: string(name), In: []*rdd.Node{s.node()}, Val: val,
 		Wide: &rdd.WideSpec{
 			Inputs: ops.Repartition[T](val).Inputs, New: m.New, State: true, StateKey: place, StateVal: held, Reach: m.Span.Length, CheckpointEvery: o.interval(),
 		},
@@ -38,7 +38,7 @@ func (s Stream[T]) Remember(name string, d time.Duration, opts ...StateOption) M
 // Slice gives in each batch, empty ones included, the rows of the batches whose time is in (from, until], as f says: in order of (batch, source partition, offset)
 // within a partition. This batch is among those that can be chosen; of batches that are no longer remembered there is nothing.
 // f depends on its argument alone: the time of the batch. With a fixed interval there is a batch at every tick (P28).
-func (m Memory[T]) Slice(f func(batch time.Time) (from, until time.Time)) Stream[T] {
+func (m Memory[T]) Slice[F func(batch time.Time) (from, until time.Time)](f F) Stream[T] {
 	at := rdd.Caller()
 	m.job.b.Need(at, "Slice", f == nil)
 	val := m.node.Val

@@ -57,7 +57,7 @@ type Batch struct {
 // ForeachBatch calls f in the driver's process for each batch, in order, with all its rows, at least once (P12). The rows are in memory: Collect, Take,
 // NumRows and Rows of rows give them, and more can be computed of them (rows.KeyBy(…).CountByKey().Collect(ctx)), with the ctx that f is given. f may keep them.
 // sink.CallbackRows and sink.CallbackTimeout are its limits; an error of f fails the batch.
-func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.RDD[T]) error, opts ...sink.CallbackOption) {
+func (s Stream[T]) ForeachBatch[F func(ctx context.Context, b Batch, rows rdd.RDD[T]) error](f F, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
 	each(s.job, at, s.node(), sink.Callback, opts, s.rows, func(ctx context.Context, b Batch, rows []T) error { return f(ctx, b, rdd.Parallelize(rows)) })
@@ -65,7 +65,7 @@ func (s Stream[T]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.RD
 
 // ForeachBatch calls f in the driver's process for each batch, in order, with all its keys and values, at least once (P12). See
 // Stream.ForeachBatch.
-func (s Keyed[K, V]) ForeachBatch(f func(ctx context.Context, b Batch, rows rdd.Keyed[K, V]) error, opts ...sink.CallbackOption) {
+func (s Keyed[K, V]) ForeachBatch[F func(ctx context.Context, b Batch, rows rdd.Keyed[K, V]) error](f F, opts ...sink.CallbackOption) {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ForeachBatch", f == nil)
 	each(s.job, at, s.node(), sink.Callback, opts, s.rows, func(ctx context.Context, b Batch, rows keyedRows[K, V]) error {

@@ -80,13 +80,13 @@ func (o runningOptions) renew(ctx *rdd.Context, rows []int32) {
 
 // RunningCount counts the rows of each key since the job began, in state under name. Each batch gives the new counts of the keys that
 // it had rows of, in order of first appearance.
-func (s Keyed[K, V]) RunningCount(name string, opts ...RunningOption) Keyed[K, int64] {
+func (s Keyed[K, V]) RunningCount[N Name](name N, opts ...RunningOption) Keyed[K, int64] {
 	at := rdd.Caller()
-	o, facts := runningSettings(s.job, at, name, opts)
+	o, facts := runningSettings(s.job, at, string(name), opts)
 	c := ops.NewCounting[K](s.node().Key, rdd.CodecOf[int64](s.job.b, at))
 	start := initialOf[K, int64](s.job, at, o, c.Key, c.Val)
 	return keyed[K, int64](s.job, s.job.b.Add(at, start.extend(&rdd.Node{
-		Kind: rdd.Wide, Op: "runningCount", Name: name, In: []*rdd.Node{s.node()}, Key: c.Key, Val: c.Val,
+		Kind: rdd.Wide, Op: "runningCount", Name: string(name), In: []*rdd.Node{s.node()}, Key: c.Key, Val: c.Val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{c.Input()},
 			New:    func() rdd.Reducer { return &runningCounter[K]{c, o, start} },
@@ -136,7 +136,7 @@ func (r *runningCounter[K]) emitKeys(in []arrow.Record, k *row.Keys) ([]K, error
 
 // RunningReduce combines all values of each key since the job began by f, which must be associative, in state under name. Each batch
 // gives the new values of the keys that it had rows of, in order of first appearance.
-func (s Keyed[K, V]) RunningReduce(name string, f func(a, b V) V, opts ...RunningOption) Keyed[K, V] {
+func (s Keyed[K, V]) RunningReduce[F func(a, b V) V](name string, f F, opts ...RunningOption) Keyed[K, V] {
 	at := rdd.Caller()
 	s.job.b.Need(at, "RunningReduce", f == nil)
 	o, facts := runningSettings(s.job, at, name, opts)

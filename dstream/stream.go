@@ -16,6 +16,11 @@ func (s Stream[T]) node() *rdd.Node { return s.r.Node() }
 // Job is the job that the stream belongs to: for operators that are made of others and declare shared values of their own.
 func (s Stream[T]) Job() *Job { return s.job }
 
+// Name is the type of an operator's name. Operators that take one, or a function, have a type parameter for it, which follows from the call: Go compiles all
+// methods of a type that a program mentions, but for those with type parameters of their own, which it compiles where they are called. A job is compiled with the operators
+// that it uses.
+type Name interface{ ~string }
+
 // Self is the function that returns its argument, for KeyBy.
 func Self[T any](v T) T { return v }
 
@@ -23,7 +28,7 @@ func Self[T any](v T) T { return v }
 func (s Stream[T]) Map[U any](f func(T) U) Stream[U] { return Stream[U]{s.job, s.r.Map(f)} }
 
 // Filter keeps the rows for which keep is true.
-func (s Stream[T]) Filter(keep func(T) bool) Stream[T] { return Stream[T]{s.job, s.r.Filter(keep)} }
+func (s Stream[T]) Filter[F func(T) bool](keep F) Stream[T] { return Stream[T]{s.job, s.r.Filter(keep)} }
 
 // FlatMap gives the elements of f(row) for each row, in order.
 func (s Stream[T]) FlatMap[U any](f func(T) []U) Stream[U] { return Stream[U]{s.job, s.r.FlatMap(f)} }
@@ -56,7 +61,7 @@ func (s Stream[T]) Union(others ...Stream[T]) Stream[T] {
 
 // Reduce combines all rows of each batch into one by f, which must be associative: rows are combined in order of (source partition, offset),
 // first within each task, then across tasks. A batch without rows gives nothing.
-func (s Stream[T]) Reduce(f func(a, b T) T) Stream[T] { return Stream[T]{s.job, s.r.Reduce(f)} }
+func (s Stream[T]) Reduce[F func(a, b T) T](f F) Stream[T] { return Stream[T]{s.job, s.r.Reduce(f)} }
 
 // Count is the number of rows of each batch: one row, 0 for a batch without any. With a fixed interval it makes a batch at every tick (P28).
 func (s Stream[T]) Count() Stream[int64] { return Stream[int64]{s.job, s.r.Count()} }
@@ -76,13 +81,13 @@ func (s Stream[T]) Sample(fraction float64) Stream[T] { return Stream[T]{s.job, 
 // SortBy puts the rows of each batch in order: all in one partition, ascending by compare, which says how a and b lie to each other as
 // cmp.Compare does. Rows that are equal to compare stay in (upstream partition, row) order, which behind a shuffle depends on the
 // layout (P27). Tasks sort what they have; one merges. A sink keeps the order if it has one lane.
-func (s Stream[T]) SortBy(compare func(a, b T) int) Stream[T] {
+func (s Stream[T]) SortBy[F func(a, b T) int](compare F) Stream[T] {
 	return Stream[T]{s.job, s.r.SortBy(compare)}
 }
 
 // TopK gives the k greatest rows of each batch by compare, greatest first, in one partition. Of rows that are equal to compare the
 // first in (upstream partition, row) order go first, which behind a shuffle depends on the layout (P27). Tasks send k rows at most.
-func (s Stream[T]) TopK(k int, compare func(a, b T) int) Stream[T] {
+func (s Stream[T]) TopK[F func(a, b T) int](k int, compare F) Stream[T] {
 	return Stream[T]{s.job, s.r.TopK(k, compare)}
 }
 

@@ -24,8 +24,8 @@ type Table[K, V any] struct {
 
 // Latest keeps the last value of each key as a table, in state under name. Changes count in order of (source partition, offset). Keys are
 // never removed: use the function Latest for changelogs, and LatestBy for other streams with removals. Options: CheckpointEvery.
-func (s Keyed[K, V]) Latest(name string, opts ...StateOption) Table[K, V] {
-	return latest(s.job, rdd.Caller(), name, opts, s.node(), s.node().Key, s.node().Val, func(in rdd.Chunk) ([]K, []V, []bool) {
+func (s Keyed[K, V]) Latest[N Name](name N, opts ...StateOption) Table[K, V] {
+	return latest(s.job, rdd.Caller(), string(name), opts, s.node(), s.node().Key, s.node().Val, func(in rdd.Chunk) ([]K, []V, []bool) {
 		return in.Keys.([]K), in.Vals.([]V), nil
 	})
 }

@@ -12,7 +12,7 @@ func (s Stream[T]) MapTask[U any](f func(t Task, v T) U) Stream[U] {
 }
 
 // FilterTask is Filter with a function that is told its task.
-func (s Stream[T]) FilterTask(keep func(t Task, v T) bool) Stream[T] {
+func (s Stream[T]) FilterTask[F func(t Task, v T) bool](keep F) Stream[T] {
 	return Stream[T]{s.job, s.r.FilterTask(keep)}
 }
 

@@ -23,12 +23,12 @@ func (j *Job) span(at rdd.Site, w, slide time.Duration) window.Span {
 // Window gives, at each multiple of slide, all rows of the batches whose time is in (T − w, T], T being the time of this batch: batch by batch, within a
 // partition in (source partition, offset) order. Windows at the start hold what there is. The rows are kept under name; a window costs as much as it holds.
 // Between the multiples it gives nothing. The final batch closes the window that is open (--finish). Options: CheckpointEvery.
-func (s Stream[T]) Window(name string, w, slide time.Duration, opts ...StateOption) Stream[T] {
+func (s Stream[T]) Window[N Name](name N, w, slide time.Duration, opts ...StateOption) Stream[T] {
 	at := rdd.Caller()
 	val := s.node().Val
 	rows := &window.Rows{Span: s.job.span(at, w, slide), Schema: ops.ValSchema(val)}
 	read := func(in []arrow.Record, emit func(rdd.Chunk) error) error { return emitBlocks[T](val, in, emit) }
-	return Stream[T]{s.job, rdd.Of[T](s.job.b, s.job.rowWindow(at, "window", name, opts, s.node(), val, rows, ops.Repartition[T](val).Inputs, read))}
+	return Stream[T]{s.job, rdd.Of[T](s.job.b, s.job.rowWindow(at, "window", string(name), opts, s.node(), val, rows, ops.Repartition[T](val).Inputs, read))}
 }
 
 // emitBlocks emits rows without keys.
@@ -46,7 +46,7 @@ func emitBlocks[T any](val *row.Codec, in []arrow.Record, emit func(rdd.Chunk) e
 }
 
 // Window is Stream.Window for rows with keys. The rows of a key come batch by batch, and within a batch in (source partition, offset) order. Options: CheckpointEvery.
-func (s Keyed[K, V]) Window(name string, w, slide time.Duration, opts ...StateOption) Keyed[K, V] {
+func (s Keyed[K, V]) Window[N Name](name N, w, slide time.Duration, opts ...StateOption) Keyed[K, V] {
 	at := rdd.Caller()
 	key, val := s.node().Key, s.node().Val
 	rows := &window.Rows{Span: s.job.span(at, w, slide), Key: key, Schema: ops.PairSchema(key, val)}
@@ -62,7 +62,7 @@ func (s Keyed[K, V]) Window(name string, w, slide time.Duration, opts ...StateOp
 		}
 		return nil
 	}
-	return keyed[K, V](s.job, s.job.rowWindow(at, "window", name, opts, s.node(), val, rows, []rdd.Input{ops.RowInput[K, V](key, val)}, read))
+	return keyed[K, V](s.job, s.job.rowWindow(at, "window", string(name), opts, s.node(), val, rows, []rdd.Input{ops.RowInput[K, V](key, val)}, read))
 }
 
 // GroupByKeyAndWindow gathers, at each multiple of slide, the values of each key in the batches whose time is in (T − w, T] in one row: keys in order of first
@@ -104,7 +104,7 @@ func (j *Job) rowWindow(at rdd.Site, op, name string, opts []StateOption, in *rd
 
 // CountByWindow gives, at each multiple of slide, how many rows the batches have whose time is in (T − w, T]: one row, 0 for an empty window.
 // Options: CheckpointEvery.
-func (s Stream[T]) CountByWindow(name string, w, slide time.Duration, opts ...StateOption) Stream[int64] {
+func (s Stream[T]) CountByWindow[N Name](name N, w, slide time.Duration, opts ...StateOption) Stream[int64] {
 	at := rdd.Caller()
 	val := rdd.CodecOf[int64](s.job.b, at)
 	r := single(s.job.span(at, w, slide), val, func(a, b int64) int64 { return a + b })
@@ -122,12 +122,12 @@ func (s Stream[T]) CountByWindow(name string, w, slide time.Duration, opts ...St
 		sum[0] += int64(c.N)
 		return sum
 	})
-	return Stream[int64]{s.job, rdd.Of[int64](s.job.b, addWindow(s.job, at, "countByWindow", name, s.node(), r, input, stateSettings(s.job, at, name, opts), ""))}
+	return Stream[int64]{s.job, rdd.Of[int64](s.job.b, addWindow(s.job, at, "countByWindow", string(name), s.node(), r, input, stateSettings(s.job, at, string(name), opts), ""))}
 }
 
 // ReduceByWindow combines, at each multiple of slide, all rows of the batches whose time is in (T − w, T] into one by f, which must be associative: in order of
 // (batch, source partition, offset), first within each task, then across tasks. An empty window gives nothing. Options: Inverse, CheckpointEvery.
-func (s Stream[T]) ReduceByWindow(name string, f func(a, b T) T, w, slide time.Duration, opts ...WindowOption) Stream[T] {
+func (s Stream[T]) ReduceByWindow[F func(a, b T) T](name string, f F, w, slide time.Duration, opts ...WindowOption) Stream[T] {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ReduceByWindow", f == nil)
 	val := s.node().Val
@@ -159,7 +159,7 @@ func single[V any](span window.Span, val *row.Codec, f func(a, b V) V) *window.R
 
 // CountByValueAndWindow counts equal rows of the batches whose time is in (T − w, T], at each multiple of slide. Rows are compared as keys
 // are (P25). See ReduceByKeyAndWindow for what the table has. Options: CheckpointEvery.
-func (s Stream[T]) CountByValueAndWindow(name string, w, slide time.Duration, opts ...StateOption) Table[T, int64] {
+func (s Stream[T]) CountByValueAndWindow[N Name](name N, w, slide time.Duration, opts ...StateOption) Table[T, int64] {
 	at := rdd.Caller()
 	key, val := rdd.KeyCodecOf[T](s.job.b, at), rdd.CodecOf[int64](s.job.b, at)
 	in := s.job.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "keyBySelf", In: []*rdd.Node{s.node()}, Key: key, Val: s.node().Val, Kernel: ops.KeyBySelf})
@@ -167,7 +167,7 @@ func (s Stream[T]) CountByValueAndWindow(name string, w, slide time.Duration, op
 		Reduction: ops.NewReduction[T](key, val, func(a, b int64) int64 { return a + b }),
 		Span:      s.job.span(at, w, slide), Inverse: func(a, b int64) int64 { return a - b },
 	}
-	return Table[T, int64]{s.job, addWindow(s.job, at, "countByValueAndWindow", name, in, r, ops.NewCounting[T](key, val).Input(), stateSettings(s.job, at, name, opts), "")}
+	return Table[T, int64]{s.job, addWindow(s.job, at, "countByValueAndWindow", string(name), in, r, ops.NewCounting[T](key, val).Input(), stateSettings(s.job, at, string(name), opts), "")}
 }
 
 // ReduceByKeyAndWindow combines, at each multiple of slide, the values that each key has in the batches whose time is in (T − w, T] into one by f, which must be
@@ -177,7 +177,7 @@ func (s Stream[T]) CountByValueAndWindow(name string, w, slide time.Duration, op
 //
 // A key leaves when no row of the window is its any more; see KeepEmpty. Windows at the start hold what there is. The final batch closes the window that is
 // open (--finish). Options: Inverse, KeepEmpty, KeepIf, CheckpointEvery.
-func (s Keyed[K, V]) ReduceByKeyAndWindow(name string, f func(a, b V) V, w, slide time.Duration, opts ...WindowOption) Table[K, V] {
+func (s Keyed[K, V]) ReduceByKeyAndWindow[F func(a, b V) V](name string, f F, w, slide time.Duration, opts ...WindowOption) Table[K, V] {
 	at := rdd.Caller()
 	s.job.b.Need(at, "ReduceByKeyAndWindow", f == nil)
 	key, val, o := s.node().Key, s.node().Val, windowSettings(s.job, at, name, opts)

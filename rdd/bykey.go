@@ -5,7 +5,7 @@ import "github.com/millrace/millrace/internal/ops"
 // ReduceByKey combines the values of each key into one by f, which must be associative: values are combined
 // in source order, first within each task, then across tasks. A key without rows gives nothing.
 // Results are in order of the keys' first appearance.
-func (r Keyed[K, V]) ReduceByKey(f func(a, b V) V) Keyed[K, V] {
+func (r Keyed[K, V]) ReduceByKey[F func(a, b V) V](f F) Keyed[K, V] {
 	at := Caller()
 	r.b.Need(at, "ReduceByKey", f == nil)
 	return r.gather(at, "reduceByKey", ops.ReduceByKey[K](r.node.Key, r.node.Val, f))
@@ -111,7 +111,7 @@ func (r Keyed[K, V]) PartitionByKey() Keyed[K, V] {
 
 // PartitionBy puts each row into partition f(key), modulo the number of the program's partitions: for operators that see partitions
 // (MapPartitions). Which of them there are is the layout's business: operators that gather by key use the key's hash, before and after.
-func (r Keyed[K, V]) PartitionBy(f func(key K) int) Keyed[K, V] {
+func (r Keyed[K, V]) PartitionBy[F func(key K) int](f F) Keyed[K, V] {
 	at := Caller()
 	r.b.Need(at, "PartitionBy", f == nil)
 	return r.gather(at, "partitionBy", ops.PartitionBy[K, V](r.node.Key, r.node.Val, f))

@@ -48,7 +48,7 @@ func (r Keyed[K, V]) FlatMapValues[U any](f func(V) []U) Keyed[K, U] {
 }
 
 // Filter keeps the rows for whose value keep is true.
-func (r Keyed[K, V]) Filter(keep func(V) bool) Keyed[K, V] {
+func (r Keyed[K, V]) Filter[F func(V) bool](keep F) Keyed[K, V] {
 	at := Caller()
 	r.b.Need(at, "Filter", keep == nil)
 	return Keyed[K, V]{r.b, r.b.narrow(at, "filter", r.node.Key, r.node.Val, ops.FilterValues[K](keep), r.node)}

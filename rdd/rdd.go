@@ -39,7 +39,7 @@ func (r RDD[T]) Map[U any](f func(T) U) RDD[U] {
 }
 
 // Filter keeps the rows for which keep is true.
-func (r RDD[T]) Filter(keep func(T) bool) RDD[T] {
+func (r RDD[T]) Filter[F func(T) bool](keep F) RDD[T] {
 	at := Caller()
 	r.b.Need(at, "Filter", keep == nil)
 	return RDD[T]{r.b, r.b.narrow(at, "filter", nil, r.node.Val, ops.Filter(keep), r.node)}

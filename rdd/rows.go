@@ -8,7 +8,7 @@ import (
 
 // Reduce combines all rows into one by f, which must be associative: rows are combined in source order,
 // first within each task, then across tasks. No rows give nothing.
-func (r RDD[T]) Reduce(f func(a, b T) T) RDD[T] {
+func (r RDD[T]) Reduce[F func(a, b T) T](f F) RDD[T] {
 	at := Caller()
 	r.b.Need(at, "Reduce", f == nil)
 	return RDD[T]{r.b, r.b.wide(at, "reduce", nil, r.node.Val, ops.Fold(r.node.Val, f), r.node)}
@@ -65,7 +65,7 @@ func (n *Node) nameOrPlace() string {
 // SortBy puts the rows in order: all in one partition, ascending by compare, which says how a and b lie to each other as
 // cmp.Compare does. Rows that are equal to compare stay in (upstream partition, row) order, which behind a shuffle depends on the
 // layout (P27). Tasks sort what they have; one merges. A sink keeps the order if it has one lane.
-func (r RDD[T]) SortBy(compare func(a, b T) int) RDD[T] {
+func (r RDD[T]) SortBy[F func(a, b T) int](compare F) RDD[T] {
 	at := Caller()
 	r.b.Need(at, "SortBy", compare == nil)
 	return RDD[T]{r.b, r.b.wide(at, "sortBy", nil, r.node.Val, ops.Sort(r.node.Val, 0, compare), r.node)}
@@ -73,7 +73,7 @@ func (r RDD[T]) SortBy(compare func(a, b T) int) RDD[T] {
 
 // TopK gives the k greatest rows by compare, greatest first, in one partition. Of rows that are equal to compare the
 // first in (upstream partition, row) order go first, which behind a shuffle depends on the layout (P27). Tasks send k rows at most.
-func (r RDD[T]) TopK(k int, compare func(a, b T) int) RDD[T] {
+func (r RDD[T]) TopK[F func(a, b T) int](k int, compare F) RDD[T] {
 	at := Caller()
 	r.b.Need(at, "TopK", compare == nil)
 	if k < 1 {

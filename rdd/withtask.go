@@ -11,7 +11,7 @@ func (r RDD[T]) MapTask[U any](f func(t Task, v T) U) RDD[U] {
 }
 
 // FilterTask is Filter with a function that is told its task.
-func (r RDD[T]) FilterTask(keep func(t Task, v T) bool) RDD[T] {
+func (r RDD[T]) FilterTask[F func(t Task, v T) bool](keep F) RDD[T] {
 	at := Caller()
 	r.b.Need(at, "FilterTask", keep == nil)
 	return RDD[T]{r.b, r.b.narrow(at, "filter", nil, r.node.Val, ops.FilterTask(keep), r.node)}
