@@ -28,7 +28,9 @@ func Self[T any](v T) T { return v }
 func (s Stream[T]) Map[U any](f func(T) U) Stream[U] { return Stream[U]{s.job, s.r.Map(f)} }
 
 // Filter keeps the rows for which keep is true.
-func (s Stream[T]) Filter[F func(T) bool](keep F) Stream[T] { return Stream[T]{s.job, s.r.Filter(keep)} }
+func (s Stream[T]) Filter[F func(T) bool](keep F) Stream[T] {
+	return Stream[T]{s.job, s.r.Filter(keep)}
+}
 
 // FlatMap gives the elements of f(row) for each row, in order.
 func (s Stream[T]) FlatMap[U any](f func(T) []U) Stream[U] { return Stream[U]{s.job, s.r.FlatMap(f)} }
