@@ -3,6 +3,7 @@ package row
 import (
 	"encoding/binary"
 	"fmt"
+	"reflect"
 	"time"
 	"unsafe"
 
@@ -67,6 +68,19 @@ func (c *Codec) decodeKey(b []byte, p unsafe.Pointer, t *texts) error {
 	for _, part := range c.keys {
 		q := unsafe.Add(p, part.off)
 		size := part.size
+		if part.null != nil {
+			if len(b) <= size {
+				return fmt.Errorf("an encoding of %d bytes ends too early", total)
+			}
+			if b[0] == 0 {
+				b = b[1+size:]
+				continue
+			}
+			b = b[1:]
+			value := reflect.New(part.null).UnsafePointer()
+			*(*unsafe.Pointer)(q) = value
+			q = value
+		}
 		if size == 0 {
 			size = len(b)
 			if !c.textKey() {
@@ -113,6 +127,22 @@ func (c *Codec) decodeKey(b []byte, p unsafe.Pointer, t *texts) error {
 
 // KeyColumns decodes keys idx (nil: all) of k into columns.
 func (c *Codec) KeyColumns(k *Keys, idx []int32) ([]arrow.Array, error) {
+	if !c.flatKey() {
+		return c.rowKeyColumns(k, idx)
+	}
+	vecs, err := c.KeyVecs(k, idx)
+	if err != nil {
+		return nil, err
+	}
+	cols := make([]arrow.Array, len(vecs))
+	for i, v := range vecs {
+		cols[i] = v.ToArray(nil)
+	}
+	return cols, nil
+}
+
+// rowKeyColumns is KeyColumns by way of rows.
+func (c *Codec) rowKeyColumns(k *Keys, idx []int32) ([]arrow.Array, error) {
 	rows, err := c.KeyRows(k, idx, nil)
 	if err != nil {
 		return nil, err

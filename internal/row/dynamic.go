@@ -17,7 +17,7 @@ var dynamic sync.Map // FieldsText -> *Codec
 
 // OfSchema is the codec of rows that are known by their columns only, those of a Frame: its Go type is a struct without a name. Chunks of such
 // rows are *col.Batch, which Columns and Len take as they take slices. Nullable columns are pointers in the struct, but for lists and maps, whose null
-// is the empty one. The error names a column whose type no row has, or that stands there twice.
+// is the empty one; as a key, null is a value of its own. The error names a column whose type no row has, or that stands there twice.
 func OfSchema(s *arrow.Schema) (*Codec, error) {
 	text := FieldsText(s.Fields())
 	if c, ok := dynamic.Load(text); ok {
@@ -31,6 +31,8 @@ func OfSchema(s *arrow.Schema) (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.dynamic, c.keys, c.keyWidth = true, nil, 0
+	c.compileKey()
 	first, _ := dynamic.LoadOrStore(text, c)
 	return first.(*Codec), nil
 }

@@ -14,6 +14,10 @@ func TestRedNormalize(t *testing.T) {
 
 func TestRedKeys(t *testing.T) { faulttest.Red(t, "P25-key", "TestKeys", "have one encoding") }
 
+func TestRedNullKeys(t *testing.T) {
+	faulttest.Red(t, "P25-null-key", "TestNullableKeys", "have one encoding")
+}
+
 func TestRedGroupID(t *testing.T) { faulttest.Red(t, "P27-group-id", "TestGroupID", "group 0: hash") }
 
 func TestRedOrderOfColumns(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/fault"
 )
 
@@ -97,15 +98,20 @@ func Group(hash uint64) int { return int(hash >> 57) }
 // keyPart is one scalar of a key.
 type keyPart struct {
 	kind kind
-	off  uintptr // in the row
-	size int     // encoded; 0 for strings
+	off  uintptr      // in the row
+	size int          // encoded, without the flag; 0 for strings
+	null reflect.Type // of what a nullable scalar points to; nil: it is never null. Before it goes a flag, and what lies under a null is zero
 }
 
 // compileKey finds the scalars of the type as a key, or why it is none.
 func (c *Codec) compileKey() {
 	var errs []error
 	for _, col := range c.cols {
-		c.addKeyParts(col, col.off, c.typ.String()+"."+col.field.Name, &errs)
+		path := c.typ.String() + "." + col.field.Name
+		if c.dynamic {
+			path = fmt.Sprintf("column %q", col.field.Name)
+		}
+		c.addKeyParts(col, col.off, path, &errs)
 	}
 	if c.keyErr = errors.Join(errs...); c.keyErr != nil {
 		return
@@ -116,7 +122,9 @@ func (c *Codec) compileKey() {
 			c.keyWidth = 0
 			return
 		}
-		c.keyWidth += p.size
+		if c.keyWidth += p.size; p.null != nil {
+			c.keyWidth++
+		}
 	}
 }
 
@@ -124,9 +132,15 @@ func (c *Codec) addKeyParts(col *column, off uintptr, path string, errs *[]error
 	refuse := func(what, fix string) {
 		*errs = append(*errs, fmt.Errorf("%s: %s may not be part of a key (P25); %s", path, what, fix))
 	}
+	part := keyPart{kind: col.kind, off: off}
+	if col.ptr {
+		part.null = col.typ
+	}
 	switch id := col.field.Type.ID(); {
-	case col.ptr:
+	case col.ptr && !c.dynamic:
 		refuse("a pointer", "use the value itself")
+	case col.ptr && col.kind == structKind:
+		refuse("a struct that may be null", "use its columns")
 	case id == arrow.FLOAT32 || id == arrow.FLOAT64:
 		refuse("a float", "round it to an integer, or use its text")
 	case col.kind == listKind:
@@ -138,11 +152,13 @@ func (c *Codec) addKeyParts(col *column, off uintptr, path string, errs *[]error
 			c.addKeyParts(kid, off+kid.off, path+"."+kid.field.Name, errs)
 		}
 	case col.kind == stringKind || col.kind == bytesKind:
-		c.keys = append(c.keys, keyPart{col.kind, off, 0})
+		c.keys = append(c.keys, part)
 	case col.kind == timeKind:
-		c.keys = append(c.keys, keyPart{col.kind, off, 8})
+		part.size = 8
+		c.keys = append(c.keys, part)
 	default:
-		c.keys = append(c.keys, keyPart{col.kind, off, int(col.size)})
+		part.size = int(col.size)
+		c.keys = append(c.keys, part)
 	}
 }
 
@@ -169,7 +185,9 @@ func (c *Codec) begin(k *Keys, n int) {
 }
 
 // textKey tells whether a key is the bytes of one string or []byte.
-func (c *Codec) textKey() bool { return len(c.keys) == 1 && c.keys[0].size == 0 }
+func (c *Codec) textKey() bool {
+	return len(c.keys) == 1 && c.keys[0].size == 0 && c.keys[0].null == nil
+}
 
 // AppendKeys appends the encodings and hashes of rows, a []T. The type must pass CheckKey.
 func (c *Codec) AppendKeys(rows any, k *Keys) {
@@ -186,7 +204,7 @@ func (c *Codec) AppendKeys(rows any, k *Keys) {
 			start := len(k.Data)
 			k.add(append(k.Data, *(*string)(unsafe.Add(first, uintptr(i)*c.size))...), start)
 		}
-	case len(c.keys) == 1 && p.kind == fixedKind && p.size == 8:
+	case len(c.keys) == 1 && p.kind == fixedKind && p.size == 8 && p.null == nil:
 		for i := range n {
 			start := len(k.Data)
 			k.add(binary.LittleEndian.AppendUint64(k.Data, *(*uint64)(unsafe.Add(first, uintptr(i)*c.size))), start)
@@ -220,6 +238,13 @@ func (c *Codec) appendKey(b []byte, p unsafe.Pointer) []byte {
 	bare := c.textKey() || fault.Planted("P25-key")
 	for _, part := range c.keys {
 		q := unsafe.Add(p, part.off)
+		if part.null != nil {
+			if q = *(*unsafe.Pointer)(q); q == nil {
+				b = part.appendNull(b)
+				continue
+			}
+			b = append(b, 1)
+		}
 		switch {
 		case part.size == 0:
 			h := (*text)(q) // a slice begins as a string does
@@ -244,9 +269,33 @@ func (c *Codec) appendKey(b []byte, p unsafe.Pointer) []byte {
 	return b
 }
 
+// nullFlag goes before a null in a key, 1 before a value.
+func nullFlag() byte {
+	if fault.Planted("P25-null-key") {
+		return 1
+	}
+	return 0
+}
+
+func (p *keyPart) appendNull(b []byte) []byte {
+	flag := nullFlag()
+	b = append(append(b, flag), make([]byte, p.size)...)
+	if p.size == 0 && flag == 1 {
+		b = append(b, 0) // the fault: it looks like an empty string
+	}
+	return b
+}
+
 // AppendKeyColumns is AppendKeys from columns of this codec's schema.
 func (c *Codec) AppendKeyColumns(cols []arrow.Array, k *Keys) error {
 	assert.True(c.keyErr == nil, "keys of a type that may not be one: %v", c.keyErr)
+	if c.flatKey() {
+		_, err := c.check(cols)
+		if err == nil {
+			c.AppendVecKeys(col.FromArrays(c.schema, cols).Cols, nil, k)
+		}
+		return err
+	}
 	if len(c.keys) > 1 || c.cols[0].kind == structKind || !(c.textKey() || c.keyWidth == 8) {
 		rows, err := c.Rows(cols, nil)
 		if err == nil {

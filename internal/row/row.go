@@ -29,6 +29,7 @@ type Codec struct {
 	keyErr   error
 	keys     []keyPart
 	keyWidth int  // 0: not fixed
+	dynamic  bool // of OfSchema: known by its columns only
 	grouped  bool // keys begin with a GroupID
 }
 

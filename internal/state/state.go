@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/row"
 )
@@ -202,6 +203,28 @@ func (t *Table) Set(idx []int32, src any) {
 		t.touch(r)
 	}
 	t.vals.Set(idx, src)
+}
+
+// GetCols are the values of rows idx as columns that share no memory with t. idx must not hold -1.
+func (t *Table) GetCols(idx []int32) *col.Batch { return t.vals.GetCols(idx) }
+
+// SetCols is Set with the values as columns: the rows of vals that count, whose schema is that of the table's values.
+func (t *Table) SetCols(idx []int32, vals *col.Batch) {
+	t.mustBeOpen()
+	for _, r := range idx {
+		t.touch(r)
+	}
+	t.vals.SetCols(idx, vals)
+}
+
+// KeyCols are the keys of rows idx (nil: of All) as columns.
+func (t *Table) KeyCols(idx []int32) []*col.Vec {
+	if idx == nil {
+		idx = t.All()
+	}
+	vecs, err := t.key.KeyVecs(t.keys.collect(idx), nil)
+	assert.True(err == nil, "keys of state: %v", err)
+	return vecs
 }
 
 // touch keeps what undoes a change of row r, which must be live, at its first change in the open batch.

@@ -1,0 +1,344 @@
+package row
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/col"
+)
+
+// flatKey tells whether each column of the rows is one scalar of their keys, and whether the rows are known by columns only.
+func (c *Codec) flatKey() bool {
+	if !c.dynamic || len(c.keys) != len(c.cols) {
+		return false
+	}
+	for _, col := range c.cols {
+		if col.kind == structKind {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendVecKeys appends the encodings and hashes of rows whose columns are vecs, those of the codec's schema: of rows sel, or of all where that is nil. They are the
+// bytes that AppendKeys gives for the same rows. The type must pass CheckKey.
+func (c *Codec) AppendVecKeys(vecs []*col.Vec, sel []int32, k *Keys) {
+	assert.True(c.keyErr == nil, "keys of a type that may not be one: %v", c.keyErr)
+	assert.True(len(vecs) == len(c.cols), "%d columns of a key of %d", len(vecs), len(c.cols))
+	n := vecs[0].N
+	if sel != nil {
+		n = len(sel)
+	}
+	if n == 0 {
+		return
+	}
+	if !c.flatKey() {
+		c.appendRowKeys(vecs, sel, k)
+		return
+	}
+	c.begin(k, n)
+	switch p := c.keys[0]; {
+	case c.textKey():
+		appendTextKeys(vecs[0].Texts[:vecs[0].N], sel, k)
+	case len(c.keys) == 1 && p.null == nil && p.size == 8:
+		if vecs[0].Kind == col.Uint {
+			appendKeys8(vecs[0].Uints[:vecs[0].N], sel, k)
+		} else {
+			appendKeys8(vecs[0].Ints[:vecs[0].N], sel, k)
+		}
+	default:
+		c.appendWideKeys(vecs, sel, n, k)
+	}
+}
+
+// appendRowKeys goes by rows: some column is a struct.
+func (c *Codec) appendRowKeys(vecs []*col.Vec, sel []int32, k *Keys) {
+	cols := make([]arrow.Array, len(vecs))
+	for i, v := range vecs {
+		cols[i] = v.ToArray(sel)
+	}
+	rows, err := c.Rows(cols, nil)
+	assert.True(err == nil, "columns of a key: %v", err)
+	c.AppendKeys(rows, k)
+}
+
+func appendTextKeys(texts []string, sel []int32, k *Keys) {
+	if sel == nil {
+		for _, s := range texts {
+			start := len(k.Data)
+			k.add(append(k.Data, s...), start)
+		}
+		return
+	}
+	for _, i := range sel {
+		start := len(k.Data)
+		k.add(append(k.Data, texts[i]...), start)
+	}
+}
+
+func appendKeys8[T int64 | uint64](vals []T, sel []int32, k *Keys) {
+	if sel == nil {
+		for _, v := range vals {
+			start := len(k.Data)
+			k.add(binary.LittleEndian.AppendUint64(k.Data, uint64(v)), start)
+		}
+		return
+	}
+	for _, i := range sel {
+		start := len(k.Data)
+		k.add(binary.LittleEndian.AppendUint64(k.Data, uint64(vals[i])), start)
+	}
+}
+
+// appendWideKeys lays n keys out by their sizes, and then writes them column by column.
+func (c *Codec) appendWideKeys(vecs []*col.Vec, sel []int32, n int, k *Keys) {
+	w := keyWriter{sel: sel, at: make([]int, n+1)}
+	for p, part := range c.keys {
+		w.measure(&part, vecs[p])
+	}
+	first := len(k.Data)
+	w.at[0] += first
+	for i := range n {
+		w.at[i+1] += w.at[i]
+		k.Ends = append(k.Ends, uint32(w.at[i+1]))
+	}
+	end := w.at[n]
+	assert.True(end < 1<<32, "keys of %d bytes pass the limit of 4 GiB of one set", end)
+	k.Data = append(k.Data, make([]byte, end-first)...)
+	w.data = k.Data
+	for p, part := range c.keys {
+		w.write(&part, vecs[p])
+	}
+	for i := len(k.Hash); i < len(k.Ends); i++ {
+		k.Hash = append(k.Hash, xxh3.Hash(k.Key(i)))
+	}
+}
+
+// keyWriter writes keys column by column. While it measures, at[i+1] is the size of key i; then at[i] is where the next part of key i begins.
+type keyWriter struct {
+	sel  []int32
+	at   []int
+	data []byte
+}
+
+// row is the physical row of key i.
+func (w *keyWriter) row(i int) int {
+	if w.sel == nil {
+		return i
+	}
+	return int(w.sel[i])
+}
+
+func (w *keyWriter) measure(p *keyPart, v *col.Vec) {
+	fixed := p.size
+	if p.null != nil {
+		fixed++
+	}
+	sizes := w.at[1:]
+	for i := range sizes {
+		sizes[i] += fixed
+	}
+	if p.size > 0 {
+		return
+	}
+	for i := range sizes {
+		if r := w.row(i); p.null == nil || !v.IsNull(r) || nullFlag() == 1 {
+			n := len(v.Texts[r])
+			sizes[i] += uvarintLen(n) + n
+		}
+	}
+}
+
+func uvarintLen(n int) int {
+	size := 1
+	for ; n >= 0x80; n >>= 7 {
+		size++
+	}
+	return size
+}
+
+func (w *keyWriter) write(p *keyPart, v *col.Vec) {
+	starts := w.at[:len(w.at)-1]
+	if p.null != nil {
+		flag := nullFlag()
+		for i, at := range starts {
+			if w.data[at] = 1; v.IsNull(w.row(i)) {
+				w.data[at] = flag
+			}
+			starts[i]++
+		}
+	}
+	switch {
+	case p.size == 0:
+		w.writeTexts(p, v)
+		return
+	case p.kind == boolKind:
+		for i, at := range starts {
+			if v.Bools[w.row(i)] {
+				w.data[at] = 1
+			}
+		}
+	case v.Kind == col.Uint:
+		writeInts(w, v.Uints, p.size)
+	default:
+		writeInts(w, v.Ints, p.size)
+	}
+	for i := range starts {
+		starts[i] += p.size
+	}
+}
+
+func (w *keyWriter) writeTexts(p *keyPart, v *col.Vec) {
+	starts := w.at[:len(w.at)-1]
+	for i, at := range starts {
+		r := w.row(i)
+		if p.null != nil && v.IsNull(r) && nullFlag() == 0 {
+			continue
+		}
+		s := v.Texts[r]
+		at += binary.PutUvarint(w.data[at:], uint64(len(s)))
+		starts[i] = at + copy(w.data[at:], s)
+	}
+}
+
+// writeInts writes the lowest size bytes of integers.
+func writeInts[T int64 | uint64](w *keyWriter, vals []T, size int) {
+	starts := w.at[:len(w.at)-1]
+	switch size {
+	case 1:
+		for i, at := range starts {
+			w.data[at] = byte(vals[w.row(i)])
+		}
+	case 2:
+		for i, at := range starts {
+			binary.LittleEndian.PutUint16(w.data[at:], uint16(vals[w.row(i)]))
+		}
+	case 4:
+		for i, at := range starts {
+			binary.LittleEndian.PutUint32(w.data[at:], uint32(vals[w.row(i)]))
+		}
+	default:
+		for i, at := range starts {
+			binary.LittleEndian.PutUint64(w.data[at:], uint64(vals[w.row(i)]))
+		}
+	}
+}
+
+// KeyVecs decodes keys idx (nil: all) of k into columns of the codec's schema, which share no memory with k. It is an error if an encoding is not one of this type.
+func (c *Codec) KeyVecs(k *Keys, idx []int32) ([]*col.Vec, error) {
+	if !c.flatKey() {
+		cols, err := c.rowKeyColumns(k, idx)
+		if err != nil {
+			return nil, err
+		}
+		return col.FromArrays(c.schema, cols).Cols, nil
+	}
+	r := newKeyReader(k, idx)
+	out := make([]*col.Vec, len(c.keys))
+	for i, p := range c.keys {
+		out[i] = col.New(c.cols[i].field.Type, len(r.keys))
+		if !r.read(&p, out[i], c.textKey()) {
+			return nil, fmt.Errorf("a key of %s ends too early", c.text)
+		}
+	}
+	for _, rest := range r.keys {
+		if rest != "" {
+			return nil, fmt.Errorf("a key of %s has %d bytes too many", c.text, len(rest))
+		}
+	}
+	return out, nil
+}
+
+// keyReader decodes keys column by column: keys is what is left of each.
+type keyReader struct{ keys []string }
+
+func newKeyReader(k *Keys, idx []int32) keyReader {
+	if idx == nil {
+		r := keyReader{make([]string, k.Len())}
+		all, lo := string(k.Data), uint32(0)
+		for i, hi := range k.Ends {
+			r.keys[i] = all[lo:hi]
+			lo = hi
+		}
+		return r
+	}
+	r, b := keyReader{make([]string, len(idx))}, make([]byte, 0, k.size(idx))
+	for _, i := range idx {
+		b = append(b, k.Key(int(i))...)
+	}
+	all, lo := string(b), 0
+	for i, j := range idx {
+		hi := lo + len(k.Key(int(j)))
+		r.keys[i] = all[lo:hi]
+		lo = hi
+	}
+	return r
+}
+
+// read takes one column from the keys; false: one ends too early. Bare text is all that is left.
+func (r keyReader) read(p *keyPart, out *col.Vec, bare bool) bool {
+	for i, key := range r.keys {
+		if p.null != nil {
+			if len(key) <= p.size {
+				return false
+			}
+			if key[0] == 0 {
+				r.keys[i] = key[1+p.size:]
+				out.SetNull(i)
+				continue
+			}
+			key = key[1:]
+		}
+		switch {
+		case bare:
+			out.Texts[i], r.keys[i] = key, ""
+			continue
+		case p.size > 0:
+			if len(key) < p.size {
+				return false
+			}
+			putKeyInt(out, i, key[:p.size])
+			r.keys[i] = key[p.size:]
+			continue
+		}
+		n, w := uvarint(key)
+		if w == 0 || n > uint64(len(key)-w) {
+			return false
+		}
+		out.Texts[i], r.keys[i] = key[w:w+int(n)], key[w+int(n):]
+	}
+	return true
+}
+
+// putKeyInt sets value i to a little-endian integer of the type's width.
+func putKeyInt(out *col.Vec, i int, b string) {
+	var u uint64
+	for j := len(b) - 1; j >= 0; j-- {
+		u = u<<8 | uint64(b[j])
+	}
+	switch out.Kind {
+	case col.Bool:
+		out.Bools[i] = u != 0
+	case col.Uint:
+		out.Uints[i] = u
+	default:
+		shift := 64 - 8*len(b)
+		out.Ints[i] = int64(u<<shift) >> shift
+	}
+}
+
+// uvarint is binary.Uvarint of a string: the number, and how many bytes it takes; 0: it is none.
+func uvarint(s string) (n uint64, width int) {
+	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
+		n |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			return n, i + 1
+		}
+	}
+	return 0, 0
+}
