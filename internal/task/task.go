@@ -63,4 +63,5 @@ const (
 // Counters count what a task did; they ride in the accepted result only (P17).
 type Counters struct {
 	RowsIn, RowsOut, Bad, Late int64
+	Shed                       int64 // rows of state that a limit let go of
 }

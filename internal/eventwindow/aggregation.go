@@ -1,0 +1,119 @@
+package eventwindow
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/task"
+)
+
+// Emit says when windows show their results. The zero value: once, when the watermark has passed the window's end.
+type Emit struct {
+	Lateness int64 // µs; closed windows take rows for so long, and show each change
+	OnChange bool  // in each batch, the windows that it changed
+	Every    int64 // µs of batch time; at its multiples, open windows that have changed since they were shown. 0: never
+	Rows     int64 // global windows: when the number of a key's rows passes a multiple. 0: never
+	MaxRows  int64 // rows of state over all partitions; 0: no limit
+	MaxBytes int64 // of state over all partitions; 0: no limit
+	Shed     bool  // at MaxRows the windows that end first go, in place of an error
+}
+
+// String is what of e decides results, for the plan's text.
+func (e Emit) String() string {
+	text := ""
+	add := func(format string, args ...any) { text += ", " + fmt.Sprintf(format, args...) }
+	if e.Lateness > 0 {
+		add("lateness %v", micros(e.Lateness))
+	}
+	if e.OnChange {
+		add("on change")
+	}
+	if e.Every > 0 {
+		add("early every %v", micros(e.Every))
+	}
+	if e.Rows > 0 {
+		add("every %d rows", e.Rows)
+	}
+	if e.Shed {
+		add("shed oldest above %d rows", e.MaxRows)
+	}
+	return text
+}
+
+// Set is what is computed of a window's rows; package agg has it.
+type Set interface {
+	PartialFields() []arrow.Field // columns of what is kept of the rows so far
+	ResultFields() []arrow.Field
+	Groups() Groups
+}
+
+// Aggregation is an operator that keeps aggregates of windows. It is immutable once Prepare has returned nil.
+type Aggregation struct {
+	Name  string
+	Spec  Spec
+	Emit  Emit
+	Time  *expr.Bound // nil by batch time
+	Shift int64       // µs that are added to Time
+	Keys  []*expr.Bound
+	Set   Set
+
+	Block *arrow.Schema // of what tasks send
+	Out   *arrow.Schema // of results
+	Key   *row.Codec    // of the state: the keys and the window's beginning
+	State *row.Codec    // what is kept of a window: partial aggregates
+	names []arrow.Field // of the keys
+}
+
+var timeType = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
+
+func timeField(name string) arrow.Field { return arrow.Field{Name: name, Type: timeType} }
+
+// Prepare derives schemas. The error is about names that are there twice, and types that may not be keys.
+func (a *Aggregation) Prepare() (err error) {
+	a.names = nil
+	for _, k := range a.Keys {
+		a.names = append(a.names, k.Field())
+	}
+	windowed := a.names
+	if a.Spec.Timed() {
+		windowed = append(slices.Clone(a.names), timeField("window_start"), timeField("window_end"))
+	}
+	if _, err = row.OfSchema(arrow.NewSchema(append(slices.Clone(windowed), a.Set.ResultFields()...), nil)); err != nil {
+		return err
+	}
+	a.Out = arrow.NewSchema(append(windowed, a.Set.ResultFields()...), nil)
+	if a.Key, err = keyCodec(append(slices.Clone(a.names), timeField("window_start"))); err != nil {
+		return err
+	}
+	if a.State, err = row.OfSchema(arrow.NewSchema(a.Set.PartialFields(), nil)); err != nil {
+		return err
+	}
+	head := append(slices.Clone(a.names), timeField("window_start"), arrow.Field{Name: "_rows", Type: arrow.PrimitiveTypes.Int64})
+	a.Block = arrow.NewSchema(append(head, a.Set.PartialFields()...), nil)
+	return nil
+}
+
+// keyCodec is the codec of keys with these columns.
+func keyCodec(fields []arrow.Field) (*row.Codec, error) {
+	c, err := row.OfSchema(arrow.NewSchema(fields, nil))
+	if err == nil {
+		err = c.CheckKey()
+	}
+	return c, err
+}
+
+// mark is by what the windows are judged in this batch (P29): by batch time nothing is late, and what the batch's time has reached closes. The final batch closes all.
+func (a *Aggregation) mark(ctx *task.Context) task.Mark {
+	m := task.Mark{Before: task.NoTime, After: ctx.Time}
+	if !a.Spec.Batch {
+		m = ctx.Marks[0]
+	}
+	if ctx.Final {
+		m.After = task.EndOfTime
+	}
+	return m
+}

@@ -1,0 +1,114 @@
+package eventwindow
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
+	"github.com/millrace/millrace/internal/task"
+)
+
+// Groups are partial aggregates of numbered groups, in one task.
+type Groups interface {
+	Grow(n int)                          // groups [0, n) are there from now on
+	Add(idx []int32, b *col.Batch)       // the i-th row of b that counts belongs to group idx[i]
+	Merge(idx []int32, parts []*col.Vec) // partial aggregates i belong to group idx[i], behind what it has
+	Partials(idx []int32) []*col.Vec     // of groups idx, in columns of PartialFields
+	Results(parts []*col.Vec) []*col.Vec // of partial aggregates, in columns of ResultFields
+}
+
+// encode appends the keys of a batch's rows to k.
+func encode(c *row.Codec, cols []*col.Vec, idx []int32, k *row.Keys) error {
+	arrays := make([]arrow.Array, len(cols))
+	for i, v := range cols {
+		arrays[i] = v.ToArray(idx)
+	}
+	return c.AppendKeyColumns(arrays, k)
+}
+
+// keyCols are the keys of rows of a table as columns.
+func keyCols(t *state.Table, c *row.Codec, rows []int32) []*col.Vec {
+	return col.FromArrays(c.Schema(), c.Columns(t.KeyRows(rows, nil), nil)).Cols
+}
+
+// getCols are the values of rows of a table as columns.
+func getCols(t *state.Table, c *row.Codec, rows []int32) []*col.Vec {
+	return col.FromArrays(c.Schema(), c.Columns(t.Get(rows, nil), nil)).Cols
+}
+
+// setCols stores columns as the values of rows of a table.
+func setCols(t *state.Table, c *row.Codec, rows []int32, cols []*col.Vec) error {
+	arrays := make([]arrow.Array, len(cols))
+	for i, v := range cols {
+		arrays[i] = v.ToArray(nil)
+	}
+	vals, err := c.Rows(arrays, nil)
+	if err == nil {
+		t.Set(rows, vals)
+	}
+	return err
+}
+
+// blocks deals rows of columns out to the reduce partitions of their keys.
+func blocks(ctx *task.Context, b *col.Batch, hashes []uint64, parts func(*task.Layout, []uint64) [][]int32) []arrow.Record {
+	out := make([]arrow.Record, ctx.Layout.Reduce)
+	if b.N == 0 {
+		return out
+	}
+	for p, idx := range parts(ctx.Layout, hashes) {
+		if len(idx) > 0 {
+			out[p] = array.NewRecord(b.Schema, b.Arrays(idx), int64(len(idx)))
+		}
+	}
+	return out
+}
+
+func intVec(t arrow.DataType, vals []int64) *col.Vec {
+	return &col.Vec{Type: t, Kind: col.Int, N: len(vals), Ints: vals}
+}
+
+func uintVec(t arrow.DataType, vals []uint64) *col.Vec {
+	return &col.Vec{Type: t, Kind: col.Uint, N: len(vals), Uints: vals}
+}
+
+// taken are columns at idx.
+func taken(cols []*col.Vec, idx []int32) []*col.Vec {
+	out := make([]*col.Vec, len(cols))
+	for i, v := range cols {
+		out[i] = v.Take(idx)
+	}
+	return out
+}
+
+// joined is v with more behind it, in v's memory where it has room. v is not used again.
+func joined(v, more *col.Vec) *col.Vec {
+	out := &col.Vec{Type: v.Type, Kind: v.Kind, N: v.N + more.N}
+	if v.Null != nil || more.Null != nil {
+		out.Null = append(nulls(v), nulls(more)...)
+	}
+	switch v.Kind {
+	case col.Bool:
+		out.Bools = append(v.Bools[:v.N], more.Bools[:more.N]...)
+	case col.Int:
+		out.Ints = append(v.Ints[:v.N], more.Ints[:more.N]...)
+	case col.Uint:
+		out.Uints = append(v.Uints[:v.N], more.Uints[:more.N]...)
+	case col.Float:
+		out.Floats = append(v.Floats[:v.N], more.Floats[:more.N]...)
+	case col.Text:
+		out.Texts = append(v.Texts[:v.N], more.Texts[:more.N]...)
+	case col.Decimal:
+		out.Decimals = append(v.Decimals[:v.N], more.Decimals[:more.N]...)
+	}
+	return out
+}
+
+// nulls are v's flags for nulls, made if there are none.
+func nulls(v *col.Vec) []bool {
+	if v.Null == nil {
+		return make([]bool, v.N)
+	}
+	return v.Null[:v.N]
+}

@@ -1,0 +1,235 @@
+package eventwindow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
+	"github.com/millrace/millrace/internal/task"
+)
+
+// event is a row of the tests: at < 0 is a row without a time.
+type event struct {
+	key string
+	at  int64
+	v   int64
+}
+
+var eventSchema = arrow.NewSchema([]arrow.Field{
+	{Name: "key", Type: arrow.BinaryTypes.String},
+	{Name: "at", Type: timeType, Nullable: true},
+	{Name: "v", Type: arrow.PrimitiveTypes.Int64},
+}, nil)
+
+func eventBatch(events []event) *col.Batch {
+	n := len(events)
+	k, at, v := col.New(arrow.BinaryTypes.String, n), col.New(timeType, n), col.New(arrow.PrimitiveTypes.Int64, n)
+	for i, e := range events {
+		k.Texts[i], at.Ints[i], v.Ints[i] = e.key, e.at, e.v
+		if e.at < 0 {
+			at.SetNull(i)
+		}
+	}
+	return col.Of(eventSchema, n, k, at, v)
+}
+
+func bound(t testing.TB, name string) *expr.Bound {
+	t.Helper()
+	b, err := expr.Bind(eventSchema, expr.Col(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// world runs an aggregation in one goroutine: tasks that write, reduce partitions that keep state.
+type world struct {
+	t      testing.TB
+	a      *Aggregation
+	parts  int
+	tables []*state.Table
+	more   [][]*state.Table
+	batch  int64
+	before int64
+	late   int64
+	shed   int64
+}
+
+// newWorld has the keys, the time, and count(*) and sum(v).
+func newWorld(t testing.TB, spec Spec, emit Emit, parts int) *world {
+	t.Helper()
+	a := &Aggregation{Name: "w", Spec: spec, Emit: emit, Time: bound(t, "at"), Keys: []*expr.Bound{bound(t, "key")}, Set: countSum{}}
+	if spec.Batch {
+		a.Time = nil
+	}
+	if err := a.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, a: a, parts: parts, before: task.NoTime}
+	for range parts {
+		w.tables = append(w.tables, state.New(a.Key, a.State, 0))
+		w.more = append(w.more, []*state.Table{state.New(a.Key, ChangedVal(), 0)})
+	}
+	return w
+}
+
+// run is one batch: rows of each source partition, and the watermark behind it. It gives rows as text, sorted.
+func (w *world) run(after int64, sources ...[]event) []string {
+	w.t.Helper()
+	out := w.attempt(w.batch+1, after, sources)
+	slices.Sort(out)
+	return out
+}
+
+func (w *world) attempt(now, after int64, sources [][]event) []string {
+	w.t.Helper()
+	w.batch++
+	layout := &task.Layout{Reduce: w.parts}
+	in := make([][]arrow.Record, w.parts)
+	for p, events := range sources {
+		ctx := &task.Context{Batch: w.batch, Time: now, Layout: layout, Partition: p, Counters: &task.Counters{}}
+		wr := w.a.Input().New()
+		for lo := 0; lo < len(events); lo += 3 { // chunks of three rows
+			b := eventBatch(events[lo:min(lo+3, len(events))])
+			if err := wr.Add(ctx, task.Chunk{N: b.N, Vals: b}); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		recs, err := wr.Flush(ctx)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for r, rec := range recs {
+			if rec != nil {
+				in[r] = append(in[r], rec)
+			}
+		}
+	}
+	var out []string
+	for r := range w.parts {
+		ctx := &task.Context{
+			Batch: w.batch, Time: now, Layout: layout, Partition: r, Counters: &task.Counters{}, State: w.tables[r], More: w.more[r],
+			Marks: []task.Mark{{Before: w.before, After: after}}, Final: after == task.EndOfTime,
+		}
+		tables := append([]*state.Table{w.tables[r]}, w.more[r]...)
+		for _, t := range tables {
+			t.Begin(w.batch)
+		}
+		err := w.a.New().Reduce(ctx, [][]arrow.Record{in[r]}, func(c task.Chunk) error {
+			out = append(out, texts(w.t, c)...)
+			return nil
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, t := range tables {
+			t.Seal()
+			t.Forget(w.batch)
+		}
+		w.late += ctx.Counters.Late
+		w.shed += ctx.Counters.Shed
+	}
+	w.before = after
+	return out
+}
+
+// open is how many rows of state there are.
+func (w *world) open() (n int) {
+	for _, t := range w.tables {
+		n += t.Len()
+	}
+	return n
+}
+
+// texts are rows as "a [0 10) 2 30", and checks that they are rows of the codec.
+func texts(t testing.TB, c task.Chunk) []string {
+	t.Helper()
+	b := c.Vals.(*col.Batch)
+	codec, err := row.OfSchema(b.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codec.Rows(b.Arrays(nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for i := range b.N {
+		var parts []string
+		for j, f := range b.Schema.Fields() {
+			v := b.Cols[j]
+			switch {
+			case v.IsNull(i):
+				parts = append(parts, "null")
+			case f.Name == "window_start":
+				parts = append(parts, fmt.Sprintf("[%d", v.Ints[i]))
+			case f.Name == "window_end":
+				parts = append(parts, fmt.Sprintf("%d)", v.Ints[i]))
+			case v.Kind == col.Text:
+				parts = append(parts, v.Texts[i])
+			default:
+				parts = append(parts, fmt.Sprint(v.Ints[i]))
+			}
+		}
+		out = append(out, strings.Join(parts, " "))
+	}
+	return out
+}
+
+func want(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n got %q\nwant %q", what, got, want)
+	}
+}
+
+// countSum is count(*) and sum(v).
+type countSum struct{}
+
+func (countSum) fields() []arrow.Field {
+	return []arrow.Field{{Name: "n", Type: arrow.PrimitiveTypes.Int64}, {Name: "sum", Type: arrow.PrimitiveTypes.Int64}}
+}
+func (c countSum) PartialFields() []arrow.Field { return c.fields() }
+func (c countSum) ResultFields() []arrow.Field  { return c.fields() }
+func (countSum) Groups() Groups                 { return &countSums{} }
+
+type countSums struct{ n, sum []int64 }
+
+func (g *countSums) Grow(n int) {
+	for len(g.n) < n {
+		g.n, g.sum = append(g.n, 0), append(g.sum, 0)
+	}
+}
+
+func (g *countSums) Add(idx []int32, b *col.Batch) {
+	i := 0
+	rows(b, func(r int32) {
+		g.n[idx[i]]++
+		g.sum[idx[i]] += b.Cols[2].Ints[r]
+		i++
+	})
+}
+
+func (g *countSums) Merge(idx []int32, parts []*col.Vec) {
+	for i, k := range idx {
+		g.n[k] += parts[0].Ints[i]
+		g.sum[k] += parts[1].Ints[i]
+	}
+}
+
+func (g *countSums) Partials(idx []int32) []*col.Vec {
+	n, sum := make([]int64, len(idx)), make([]int64, len(idx))
+	for i, k := range idx {
+		n[i], sum[i] = g.n[k], g.sum[k]
+	}
+	return []*col.Vec{intVec(arrow.PrimitiveTypes.Int64, n), intVec(arrow.PrimitiveTypes.Int64, sum)}
+}
+
+func (g *countSums) Results(parts []*col.Vec) []*col.Vec { return parts }
