@@ -66,6 +66,8 @@ type Aggregation struct {
 	Key   *row.Codec    // of the state: the keys and the window's beginning
 	State *row.Codec    // what is kept of a window: partial aggregates
 	names []arrow.Field // of the keys
+	owner *row.Codec    // sessions: of the keys, or of a constant where there are none
+	panes *row.Codec    // sessions: of the keys and the part of time
 }
 
 var timeType = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
@@ -86,14 +88,43 @@ func (a *Aggregation) Prepare() (err error) {
 		return err
 	}
 	a.Out = arrow.NewSchema(append(windowed, a.Set.ResultFields()...), nil)
+	if a.Spec.Kind == Session {
+		return a.prepareSession()
+	}
 	if a.Key, err = keyCodec(append(slices.Clone(a.names), timeField("window_start"))); err != nil {
 		return err
 	}
 	if a.State, err = row.OfSchema(arrow.NewSchema(a.Set.PartialFields(), nil)); err != nil {
 		return err
 	}
-	head := append(slices.Clone(a.names), timeField("window_start"), arrow.Field{Name: "_rows", Type: arrow.PrimitiveTypes.Int64})
+	head := append(slices.Clone(a.names), timeField("window_start"), rowsField)
 	a.Block = arrow.NewSchema(append(head, a.Set.PartialFields()...), nil)
+	return nil
+}
+
+// rowsField is how many rows a block's row stands for.
+var rowsField = arrow.Field{Name: "_rows", Type: arrow.PrimitiveTypes.Int64}
+
+func (a *Aggregation) prepareSession() (err error) {
+	who := a.names
+	if len(who) == 0 {
+		who = []arrow.Field{{Name: "_all", Type: arrow.FixedWidthTypes.Boolean}}
+	}
+	if a.owner, err = keyCodec(who); err != nil {
+		return err
+	}
+	if a.panes, err = keyCodec(append(slices.Clone(who), timeField("window_start"))); err != nil {
+		return err
+	}
+	place := append([]arrow.Field{{Name: "_part", Type: arrow.PrimitiveTypes.Uint8}}, who...)
+	if a.Key, err = row.OfGroupedSchema(arrow.NewSchema(append(place, arrow.Field{Name: "_slot", Type: arrow.PrimitiveTypes.Int32}), nil)); err != nil {
+		return err
+	}
+	span := []arrow.Field{timeField("window_start"), timeField("window_end")}
+	if a.State, err = row.OfSchema(arrow.NewSchema(append(slices.Clone(span), a.Set.PartialFields()...), nil)); err != nil {
+		return err
+	}
+	a.Block = arrow.NewSchema(append(append(append(slices.Clone(who), span...), rowsField), a.Set.PartialFields()...), nil)
 	return nil
 }
 

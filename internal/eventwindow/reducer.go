@@ -17,9 +17,6 @@ type reducer struct {
 	mark    task.Mark
 }
 
-// New is a reducer for one task.
-func (a *Aggregation) New() task.Reducer { return &reducer{Aggregation: a, windows: a.Spec.Assigner()} }
-
 // touched are the windows that a batch has rows of: rows of the state, each once, in order of first appearance, and their ends.
 type touched struct {
 	rows []int32

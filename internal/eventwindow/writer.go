@@ -12,7 +12,20 @@ import (
 
 // Input is the side of the shuffle that aggregates a task's rows by pane before anything is sent.
 func (a *Aggregation) Input() task.Input {
-	return task.Input{Schema: a.Block, New: func() task.Writer { return &writer{Aggregation: a, rowReader: newRowReader(a)} }}
+	return task.Input{Schema: a.Block, New: func() task.Writer {
+		if a.Spec.Kind == Session {
+			return &sessionWriter{Aggregation: a, rowReader: newRowReader(a)}
+		}
+		return &writer{Aggregation: a, rowReader: newRowReader(a)}
+	}}
+}
+
+// New is a reducer for one task.
+func (a *Aggregation) New() task.Reducer {
+	if a.Spec.Kind == Session {
+		return &sessions{Aggregation: a}
+	}
+	return &reducer{Aggregation: a, windows: a.Spec.Assigner()}
 }
 
 // rowReader computes times and keys of rows.

@@ -114,3 +114,29 @@ func batchColumns(rows any, idx []int32) []arrow.Array {
 	}
 	return nil
 }
+
+// OfGroupedSchema is OfSchema for keys that say their key group themselves: the first column, uint8, is a GroupID.
+func OfGroupedSchema(s *arrow.Schema) (*Codec, error) {
+	text := "grouped: " + FieldsText(s.Fields())
+	if c, ok := dynamic.Load(text); ok {
+		return c.(*Codec), nil
+	}
+	plain, err := structOf(s.Fields())
+	if err != nil {
+		return nil, err
+	}
+	fields := make([]reflect.StructField, plain.NumField())
+	for i := range fields {
+		fields[i] = plain.Field(i)
+	}
+	if fields[0].Type != reflect.TypeFor[uint8]() {
+		return nil, fmt.Errorf("column %q is %s; the group of a key is uint8", s.Field(0).Name, s.Field(0).Type)
+	}
+	fields[0].Type = groupType
+	c, err := compile(reflect.StructOf(fields))
+	if err != nil {
+		return nil, err
+	}
+	first, _ := dynamic.LoadOrStore(text, c)
+	return first.(*Codec), nil
+}

@@ -1,0 +1,286 @@
+package eventwindow
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/ops"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/task"
+)
+
+// sessions keeps the windows that rows make themselves. The sessions of a key are rows of state (key, 0), (key, 1), … without gaps, in no order: nearly always there is one.
+// A session's due time is when it closes, or earlier: a row that makes it longer leaves it as it is, and it is set when it has come.
+type sessions struct {
+	*Aggregation
+	mark task.Mark
+	s    *ops.Scratch // numbers of the keys that this batch is about
+
+	pieces []piece
+	parts  [][]*col.Vec // of pieces, by source: 0 is the state
+	old    []slot       // the sessions that the keys have, by key number and then slot
+	runs   []run
+}
+
+// slot is a row of state.
+type slot struct {
+	key int32
+	row int32
+	due bool // its due time has come, and is cleared
+}
+
+// piece is a part of a session: one of the state, or what a task sent.
+type piece struct {
+	key        int32
+	from       int32 // 0 is the state, then blocks
+	at         int32 // in old or in the block
+	start, end int64
+	rows       int64
+}
+
+// run is a session: pieces that touch.
+type run struct {
+	key        int32
+	slot       int32 // of the first piece that was in the state, -1
+	start, end int64
+	rows       int64 // that came now, 0 for one that has not changed
+	lasting    bool  // stays in the state
+	moved      bool
+	due        bool // the due time is to be set
+}
+
+// Reduce joins what came with the sessions that are there (a session is late if the watermark of the batch before has passed it and it touches none that is kept), then
+// closes those that the watermark of this batch has passed (P29).
+func (r *sessions) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
+	r.mark = r.Aggregation.mark(ctx)
+	err := ops.WithScratch(func(s *ops.Scratch) error {
+		r.s = s
+		return r.reduce(ctx, in[0], emit)
+	})
+	if err != nil {
+		return err
+	}
+	return r.Emit.limit(ctx, r.Name, ctx.State)
+}
+
+func (r *sessions) reduce(ctx *task.Context, in []arrow.Record, emit func(task.Chunk) error) error {
+	r.parts = [][]*col.Vec{nil}
+	for i, rec := range in {
+		if err := r.read(rec, int32(i+1)); err != nil {
+			return err
+		}
+	}
+	came := r.s.Dict.Len()
+	due, err := r.due(ctx)
+	if err != nil {
+		return err
+	}
+	early, err := r.early(ctx, came)
+	if err != nil || r.s.Dict.Len() == 0 {
+		return err
+	}
+	if err := r.load(ctx, due); err != nil {
+		return err
+	}
+	runs := r.join()
+	kept := make([]int32, len(runs)) // by run: its number among those that are not late
+	r.runs = r.runs[:0]
+	for i, n := range runs {
+		kept[i] = -1
+		if n.slot < 0 && passed(n.end, r.Emit.Lateness, r.mark.Before) {
+			ctx.Counters.Late += n.rows
+			continue
+		}
+		kept[i] = int32(len(r.runs))
+		r.runs = append(r.runs, n)
+	}
+	g := r.merge(kept)
+	show := r.judge(early)
+	if err := r.store(ctx, g); err != nil {
+		return err
+	}
+	return r.emit(g, show, emit)
+}
+
+// read takes the pieces of a block.
+func (r *sessions) read(rec arrow.Record, from int32) error {
+	b, at := col.FromRecord(rec), len(r.owner.Schema().Fields())
+	idx, err := r.number(b.Cols[:at], b.N)
+	if err != nil {
+		return err
+	}
+	starts, ends, counts := b.Cols[at].Ints, b.Cols[at+1].Ints, b.Cols[at+2].Ints
+	for i, k := range idx {
+		r.pieces = append(r.pieces, piece{key: k, from: from, at: int32(i), start: starts[i], end: ends[i], rows: counts[i]})
+	}
+	r.parts = append(r.parts, b.Cols[at+3:])
+	return nil
+}
+
+// number gives the keys in columns their numbers.
+func (r *sessions) number(cols []*col.Vec, n int) ([]int32, error) {
+	r.s.Keys.Reset()
+	if err := encode(r.owner, cols, nil, &r.s.Keys); err != nil {
+		return nil, err
+	}
+	idx := make([]int32, n)
+	r.s.Dict.Add(&r.s.Keys, idx)
+	return idx, nil
+}
+
+// due numbers the keys that have sessions whose time has come, and gives the rows of those, ascending.
+func (r *sessions) due(ctx *task.Context) ([]int32, error) {
+	rows := ctx.State.Due(r.mark.After)
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	cols := keyCols(ctx.State, r.Key, rows)
+	_, err := r.number(cols[1:len(cols)-1], len(rows))
+	slices.Sort(rows)
+	return rows, err
+}
+
+// load finds the sessions that the keys have.
+func (r *sessions) load(ctx *task.Context, due []int32) error {
+	r.old = r.old[:0]
+	keys := upTo(r.s.Dict.Len())
+	for n := int32(0); len(keys) > 0; n++ {
+		k, err := r.places(keys, n)
+		if err != nil {
+			return err
+		}
+		rows := make([]int32, len(keys))
+		ctx.State.Find(k, rows)
+		found := keys[:0]
+		for i, row := range rows {
+			if row >= 0 {
+				_, is := slices.BinarySearch(due, row)
+				r.old = append(r.old, slot{keys[i], row, is})
+				found = append(found, keys[i])
+			}
+		}
+		keys = found
+	}
+	slices.SortStableFunc(r.old, func(a, b slot) int { return cmp.Compare(a.key, b.key) })
+	if len(r.old) == 0 {
+		return nil
+	}
+	rows := make([]int32, len(r.old))
+	for i, o := range r.old {
+		rows[i] = o.row
+	}
+	cols := getCols(ctx.State, r.State, rows)
+	for i, o := range r.old {
+		r.pieces = append(r.pieces, piece{key: o.key, at: int32(i), start: cols[0].Ints[i], end: cols[1].Ints[i]})
+	}
+	r.parts[0] = cols[2:]
+	return nil
+}
+
+// places are the keys of the state for the n-th session of each of the keys.
+func (r *sessions) places(keys []int32, n int32) (*row.Keys, error) {
+	slots := make([]int64, len(keys))
+	for i := range slots {
+		slots[i] = int64(n)
+	}
+	return r.placesAt(keys, slots)
+}
+
+// placesAt are the keys of the state for session slots[i] of keys[i].
+func (r *sessions) placesAt(keys []int32, slots []int64) (*row.Keys, error) {
+	all := r.s.Dict.Keys()
+	cols, err := r.owner.KeyColumns(all, keys)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]uint64, len(keys))
+	for i, k := range keys {
+		groups[i] = uint64(row.Group(all.Hash[k]))
+	}
+	group := uintVec(arrow.PrimitiveTypes.Uint8, groups).ToArray(nil)
+	cols = append(append([]arrow.Array{group}, cols...), intVec(arrow.PrimitiveTypes.Int32, slots).ToArray(nil))
+	k := &row.Keys{}
+	return k, r.Key.AppendKeyColumns(cols, k)
+}
+
+// join makes sessions of the pieces: those of a key that touch or overlap are one. Pieces are sorted, and pieces[i].start becomes the number of its session.
+func (r *sessions) join() []run {
+	slices.SortFunc(r.pieces, func(a, b piece) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.start, b.start), cmp.Compare(a.from, b.from), cmp.Compare(a.at, b.at))
+	})
+	var runs []run
+	for i := range r.pieces {
+		p := &r.pieces[i]
+		if n := len(runs); n == 0 || runs[n-1].key != p.key || p.start > runs[n-1].end {
+			runs = append(runs, run{key: p.key, slot: -1, start: p.start, end: p.end})
+		}
+		n := &runs[len(runs)-1]
+		n.end, n.rows = max(n.end, p.end), n.rows+p.rows
+		if p.from == 0 {
+			n.due = n.due || r.old[p.at].due
+			if n.slot < 0 {
+				n.slot = p.at
+			}
+		}
+		p.start = int64(len(runs) - 1)
+	}
+	return runs
+}
+
+// merge puts the pieces' aggregates together: the state's before what came.
+func (r *sessions) merge(kept []int32) Groups {
+	g := r.Set.Groups()
+	g.Grow(len(r.runs))
+	idx, at := make([][]int32, len(r.parts)), make([][]int32, len(r.parts))
+	for _, p := range r.pieces {
+		if n := kept[p.start]; n >= 0 {
+			idx[p.from], at[p.from] = append(idx[p.from], n), append(at[p.from], p.at)
+		}
+	}
+	for i, parts := range r.parts {
+		if len(idx[i]) > 0 {
+			g.Merge(idx[i], taken(parts, at[i]))
+		}
+	}
+	return g
+}
+
+// judge says which sessions stay, and gives those that are shown: those that changed behind their end and those that close now, by (key's first appearance, start).
+func (r *sessions) judge(early []bool) (show []int32) {
+	for i := range r.runs {
+		n := &r.runs[i]
+		before, after := passed(n.end, 0, r.mark.Before), passed(n.end, 0, r.mark.After)
+		n.lasting = !passed(n.end, r.Emit.Lateness, r.mark.After)
+		changed := n.rows > 0
+		switch {
+		case changed && (before || r.Emit.OnChange), !before && after && !r.Emit.OnChange, !after && early != nil && early[n.key]:
+			show = append(show, int32(i))
+		}
+	}
+	return show
+}
+
+// emit sends sessions on.
+func (r *sessions) emit(g Groups, show []int32, emit func(task.Chunk) error) error {
+	for lo := 0; lo < len(show); lo += task.ChunkRows {
+		part := show[lo:min(lo+task.ChunkRows, len(show))]
+		keys, starts, ends := make([]int32, len(part)), make([]int64, len(part)), make([]int64, len(part))
+		for i, n := range part {
+			keys[i], starts[i], ends[i] = r.runs[n].key, r.runs[n].start, r.runs[n].end
+		}
+		arrays, err := r.owner.KeyColumns(r.s.Dict.Keys(), keys)
+		if err != nil {
+			return err
+		}
+		cols := col.FromArrays(r.owner.Schema(), arrays).Cols[:len(r.names)]
+		cols = append(cols, intVec(timeType, starts), intVec(timeType, ends))
+		cols = append(cols, r.Set.Groups().Results(g.Partials(part))...)
+		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
