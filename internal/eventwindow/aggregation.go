@@ -68,6 +68,7 @@ type Aggregation struct {
 	names []arrow.Field // of the keys
 	owner *row.Codec    // sessions: of the keys, or of a constant where there are none
 	panes *row.Codec    // sessions: of the keys and the part of time
+	heads int           // columns of the state before the partial aggregates: the number of rows, where it matters
 }
 
 var timeType = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
@@ -94,7 +95,11 @@ func (a *Aggregation) Prepare() (err error) {
 	if a.Key, err = keyCodec(append(slices.Clone(a.names), timeField("window_start"))); err != nil {
 		return err
 	}
-	if a.State, err = row.OfSchema(arrow.NewSchema(a.Set.PartialFields(), nil)); err != nil {
+	kept := a.Set.PartialFields()
+	if a.Emit.Rows > 0 || a.Spec.Kind == Count {
+		kept, a.heads = append([]arrow.Field{rowsField}, kept...), 1
+	}
+	if a.State, err = row.OfSchema(arrow.NewSchema(kept, nil)); err != nil {
 		return err
 	}
 	head := append(slices.Clone(a.names), timeField("window_start"), rowsField)

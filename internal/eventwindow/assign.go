@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/task"
 )
 
 // Assigner finds the windows of times. Rows are first put into panes, parts of time that no window cuts, and panes into windows: a pane is a window
@@ -14,12 +15,13 @@ type Assigner struct {
 	cal  *calendar
 }
 
-// Assigner is one for s, which must be timed and no session.
+// Assigner is one for s, whose windows must not depend on other rows.
 func (s Spec) Assigner() *Assigner {
 	a := &Assigner{spec: s}
 	switch s.Kind {
 	case Sliding:
 		a.pane = s.pane()
+	case Global:
 	case DayParts, Days, Months:
 		loc, err := time.LoadLocation(s.Zone)
 		assert.True(err == nil, "zone %q was there when the job was built: %v", s.Zone, err)
@@ -39,6 +41,9 @@ func (s Spec) pane() int64 {
 	return a
 }
 
+// overlap tells whether panes are not windows.
+func (a *Assigner) overlap() bool { return a.spec.Kind == Sliding && a.spec.Size != a.spec.Slide }
+
 // maxTime is behind all times that rows have, in the year 148108: times beyond it, and before its negative, count as it. So nothing that is
 // computed from times overflows.
 const maxTime = 1 << 62
@@ -49,6 +54,10 @@ func (a *Assigner) Panes(times, out []int64) {
 		for i, t := range times {
 			out[i] = a.cal.start(min(max(t, -maxTime), maxTime))
 		}
+		return
+	}
+	if a.spec.Kind == Global {
+		clear(out[:len(times)])
 		return
 	}
 	step, off := a.pane, a.spec.Offset
@@ -64,7 +73,7 @@ func (a *Assigner) Panes(times, out []int64) {
 
 // Windows appends the beginnings of the windows that hold the pane that begins at p, ascending: none if it lies between two windows.
 func (a *Assigner) Windows(p int64, dst []int64) []int64 {
-	if a.cal != nil || a.spec.Size == a.spec.Slide {
+	if !a.overlap() {
 		return append(dst, p)
 	}
 	off := a.spec.Offset
@@ -83,6 +92,9 @@ func (a *Assigner) Windows(p int64, dst []int64) []int64 {
 func (a *Assigner) End(start int64) int64 {
 	if a.cal != nil {
 		return a.cal.end(start)
+	}
+	if a.spec.Kind == Global {
+		return task.EndOfTime
 	}
 	return start + a.spec.Size
 }

@@ -1,6 +1,8 @@
 package eventwindow
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/col"
@@ -19,8 +21,9 @@ type reducer struct {
 
 // touched are the windows that a batch has rows of: rows of the state, each once, in order of first appearance, and their ends.
 type touched struct {
-	rows []int32
-	ends []int64
+	rows    []int32
+	ends    []int64
+	crossed []bool // the number of rows has passed a multiple of Emit.Rows; nil: no
 }
 
 // Reduce judges the rows by the watermark of the batch before, takes what is not late, and then closes what the watermark of this batch has passed (P29).
@@ -50,6 +53,7 @@ type sent struct {
 	nums  [][]int32
 	parts [][]*col.Vec
 	ends  []int64 // by number
+	rows  []int64
 }
 
 // take adds what tasks have sent to the state.
@@ -69,15 +73,19 @@ func (r *reducer) take(ctx *task.Context, in []arrow.Record, s *ops.Scratch) (to
 	rows := make([]int32, n)
 	ctx.State.Find(s.Dict.Keys(), rows)
 	known, places := ops.Present(rows)
+	t, came := touched{rows: rows, ends: b.ends}, slices.Clone(b.rows)
 	if len(known) > 0 {
-		g.Merge(places, getCols(ctx.State, r.State, known))
+		g.Merge(r.old(ctx, known, places, b.rows), places)
 	}
 	for i := range b.parts {
-		g.Merge(b.nums[i], b.parts[i])
+		g.Merge(b.parts[i], b.nums[i])
 	}
+	t.crossed = r.crossed(b.rows, came)
 	ctx.State.Upsert(s.Dict.Keys(), rows)
-	r.schedule(ctx, rows, places, b.ends)
-	return touched{rows, b.ends}, setCols(ctx.State, r.State, rows, g.Partials(upTo(n)))
+	if r.Spec.Kind != Global {
+		r.schedule(ctx, rows, places, b.ends)
+	}
+	return t, setCols(ctx.State, r.State, rows, r.counted(b.rows, g.Partials(nil)))
 }
 
 // read reads a block. Rows whose window is final by the watermark of the batch before are late, and counted.
@@ -108,8 +116,9 @@ func (r *reducer) read(ctx *task.Context, rec arrow.Record, s *ops.Scratch, out 
 	s.Dict.Add(&s.Keys, idx)
 	for i, n := range idx {
 		if int(n) == len(out.ends) {
-			out.ends = append(out.ends, ends[i])
+			out.ends, out.rows = append(out.ends, ends[i]), append(out.rows, 0)
 		}
+		out.rows[n] += counts[kept[i]]
 	}
 	out.nums, out.parts = append(out.nums, idx), append(out.parts, taken(b.Cols[at+2:], kept))
 	return nil
@@ -155,9 +164,12 @@ func dueAt(t int64) int64 { return max(t, 1) }
 // end, in order of first appearance, then those that close now, by (end, key).
 func (r *reducer) judge(ctx *task.Context, t touched) (show, gone []int32) {
 	for i, row := range t.rows {
-		if r.Emit.OnChange || passed(t.ends[i], 0, r.mark.Before) {
+		if r.Emit.OnChange || passed(t.ends[i], 0, r.mark.Before) || t.crossed != nil && t.crossed[i] {
 			show = append(show, row)
 		}
+	}
+	if r.Spec.Kind == Global {
+		return r.all(ctx, show), nil
 	}
 	due := ctx.State.Due(r.mark.After)
 	if len(due) == 0 {
@@ -190,13 +202,18 @@ func (r *reducer) emit(ctx *task.Context, rows []int32, emit func(task.Chunk) er
 	for lo := 0; lo < len(rows); lo += task.ChunkRows {
 		part := rows[lo:min(lo+task.ChunkRows, len(rows))]
 		cols := keyCols(ctx.State, r.Key, part)
-		starts := cols[len(r.names)].Ints
-		ends := make([]int64, len(part))
-		for i, s := range starts {
-			ends[i] = r.windows.End(s)
+		if starts := cols[len(r.names)].Ints; r.Spec.Timed() {
+			ends := make([]int64, len(part))
+			for i, s := range starts {
+				ends[i] = r.windows.End(s)
+			}
+			cols = append(cols, intVec(timeType, ends))
+		} else {
+			cols = cols[:len(r.names)]
 		}
-		cols = append(cols, intVec(timeType, ends))
-		cols = append(cols, r.Set.Groups().Results(getCols(ctx.State, r.State, part))...)
+		g := r.Set.Groups()
+		g.Merge(getCols(ctx.State, r.State, part)[r.heads:], upTo(len(part)))
+		cols = append(cols, g.Results(nil)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {
 			return err
 		}

@@ -242,7 +242,7 @@ func (r *sessions) merge(kept []int32) Groups {
 	}
 	for i, parts := range r.parts {
 		if len(idx[i]) > 0 {
-			g.Merge(idx[i], taken(parts, at[i]))
+			g.Merge(taken(parts, at[i]), idx[i])
 		}
 	}
 	return g
@@ -277,7 +277,7 @@ func (r *sessions) emit(g Groups, show []int32, emit func(task.Chunk) error) err
 		}
 		cols := col.FromArrays(r.owner.Schema(), arrays).Cols[:len(r.names)]
 		cols = append(cols, intVec(timeType, starts), intVec(timeType, ends))
-		cols = append(cols, r.Set.Groups().Results(g.Partials(part))...)
+		cols = append(cols, g.Results(part)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {
 			return err
 		}

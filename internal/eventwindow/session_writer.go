@@ -48,7 +48,7 @@ func (w *sessionWriter) Add(ctx *task.Context, in task.Chunk) error {
 	idx := w.s.Numbers(len(times))
 	w.remember(heads, times, idx, w.s.Dict.Add(&w.s.Keys, idx))
 	w.groups.Grow(len(w.counts))
-	w.groups.Add(idx, b)
+	w.groups.Add(b, idx)
 	return nil
 }
 

@@ -60,19 +60,21 @@ type world struct {
 	before int64
 	late   int64
 	shed   int64
+	chunk  int
+	silent bool // gives no rows
 }
 
 // newWorld has the keys, the time, and count(*) and sum(v).
 func newWorld(t testing.TB, spec Spec, emit Emit, parts int) *world {
 	t.Helper()
 	a := &Aggregation{Name: "w", Spec: spec, Emit: emit, Time: bound(t, "at"), Keys: []*expr.Bound{bound(t, "key")}, Set: countSum{}}
-	if spec.Batch {
+	if spec.Batch || !spec.Timed() {
 		a.Time = nil
 	}
 	if err := a.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, a: a, parts: parts, before: task.NoTime}
+	w := &world{t: t, a: a, parts: parts, before: task.NoTime, chunk: 3}
 	for range parts {
 		w.tables = append(w.tables, state.New(a.Key, a.State, 0))
 		w.more = append(w.more, []*state.Table{state.New(a.Key, ChangedVal(), 0)})
@@ -96,8 +98,8 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 	for p, events := range sources {
 		ctx := &task.Context{Batch: w.batch, Time: now, Layout: layout, Partition: p, Counters: &task.Counters{}}
 		wr := w.a.Input().New()
-		for lo := 0; lo < len(events); lo += 3 { // chunks of three rows
-			b := eventBatch(events[lo:min(lo+3, len(events))])
+		for lo := 0; lo < len(events); lo += w.chunk {
+			b := eventBatch(events[lo:min(lo+w.chunk, len(events))])
 			if err := wr.Add(ctx, task.Chunk{N: b.N, Vals: b}); err != nil {
 				w.t.Fatal(err)
 			}
@@ -106,6 +108,7 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		w.late += ctx.Counters.Late
 		for r, rec := range recs {
 			if rec != nil {
 				in[r] = append(in[r], rec)
@@ -123,7 +126,9 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 			t.Begin(w.batch)
 		}
 		err := w.a.New().Reduce(ctx, [][]arrow.Record{in[r]}, func(c task.Chunk) error {
-			out = append(out, texts(w.t, c)...)
+			if !w.silent {
+				out = append(out, texts(w.t, c)...)
+			}
 			return nil
 		})
 		if err != nil {
@@ -208,7 +213,7 @@ func (g *countSums) Grow(n int) {
 	}
 }
 
-func (g *countSums) Add(idx []int32, b *col.Batch) {
+func (g *countSums) Add(b *col.Batch, idx []int32) {
 	i := 0
 	rows(b, func(r int32) {
 		g.n[idx[i]]++
@@ -217,7 +222,10 @@ func (g *countSums) Add(idx []int32, b *col.Batch) {
 	})
 }
 
-func (g *countSums) Merge(idx []int32, parts []*col.Vec) {
+func (g *countSums) Merge(parts []*col.Vec, idx []int32) {
+	for _, k := range idx {
+		g.Grow(int(k) + 1)
+	}
 	for i, k := range idx {
 		g.n[k] += parts[0].Ints[i]
 		g.sum[k] += parts[1].Ints[i]
@@ -225,6 +233,9 @@ func (g *countSums) Merge(idx []int32, parts []*col.Vec) {
 }
 
 func (g *countSums) Partials(idx []int32) []*col.Vec {
+	if idx == nil {
+		idx = upTo(len(g.n))
+	}
 	n, sum := make([]int64, len(idx)), make([]int64, len(idx))
 	for i, k := range idx {
 		n[i], sum[i] = g.n[k], g.sum[k]
@@ -232,4 +243,4 @@ func (g *countSums) Partials(idx []int32) []*col.Vec {
 	return []*col.Vec{intVec(arrow.PrimitiveTypes.Int64, n), intVec(arrow.PrimitiveTypes.Int64, sum)}
 }
 
-func (g *countSums) Results(parts []*col.Vec) []*col.Vec { return parts }
+func (g *countSums) Results(idx []int32) []*col.Vec { return g.Partials(idx) }

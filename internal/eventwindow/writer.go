@@ -56,7 +56,7 @@ func (r *rowReader) read(ctx *task.Context, in task.Chunk) (b *col.Batch, times 
 			times[i] = r.batch.Time(ctx)
 		}
 	} else {
-		b, times = timed(b, r.time.Vec(b), r.shift)
+		b, times = timed(ctx, b, r.time.Vec(b), r.shift)
 	}
 	keys = make([]*col.Vec, len(r.keys))
 	for i, k := range r.keys {
@@ -65,8 +65,8 @@ func (r *rowReader) read(ctx *task.Context, in task.Chunk) (b *col.Batch, times 
 	return b, times, keys
 }
 
-// timed leaves out rows without a time: no window is theirs.
-func timed(b *col.Batch, v *col.Vec, shift int64) (*col.Batch, []int64) {
+// timed leaves out rows without a time: no window is theirs, and they count as late.
+func timed(ctx *task.Context, b *col.Batch, v *col.Vec, shift int64) (*col.Batch, []int64) {
 	if v.Null != nil {
 		idx := make([]int32, 0, b.Len())
 		rows(b, func(i int32) {
@@ -74,6 +74,7 @@ func timed(b *col.Batch, v *col.Vec, shift int64) (*col.Batch, []int64) {
 				idx = append(idx, i)
 			}
 		})
+		ctx.Counters.Late += int64(b.Len() - len(idx))
 		b = b.Where(idx)
 	}
 	times := make([]int64, 0, b.Len())
@@ -134,7 +135,7 @@ func (w *writer) Add(ctx *task.Context, in task.Chunk) error {
 		w.counts[g]++
 	}
 	w.groups.Grow(len(w.counts))
-	w.groups.Add(idx, b)
+	w.groups.Add(b, idx)
 	return nil
 }
 
@@ -167,7 +168,7 @@ func (w *writer) Flush(ctx *task.Context) ([]arrow.Record, error) {
 		return make([]arrow.Record, ctx.Layout.Reduce), nil
 	}
 	parts, counts, starts, heads, keys := w.groups.Partials(upTo(len(w.panes))), w.counts, w.panes, w.heads, w.s.Dict.Keys()
-	if w.Spec.Kind == Sliding && w.Spec.Size != w.Spec.Slide {
+	if w.windows.overlap() {
 		var err error
 		if parts, counts, starts, heads, keys, err = w.spread(parts); err != nil {
 			return nil, err
@@ -211,7 +212,7 @@ func (w *writer) spread(parts []*col.Vec) ([]*col.Vec, []int64, []int64, []*col.
 	}
 	g := w.Set.Groups()
 	g.Grow(dict.Len())
-	g.Merge(idx, taken(parts, from))
+	g.Merge(taken(parts, from), idx)
 	begin := make([]int64, dict.Len())
 	for i := range begin {
 		begin[i] = starts[first[i]]

@@ -1,0 +1,87 @@
+package eventwindow
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/task"
+)
+
+// keyed are n events of n keys at time at.
+func keyed(n int, at int64) []event {
+	out := make([]event, n)
+	for i := range out {
+		out[i] = event{fmt.Sprintf("user-%07d", i), at, 1}
+	}
+	return out
+}
+
+// A million open sessions take 150 MB at most: what the table says, and what the process holds more than before.
+func TestMillionSessionsFit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million sessions")
+	}
+	const sessions, limit = 1_000_000, 150 << 20
+	w := newWorld(t, Spec{Kind: Session, Size: 1000}, Emit{}, 1)
+	w.chunk = task.ChunkRows
+	all := keyed(sessions, 10)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for lo := range 100 {
+		w.run(5, all[lo*sessions/100:(lo+1)*sessions/100])
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	held := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	t.Logf("%d sessions: %d MB in the table, %d MB of heap", w.open(), w.tables[0].Bytes()>>20, held>>20)
+	if w.open() != sessions || w.tables[0].Bytes() > limit || held > limit {
+		t.Errorf("%d sessions in %d bytes of table, %d of heap", w.open(), w.tables[0].Bytes(), held)
+	}
+	runtime.KeepAlive(w)
+	runtime.KeepAlive(all)
+}
+
+// BenchmarkClose closes 100,000 windows in one batch.
+func BenchmarkClose(b *testing.B) {
+	for name, spec := range map[string]Spec{"tumbling": {Kind: Sliding, Size: 1000, Slide: 1000}, "sessions": {Kind: Session, Size: 1000}} {
+		b.Run(name, func(b *testing.B) {
+			const windows = 100_000
+			events := keyed(windows, 10)
+			var took time.Duration
+			for b.Loop() {
+				w := newWorld(b, spec, Emit{}, 1)
+				w.silent, w.chunk = true, task.ChunkRows
+				w.run(5, events)
+				took += timeOf(func() { w.run(5000) })
+				if w.open() != 0 {
+					b.Fatal("windows are left")
+				}
+			}
+			b.ReportMetric(float64(took.Milliseconds())/float64(b.N), "ms/close")
+		})
+	}
+}
+
+// 100,000 windows close in one batch in 100 ms; the test allows for machines that are busy.
+func TestClosingManyWindowsIsFast(t *testing.T) {
+	events := keyed(100_000, 10)
+	for name, spec := range map[string]Spec{"tumbling": {Kind: Sliding, Size: 1000, Slide: 1000}, "sessions": {Kind: Session, Size: 1000}} {
+		w := newWorld(t, spec, Emit{}, 1)
+		w.silent, w.chunk = true, task.ChunkRows
+		w.run(5, events)
+		took := timeOf(func() { w.run(task.EndOfTime) })
+		t.Logf("%s: %v", name, took)
+		if took > time.Second || w.open() != 0 {
+			t.Errorf("%s: %v, %d left", name, took, w.open())
+		}
+	}
+}
+
+func timeOf(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start)
+}
