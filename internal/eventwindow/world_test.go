@@ -52,7 +52,7 @@ func bound(t testing.TB, name string) *expr.Bound {
 // world runs an aggregation in one goroutine: tasks that write, reduce partitions that keep state.
 type world struct {
 	t      testing.TB
-	a      *Aggregation
+	op     operator
 	parts  int
 	tables []*state.Table
 	more   [][]*state.Table
@@ -74,10 +74,21 @@ func newWorld(t testing.TB, spec Spec, emit Emit, parts int) *world {
 	if err := a.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, a: a, parts: parts, before: task.NoTime, chunk: 3}
+	return worldOf(t, a, a.Key, a.State, parts)
+}
+
+// operator is a wide operator.
+type operator interface {
+	Input() task.Input
+	New() task.Reducer
+}
+
+// worldOf runs any operator.
+func worldOf(t testing.TB, op operator, key, val *row.Codec, parts int) *world {
+	w := &world{t: t, op: op, parts: parts, before: task.NoTime, chunk: 3}
 	for range parts {
-		w.tables = append(w.tables, state.New(a.Key, a.State, 0))
-		w.more = append(w.more, []*state.Table{state.New(a.Key, ChangedVal(), 0)})
+		w.tables = append(w.tables, state.New(key, val, 0))
+		w.more = append(w.more, []*state.Table{state.New(key, ChangedVal(), 0)})
 	}
 	return w
 }
@@ -97,7 +108,7 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 	in := make([][]arrow.Record, w.parts)
 	for p, events := range sources {
 		ctx := &task.Context{Batch: w.batch, Time: now, Layout: layout, Partition: p, Counters: &task.Counters{}}
-		wr := w.a.Input().New()
+		wr := w.op.Input().New()
 		for lo := 0; lo < len(events); lo += w.chunk {
 			b := eventBatch(events[lo:min(lo+w.chunk, len(events))])
 			if err := wr.Add(ctx, task.Chunk{N: b.N, Vals: b}); err != nil {
@@ -125,7 +136,7 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 		for _, t := range tables {
 			t.Begin(w.batch)
 		}
-		err := w.a.New().Reduce(ctx, [][]arrow.Record{in[r]}, func(c task.Chunk) error {
+		err := w.op.New().Reduce(ctx, [][]arrow.Record{in[r]}, func(c task.Chunk) error {
 			if !w.silent {
 				out = append(out, texts(w.t, c)...)
 			}
@@ -165,6 +176,7 @@ func texts(t testing.TB, c task.Chunk) []string {
 		t.Fatal(err)
 	}
 	var out []string
+	b = b.Dense()
 	for i := range b.N {
 		var parts []string
 		for j, f := range b.Schema.Fields() {
