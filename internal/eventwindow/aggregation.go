@@ -60,6 +60,7 @@ type Aggregation struct {
 	Shift int64       // µs that are added to Time
 	Keys  []*expr.Bound
 	Set   Set
+	Rows  *arrow.Schema // of the input; windows of so many rows need it
 
 	Block *arrow.Schema // of what tasks send
 	Out   *arrow.Schema // of results
@@ -99,6 +100,12 @@ func (a *Aggregation) Prepare() (err error) {
 	if a.Emit.Rows > 0 || a.Spec.Kind == Count {
 		kept, a.heads = append([]arrow.Field{rowsField}, kept...), 1
 	}
+	if a.Spec.Kind == Count {
+		if a.owner, err = keyCodec(ownerFields(a.names)); err != nil {
+			return err
+		}
+		a.Key = a.owner
+	}
 	if a.State, err = row.OfSchema(arrow.NewSchema(kept, nil)); err != nil {
 		return err
 	}
@@ -111,10 +118,7 @@ func (a *Aggregation) Prepare() (err error) {
 var rowsField = arrow.Field{Name: "_rows", Type: arrow.PrimitiveTypes.Int64}
 
 func (a *Aggregation) prepareSession() (err error) {
-	who := a.names
-	if len(who) == 0 {
-		who = []arrow.Field{{Name: "_all", Type: arrow.FixedWidthTypes.Boolean}}
-	}
+	who := ownerFields(a.names)
 	if a.owner, err = keyCodec(who); err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ type world struct {
 // newWorld has the keys, the time, and count(*) and sum(v).
 func newWorld(t testing.TB, spec Spec, emit Emit, parts int) *world {
 	t.Helper()
-	a := &Aggregation{Name: "w", Spec: spec, Emit: emit, Time: bound(t, "at"), Keys: []*expr.Bound{bound(t, "key")}, Set: countSum{}}
+	a := &Aggregation{Name: "w", Spec: spec, Emit: emit, Time: bound(t, "at"), Keys: []*expr.Bound{bound(t, "key")}, Set: countSum{}, Rows: eventSchema}
 	if spec.Batch || !spec.Timed() {
 		a.Time = nil
 	}

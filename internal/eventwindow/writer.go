@@ -12,6 +12,9 @@ import (
 
 // Input is the side of the shuffle that aggregates a task's rows by pane before anything is sent.
 func (a *Aggregation) Input() task.Input {
+	if a.Spec.Kind == Count {
+		return RowInput(a.Rows, a.owner, a.Keys)
+	}
 	return task.Input{Schema: a.Block, New: func() task.Writer {
 		if a.Spec.Kind == Session {
 			return &sessionWriter{Aggregation: a, rowReader: newRowReader(a)}
@@ -22,8 +25,11 @@ func (a *Aggregation) Input() task.Input {
 
 // New is a reducer for one task.
 func (a *Aggregation) New() task.Reducer {
-	if a.Spec.Kind == Session {
+	switch a.Spec.Kind {
+	case Session:
 		return &sessions{Aggregation: a}
+	case Count:
+		return &counter{Aggregation: a, keys: evals(a.Keys)}
 	}
 	return &reducer{Aggregation: a, windows: a.Spec.Assigner()}
 }
