@@ -64,6 +64,7 @@ type Aggregation struct {
 
 	Block *arrow.Schema // of what tasks send
 	Out   *arrow.Schema // of results
+	Both  *arrow.Schema // of results and late rows, if the operator gives those too
 	Key   *row.Codec    // of the state: the keys and the window's beginning
 	State *row.Codec    // what is kept of a window: partial aggregates
 	names []arrow.Field // of the keys

@@ -41,8 +41,13 @@ func (r *reducer) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.
 	if r.Emit.Every > 0 {
 		show = append(show, r.early(ctx, t)...)
 	}
-	if err := r.emit(ctx, show, emit); err != nil {
+	if err := r.emit(ctx, show, r.emitting(emit)); err != nil {
 		return err
+	}
+	if r.Both != nil {
+		if err := r.lateRows(in[1], emit, r.late); err != nil {
+			return err
+		}
 	}
 	ctx.State.Delete(gone)
 	return r.Emit.limit(ctx, r.Name, ctx.State)

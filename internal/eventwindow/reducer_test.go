@@ -107,6 +107,7 @@ type counted struct {
 type reference struct {
 	size, slide, lateness int64
 	taken                 []counted
+	rows                  []string // that were late
 	late                  int64
 }
 
@@ -126,12 +127,14 @@ func (r *reference) run(before, after int64, events []event) (out []string) {
 		starts := r.windows(e.at)
 		if e.at < 0 {
 			r.late++
+			r.rows = append(r.rows, fmt.Sprint(e.key, " null ", e.v))
 		}
 		if e.at < 0 || len(starts) == 0 {
 			continue
 		}
 		if last := starts[len(starts)-1] + r.size; passed(last, r.lateness, before) {
 			r.late++
+			r.rows = append(r.rows, fmt.Sprint(e.key, " ", e.at, " ", e.v))
 			continue
 		}
 		in := counted{event: e}
@@ -179,6 +182,9 @@ func TestWindowsAgainstReference(t *testing.T) {
 			ref.slide = 1 + r.Int64N(size+3)
 		}
 		w := newWorld(t, Spec{Kind: Sliding, Size: ref.size, Slide: ref.slide}, Emit{Lateness: ref.lateness}, 1+r.IntN(3))
+		if seed%2 == 0 {
+			w.withLate()
+		}
 		before, now := int64(task.NoTime), int64(100)
 		for batch := range 40 {
 			var all []event
@@ -207,6 +213,11 @@ func TestWindowsAgainstReference(t *testing.T) {
 		}
 		if w.late != ref.late || w.open() != 0 {
 			t.Fatalf("seed %d: %d late rows, want %d; %d windows left", seed, w.late, ref.late, w.open())
+		}
+		slices.Sort(w.lateRows)
+		slices.Sort(ref.rows)
+		if w.both != nil && !slices.Equal(w.lateRows, ref.rows) {
+			t.Fatalf("seed %d: late rows\n got %q\nwant %q", seed, w.lateRows, ref.rows)
 		}
 	}
 }

@@ -58,7 +58,11 @@ func (r *sessions) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task
 	r.mark = r.Aggregation.mark(ctx)
 	err := ops.WithScratch(func(s *ops.Scratch) error {
 		r.s = s
-		return r.reduce(ctx, in[0], emit)
+		late, err := r.reduce(ctx, in[0], r.emitting(emit))
+		if err != nil || r.Both == nil {
+			return err
+		}
+		return r.lateRows(in[1], emit, r.lateOf(late))
 	})
 	if err != nil {
 		return err
@@ -66,24 +70,25 @@ func (r *sessions) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task
 	return r.Emit.limit(ctx, r.Name, ctx.State)
 }
 
-func (r *sessions) reduce(ctx *task.Context, in []arrow.Record, emit func(task.Chunk) error) error {
+// reduce gives the sessions that are late.
+func (r *sessions) reduce(ctx *task.Context, in []arrow.Record, emit func(task.Chunk) error) (late []run, err error) {
 	r.parts = [][]*col.Vec{nil}
 	for i, rec := range in {
 		if err := r.read(rec, int32(i+1)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	came := r.s.Dict.Len()
 	due, err := r.due(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	early, err := r.early(ctx, came)
 	if err != nil || r.s.Dict.Len() == 0 {
-		return err
+		return nil, err
 	}
 	if err := r.load(ctx, due); err != nil {
-		return err
+		return nil, err
 	}
 	runs := r.join()
 	kept := make([]int32, len(runs)) // by run: its number among those that are not late
@@ -92,6 +97,7 @@ func (r *sessions) reduce(ctx *task.Context, in []arrow.Record, emit func(task.C
 		kept[i] = -1
 		if n.slot < 0 && passed(n.end, r.Emit.Lateness, r.mark.Before) {
 			ctx.Counters.Late += n.rows
+			late = append(late, n)
 			continue
 		}
 		kept[i] = int32(len(r.runs))
@@ -100,9 +106,9 @@ func (r *sessions) reduce(ctx *task.Context, in []arrow.Record, emit func(task.C
 	g := r.merge(kept)
 	show := r.judge(early)
 	if err := r.store(ctx, g); err != nil {
-		return err
+		return nil, err
 	}
-	return r.emit(g, show, emit)
+	return late, r.emit(g, show, emit)
 }
 
 // read takes the pieces of a block.

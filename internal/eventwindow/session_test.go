@@ -80,10 +80,11 @@ type refSession struct {
 	start, end int64
 	n, v       int64
 	changed    bool
+	rows       []string
 }
 
 // runSessions joins intervals until none touch: the sessions that stay are the result.
-func runSessions(open map[string][]refSession, gap, lateness, before, after int64, events []event) (out []string, late int64) {
+func runSessions(open map[string][]refSession, gap, lateness, before, after int64, events []event) (out, late []string) {
 	keys := map[string]bool{}
 	for k := range open {
 		keys[k] = true
@@ -91,7 +92,7 @@ func runSessions(open map[string][]refSession, gap, lateness, before, after int6
 	for _, e := range events {
 		if e.at >= 0 {
 			keys[e.key] = true
-			open[e.key] = append(open[e.key], refSession{e.at, e.at + gap, 1, e.v, true})
+			open[e.key] = append(open[e.key], refSession{e.at, e.at + gap, 1, e.v, true, []string{fmt.Sprint(e.key, " ", e.at, " ", e.v)}})
 		}
 	}
 	for key := range keys {
@@ -101,7 +102,7 @@ func runSessions(open map[string][]refSession, gap, lateness, before, after int6
 			for i := 0; i < len(list) && !joined; i++ {
 				for j := i + 1; j < len(list); j++ {
 					if a, b := list[i], list[j]; a.start <= b.end && b.start <= a.end {
-						list[i] = refSession{min(a.start, b.start), max(a.end, b.end), a.n + b.n, a.v + b.v, a.changed || b.changed}
+						list[i] = refSession{min(a.start, b.start), max(a.end, b.end), a.n + b.n, a.v + b.v, a.changed || b.changed, slices.Concat(a.rows, b.rows)}
 						list, joined = slices.Delete(list, j, j+1), true
 						break
 					}
@@ -111,7 +112,7 @@ func runSessions(open map[string][]refSession, gap, lateness, before, after int6
 		var stay []refSession
 		for _, s := range list {
 			if passed(s.end, lateness, before) {
-				late += s.n
+				late = append(late, s.rows...)
 				continue
 			}
 			if !passed(s.end, 0, before) && passed(s.end, 0, after) || passed(s.end, 0, before) && s.changed {
@@ -132,7 +133,11 @@ func TestSessionsAgainstReference(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		gap, lateness := 2+r.Int64N(10), r.Int64N(3)*5
 		w := newWorld(t, Spec{Kind: Session, Size: gap}, Emit{Lateness: lateness}, 1+r.IntN(3))
-		open, late := map[string][]refSession{}, int64(0)
+		var late []string
+		open := map[string][]refSession{}
+		if seed%2 == 0 {
+			w.withLate()
+		}
 		before, now := int64(task.NoTime), int64(100)
 		for batch := range 50 {
 			var all []event
@@ -148,7 +153,7 @@ func TestSessionsAgainstReference(t *testing.T) {
 				after = task.EndOfTime
 			}
 			exp, n := runSessions(open, gap, lateness, before, after, all)
-			late += n
+			late = append(late, n...)
 			if got := w.run(after, sources...); !slices.Equal(got, exp) {
 				t.Fatalf("seed %d, gap %d, lateness %d, batch %d, watermark %d to %d:\n got %q\nwant %q", seed, gap, lateness, batch, before, after, got, exp)
 			}
@@ -161,8 +166,10 @@ func TestSessionsAgainstReference(t *testing.T) {
 				t.Fatalf("seed %d batch %d: %d sessions in the state, want %d", seed, batch, w.open(), left)
 			}
 		}
-		if w.late != late {
-			t.Fatalf("seed %d: %d late, want %d", seed, w.late, late)
+		slices.Sort(late)
+		slices.Sort(w.lateRows)
+		if int(w.late) != len(late) || w.both != nil && !slices.Equal(w.lateRows, late) {
+			t.Fatalf("seed %d: %d late %q, want %q", seed, w.late, w.lateRows, late)
 		}
 	}
 }

@@ -51,17 +51,19 @@ func bound(t testing.TB, name string) *expr.Bound {
 
 // world runs an aggregation in one goroutine: tasks that write, reduce partitions that keep state.
 type world struct {
-	t      testing.TB
-	op     operator
-	parts  int
-	tables []*state.Table
-	more   [][]*state.Table
-	batch  int64
-	before int64
-	late   int64
-	shed   int64
-	chunk  int
-	silent bool // gives no rows
+	t        testing.TB
+	op       operator
+	parts    int
+	tables   []*state.Table
+	more     [][]*state.Table
+	batch    int64
+	before   int64
+	late     int64
+	shed     int64
+	chunk    int
+	both     *Aggregation // gives late rows
+	lateRows []string
+	silent   bool // gives no rows
 }
 
 // newWorld has the keys, the time, and count(*) and sum(v).
@@ -105,26 +107,17 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 	w.t.Helper()
 	w.batch++
 	layout := &task.Layout{Reduce: w.parts}
-	in := make([][]arrow.Record, w.parts)
+	in := make([][2][]arrow.Record, w.parts)
 	for p, events := range sources {
 		ctx := &task.Context{Batch: w.batch, Time: now, Layout: layout, Partition: p, Counters: &task.Counters{}}
-		wr := w.op.Input().New()
-		for lo := 0; lo < len(events); lo += w.chunk {
-			b := eventBatch(events[lo:min(lo+w.chunk, len(events))])
-			if err := wr.Add(ctx, task.Chunk{N: b.N, Vals: b}); err != nil {
-				w.t.Fatal(err)
+		for i, recs := range w.write(ctx, events) {
+			for r, rec := range recs {
+				if rec != nil {
+					in[r][i] = append(in[r][i], rec)
+				}
 			}
-		}
-		recs, err := wr.Flush(ctx)
-		if err != nil {
-			w.t.Fatal(err)
 		}
 		w.late += ctx.Counters.Late
-		for r, rec := range recs {
-			if rec != nil {
-				in[r] = append(in[r], rec)
-			}
-		}
 	}
 	var out []string
 	for r := range w.parts {
@@ -136,7 +129,12 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 		for _, t := range tables {
 			t.Begin(w.batch)
 		}
-		err := w.op.New().Reduce(ctx, [][]arrow.Record{in[r]}, func(c task.Chunk) error {
+		err := w.op.New().Reduce(ctx, in[r][:], func(c task.Chunk) error {
+			if w.both != nil {
+				late, _ := Part(eventSchema, true, 1+w.both.Out.NumFields())().Process(ctx, c)
+				w.lateRows = append(w.lateRows, texts(w.t, late)...)
+				c, _ = Part(w.both.Out, false, 1)().Process(ctx, c)
+			}
 			if !w.silent {
 				out = append(out, texts(w.t, c)...)
 			}
@@ -154,6 +152,38 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 	}
 	w.before = after
 	return out
+}
+
+// write is what a task sends, by input and reduce partition.
+func (w *world) write(ctx *task.Context, events []event) (out [][]arrow.Record) {
+	inputs := []task.Input{w.op.Input()}
+	if w.both != nil {
+		inputs = append(inputs, w.both.LateInput())
+	}
+	for _, in := range inputs {
+		wr := in.New()
+		for lo := 0; lo < len(events); lo += w.chunk {
+			b := eventBatch(events[lo:min(lo+w.chunk, len(events))])
+			if err := wr.Add(ctx, task.Chunk{N: b.N, Vals: b}); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		recs, err := wr.Flush(ctx)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		out = append(out, recs)
+	}
+	return out
+}
+
+// withLate lets the operator give late rows too.
+func (w *world) withLate() *world {
+	w.both = w.op.(*Aggregation)
+	if err := w.both.WithLate(); err != nil {
+		w.t.Fatal(err)
+	}
+	return w
 }
 
 // open is how many rows of state there are.
