@@ -62,15 +62,16 @@ type Aggregation struct {
 	Set   Set
 	Rows  *arrow.Schema // of the input; windows of so many rows need it
 
-	Block *arrow.Schema // of what tasks send
-	Out   *arrow.Schema // of results
-	Both  *arrow.Schema // of results and late rows, if the operator gives those too
-	Key   *row.Codec    // of the state: the keys and the window's beginning
-	State *row.Codec    // what is kept of a window: partial aggregates
-	names []arrow.Field // of the keys
-	owner *row.Codec    // sessions: of the keys, or of a constant where there are none
-	panes *row.Codec    // sessions: of the keys and the part of time
-	heads int           // columns of the state before the partial aggregates: the number of rows, where it matters
+	Block   *arrow.Schema // of what tasks send
+	Out     *arrow.Schema // of results
+	Both    *arrow.Schema // of results and late rows, if the operator gives those too
+	Key     *row.Codec    // of the state: the keys and the window's beginning
+	State   *row.Codec    // what is kept of a window: partial aggregates
+	startAt int           // column of Key that is the window's beginning
+	names   []arrow.Field // of the keys
+	owner   *row.Codec    // sessions: of the keys, or of a constant where there are none
+	panes   *row.Codec    // sessions: of the keys and the part of time
+	heads   int           // columns of the state before the partial aggregates: the number of rows, where it matters
 }
 
 var timeType = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
@@ -97,6 +98,7 @@ func (a *Aggregation) Prepare() (err error) {
 	if a.Key, err = keyCodec(append(slices.Clone(a.names), timeField("window_start"))); err != nil {
 		return err
 	}
+	a.startAt = len(a.names)
 	kept := a.Set.PartialFields()
 	if a.Emit.Rows > 0 || a.Spec.Kind == Count {
 		kept, a.heads = append([]arrow.Field{rowsField}, kept...), 1

@@ -38,7 +38,7 @@ func (r *reducer) early(ctx *task.Context, t touched) (show []int32) {
 	k, rows := &row.Keys{}, make([]int32, len(all))
 	r.Key.AppendKeys(table.KeyRows(all, nil), k)
 	ctx.State.Find(k, rows)
-	for i, start := range keyCols(table, r.Key, all)[len(r.names)].Ints {
+	for i, start := range keyCols(table, r.Key, all)[r.startAt].Ints {
 		if rows[i] >= 0 && !passed(r.windows.End(start), 0, r.mark.After) { // others were shown when they closed
 			show = append(show, rows[i])
 		}

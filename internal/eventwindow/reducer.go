@@ -182,7 +182,7 @@ func (r *reducer) judge(ctx *task.Context, t touched) (show, gone []int32) {
 	}
 	var kept []int32
 	var later []int64
-	for i, start := range keyCols(ctx.State, r.Key, due)[len(r.names)].Ints {
+	for i, start := range keyCols(ctx.State, r.Key, due)[r.startAt].Ints {
 		end := r.windows.End(start)
 		if !r.Emit.OnChange && !passed(end, 0, r.mark.Before) && passed(end, 0, r.mark.After) {
 			show = append(show, due[i])
