@@ -29,7 +29,9 @@ func Sliding(size, slide time.Duration) Window {
 
 // Days are windows of n calendar days each, from midnight to midnight UTC, see In. They count from 1 January 1970, a Thursday; Days(7).Offset(-72 h) are weeks
 // that begin on Mondays.
-func Days(n int) Window { return Window{spec: eventwindow.Spec{Kind: eventwindow.Days, Size: int64(n)}} }
+func Days(n int) Window {
+	return Window{spec: eventwindow.Spec{Kind: eventwindow.Days, Size: int64(n)}}
+}
 
 // Months are windows of n calendar months each, see In. They count from January of the year 0: Months(3) are quarters.
 func Months(n int) Window {
