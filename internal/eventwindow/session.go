@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/task"
@@ -220,7 +221,7 @@ func (r *sessions) join() []run {
 	var runs []run
 	for i := range r.pieces {
 		p := &r.pieces[i]
-		if n := len(runs); n == 0 || runs[n-1].key != p.key || p.start > runs[n-1].end {
+		if n := len(runs); n == 0 || runs[n-1].key != p.key || p.start > runs[n-1].end || p.from > 0 && fault.Planted("P29-joined") {
 			runs = append(runs, run{key: p.key, slot: -1, start: p.start, end: p.end})
 		}
 		n := &runs[len(runs)-1]

@@ -1,0 +1,24 @@
+//go:build faults
+
+package eventwindow
+
+import (
+	"testing"
+
+	"github.com/millrace/millrace/internal/fault/faulttest"
+)
+
+// Each planted fault must turn its test red; the same tests are green without it.
+func TestPlantedFaultsAreCaught(t *testing.T) {
+	for fault, test := range map[string]string{
+		"P29-dedup":  "TestDedupByHand",
+		"P29-final":  "TestTumblingWindowsByHand",
+		"P29-late":   "TestRowsOfTheClosingBatchCount",
+		"P29-joined": "TestLateRowsOfOpenSessions",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			faulttest.Red(t, fault, test)
+		})
+	}
+}
