@@ -2,6 +2,7 @@ package eventwindow
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -60,6 +61,9 @@ func (r *sessions) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task
 	err := ops.WithScratch(func(s *ops.Scratch) error {
 		r.s = s
 		late, err := r.reduce(ctx, in[0], r.emitting(emit))
+		for _, n := range late {
+			ctx.Counters.Late += n.rows
+		}
 		if err != nil || r.Both == nil {
 			return err
 		}
@@ -79,37 +83,40 @@ func (r *sessions) reduce(ctx *task.Context, in []arrow.Record, emit func(task.C
 			return nil, err
 		}
 	}
-	came := r.s.Dict.Len()
-	due, err := r.due(ctx)
+	early, err := r.early(ctx, r.s.Dict.Len())
 	if err != nil {
 		return nil, err
 	}
-	early, err := r.early(ctx, came)
-	if err != nil || r.s.Dict.Len() == 0 {
+	alone, err := r.load(ctx, ctx.State.Due(r.mark.After))
+	if err != nil {
 		return nil, err
 	}
-	if err := r.load(ctx, due); err != nil {
+	g, late := r.settle()
+	show := r.judge(early)
+	if err := r.store(ctx, g); err != nil {
 		return nil, err
 	}
+	if err := r.emit(g, show, emit); err != nil {
+		return nil, err
+	}
+	return late, r.close(ctx, alone, emit)
+}
+
+// settle makes sessions of the pieces; those that are late are left out.
+func (r *sessions) settle() (g Groups, late []run) {
 	runs := r.join()
 	kept := make([]int32, len(runs)) // by run: its number among those that are not late
-	r.runs = r.runs[:0]
+	r.runs = make([]run, 0, len(runs))
 	for i, n := range runs {
 		kept[i] = -1
 		if n.slot < 0 && passed(n.end, r.Emit.Lateness, r.mark.Before) {
-			ctx.Counters.Late += n.rows
 			late = append(late, n)
 			continue
 		}
 		kept[i] = int32(len(r.runs))
 		r.runs = append(r.runs, n)
 	}
-	g := r.merge(kept)
-	show := r.judge(early)
-	if err := r.store(ctx, g); err != nil {
-		return nil, err
-	}
-	return late, r.emit(g, show, emit)
+	return r.merge(kept), late
 }
 
 // read takes the pieces of a block.
@@ -138,22 +145,42 @@ func (r *sessions) number(cols []*col.Vec, n int) ([]int32, error) {
 	return idx, nil
 }
 
-// due numbers the keys that have sessions whose time has come, and gives the rows of those, ascending.
-func (r *sessions) due(ctx *task.Context) ([]int32, error) {
-	rows := ctx.State.Due(r.mark.After)
-	if len(rows) == 0 {
-		return nil, nil
+// load finds the sessions of the keys in hand, and of those that have sessions that are due. The rest of these are the only sessions of keys that are not in hand:
+// alone, they need not be joined with anything.
+func (r *sessions) load(ctx *task.Context, due []int32) (alone []int32, err error) {
+	marked := slices.Sorted(slices.Values(due))
+	if err := r.find(ctx, upTo(r.s.Dict.Len()), marked); err != nil {
+		return nil, err
 	}
-	cols := keyCols(ctx.State, r.Key, rows)
-	_, err := r.number(cols[1:len(cols)-1], len(rows))
-	slices.Sort(rows)
-	return rows, err
+	alone, rest := r.split(ctx, due)
+	if len(rest) > 0 {
+		before := r.s.Dict.Len()
+		cols := keyCols(ctx.State, r.Key, rest)
+		if _, err := r.number(cols[1:len(cols)-1], len(rest)); err != nil {
+			return nil, err
+		}
+		if err := r.find(ctx, upTo(r.s.Dict.Len())[before:], marked); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(r.old, func(a, b slot) int { return cmp.Compare(a.key, b.key) })
+	if len(r.old) == 0 {
+		return alone, nil
+	}
+	rows := make([]int32, len(r.old))
+	for i, o := range r.old {
+		rows[i] = o.row
+	}
+	cols := getCols(ctx.State, r.State, rows)
+	for i, o := range r.old {
+		r.pieces = append(r.pieces, piece{key: o.key, at: int32(i), start: cols[0].Ints[i], end: cols[1].Ints[i]})
+	}
+	r.parts[0] = cols[2:]
+	return alone, nil
 }
 
-// load finds the sessions that the keys have.
-func (r *sessions) load(ctx *task.Context, due []int32) error {
-	r.old = r.old[:0]
-	keys := upTo(r.s.Dict.Len())
+// find adds the sessions that keys have to old.
+func (r *sessions) find(ctx *task.Context, keys, due []int32) error {
 	for n := int32(0); len(keys) > 0; n++ {
 		k, err := r.places(keys, n)
 		if err != nil {
@@ -171,20 +198,42 @@ func (r *sessions) load(ctx *task.Context, due []int32) error {
 		}
 		keys = found
 	}
-	slices.SortStableFunc(r.old, func(a, b slot) int { return cmp.Compare(a.key, b.key) })
-	if len(r.old) == 0 {
-		return nil
-	}
-	rows := make([]int32, len(r.old))
-	for i, o := range r.old {
-		rows[i] = o.row
-	}
-	cols := getCols(ctx.State, r.State, rows)
-	for i, o := range r.old {
-		r.pieces = append(r.pieces, piece{key: o.key, at: int32(i), start: cols[0].Ints[i], end: cols[1].Ints[i]})
-	}
-	r.parts[0] = cols[2:]
 	return nil
+}
+
+// split are the rows that are due and not in old yet: those that are the only sessions of their keys, and others.
+func (r *sessions) split(ctx *task.Context, due []int32) (alone, rest []int32) {
+	if len(due) == 0 {
+		return nil, nil
+	}
+	had := make([]int32, len(r.old))
+	for i, o := range r.old {
+		had[i] = o.row
+	}
+	slices.Sort(had)
+	due = slices.DeleteFunc(slices.Clone(due), func(row int32) bool {
+		_, is := slices.BinarySearch(had, row)
+		return is
+	})
+	k := ctx.State.Keys(due) // they end in the number of the session
+	first := make([]bool, len(due))
+	for i := range due {
+		key := k.Key(i)
+		number := key[len(key)-4:]
+		first[i] = binary.LittleEndian.Uint32(number) == 0
+		binary.LittleEndian.PutUint32(number, 1)
+		k.Hash[i] = r.Key.KeyHash(key)
+	}
+	second := make([]int32, len(due))
+	ctx.State.Find(k, second)
+	for i, row := range due {
+		if first[i] && second[i] < 0 {
+			alone = append(alone, row)
+		} else {
+			rest = append(rest, row)
+		}
+	}
+	return alone, rest
 }
 
 // places are the keys of the state for the n-th session of each of the keys.

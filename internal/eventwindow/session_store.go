@@ -159,3 +159,40 @@ func (r *sessions) early(ctx *task.Context, came int) ([]bool, error) {
 	}
 	return show, nil
 }
+
+// close shows sessions that are due and alone, by (due time, key), and lets go of those that are final.
+func (r *sessions) close(ctx *task.Context, rows []int32, emit func(task.Chunk) error) error {
+	var gone, kept []int32
+	var due []int64
+	for lo := 0; lo < len(rows); lo += task.ChunkRows {
+		part := rows[lo:min(lo+task.ChunkRows, len(rows))]
+		cols := getCols(ctx.State, r.State, part)
+		show := make([]int32, 0, len(part))
+		for i, end := range cols[1].Ints {
+			if !r.Emit.OnChange && !passed(end, 0, r.mark.Before) && passed(end, 0, r.mark.After) {
+				show = append(show, int32(i))
+			}
+			switch {
+			case passed(end, r.Emit.Lateness, r.mark.After):
+				gone = append(gone, part[i])
+				continue
+			case passed(end, 0, r.mark.After):
+				end += r.Emit.Lateness
+			}
+			kept, due = append(kept, part[i]), append(due, dueAt(end))
+		}
+		if len(show) == 0 {
+			continue
+		}
+		g := r.Set.Groups()
+		g.Merge(cols[2:], upTo(len(part)))
+		out := append(keyCols(ctx.State, r.Key, part)[1:1+len(r.names):1+len(r.names)], cols[0], cols[1])
+		out = append(taken(out, show), g.Results(show)...)
+		if err := emit(task.Chunk{N: len(show), Vals: col.Of(r.Out, len(show), out...)}); err != nil {
+			return err
+		}
+	}
+	ctx.State.SetDue(kept, due)
+	ctx.State.Delete(gone)
+	return nil
+}

@@ -169,3 +169,13 @@ func (s *keyStore) warm(rows []uint32) {
 }
 
 func (s *keyStore) bytes() int { return 8*cap(s.w8) + cap(s.fixed) + s.arena.Bytes() }
+
+// Keys are the encoded keys of rows, with their hashes, in memory of the caller's.
+func (t *Table) Keys(rows []int32) *row.Keys {
+	k := t.keys.collect(rows)
+	k.Hash = make([]uint64, len(rows))
+	for i := range rows {
+		k.Hash[i] = t.key.KeyHash(k.Key(i))
+	}
+	return k
+}
