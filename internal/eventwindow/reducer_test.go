@@ -1,6 +1,7 @@
 package eventwindow
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -229,4 +230,18 @@ func TestShedOldest(t *testing.T) {
 		t.Errorf("%d open, %d shed", w.open(), w.shed)
 	}
 	want(t, "the oldest, by key, are gone", w.run(task.EndOfTime), "d [0 10) 1 1", "a [10 20) 1 1", "e [20 30) 1 1")
+}
+
+func TestStateLimitStopsTheJob(t *testing.T) {
+	w := newWorld(t, Spec{Kind: Sliding, Size: 10, Slide: 10}, Emit{MaxBytes: 1 << 20}, 2)
+	w.chunk, w.mayFail = task.ChunkRows, true
+	w.run(5, keyed(100, 1))
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
+	w.run(5, keyed(20_000, 1))
+	var full *ErrState
+	if !errors.As(w.err, &full) || full.Name != "w" || full.Limit != 1<<20 || full.Partitions != 2 || full.Rows < 5000 || full.Bytes <= 1<<19 {
+		t.Errorf("error %v", w.err)
+	}
 }
