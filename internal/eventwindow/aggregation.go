@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/task"
 )
@@ -44,13 +45,6 @@ func (e Emit) String() string {
 	return text
 }
 
-// Set is what is computed of a window's rows; package agg has it.
-type Set interface {
-	PartialFields() []arrow.Field // columns of what is kept of the rows so far
-	ResultFields() []arrow.Field
-	Groups() Groups
-}
-
 // Aggregation is an operator that keeps aggregates of windows. It is immutable once Prepare has returned nil.
 type Aggregation struct {
 	Name  string
@@ -59,7 +53,7 @@ type Aggregation struct {
 	Time  *expr.Bound // nil by batch time
 	Shift int64       // µs that are added to Time
 	Keys  []*expr.Bound
-	Set   Set
+	Set   *agg.Set
 	Rows  *arrow.Schema // of the input; windows of so many rows need it
 
 	Block   *arrow.Schema // of what tasks send
@@ -88,10 +82,10 @@ func (a *Aggregation) Prepare() (err error) {
 	if a.Spec.Timed() {
 		windowed = append(slices.Clone(a.names), timeField("window_start"), timeField("window_end"))
 	}
-	if _, err = row.OfSchema(arrow.NewSchema(append(slices.Clone(windowed), a.Set.ResultFields()...), nil)); err != nil {
+	if _, err = row.OfSchema(arrow.NewSchema(append(slices.Clone(windowed), a.Set.Result()...), nil)); err != nil {
 		return err
 	}
-	a.Out = arrow.NewSchema(append(windowed, a.Set.ResultFields()...), nil)
+	a.Out = arrow.NewSchema(append(windowed, a.Set.Result()...), nil)
 	if a.Spec.Kind == Session {
 		return a.prepareSession()
 	}
@@ -99,7 +93,7 @@ func (a *Aggregation) Prepare() (err error) {
 		return err
 	}
 	a.startAt = len(a.names)
-	kept := a.Set.PartialFields()
+	kept := a.Set.Partial().Fields()
 	if a.Emit.Rows > 0 || a.Spec.Kind == Count {
 		kept, a.heads = append([]arrow.Field{rowsField}, kept...), 1
 	}
@@ -113,7 +107,7 @@ func (a *Aggregation) Prepare() (err error) {
 		return err
 	}
 	head := append(slices.Clone(a.names), timeField("window_start"), rowsField)
-	a.Block = arrow.NewSchema(append(head, a.Set.PartialFields()...), nil)
+	a.Block = arrow.NewSchema(append(head, a.Set.Partial().Fields()...), nil)
 	return nil
 }
 
@@ -133,10 +127,10 @@ func (a *Aggregation) prepareSession() (err error) {
 		return err
 	}
 	span := []arrow.Field{timeField("window_start"), timeField("window_end")}
-	if a.State, err = row.OfSchema(arrow.NewSchema(append(slices.Clone(span), a.Set.PartialFields()...), nil)); err != nil {
+	if a.State, err = row.OfSchema(arrow.NewSchema(append(slices.Clone(span), a.Set.Partial().Fields()...), nil)); err != nil {
 		return err
 	}
-	a.Block = arrow.NewSchema(append(append(append(slices.Clone(who), span...), rowsField), a.Set.PartialFields()...), nil)
+	a.Block = arrow.NewSchema(append(append(append(slices.Clone(who), span...), rowsField), a.Set.Partial().Fields()...), nil)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
@@ -20,13 +21,13 @@ type counter struct {
 	filled []int64 // rows of that window
 	full   []int32 // groups whose window is full, in order
 	owners []int32 // by group: the key's number
-	groups Groups
+	groups *agg.Groups
 }
 
 // Reduce gives the windows that become full, in the order in which they do; in the final batch those that are not full too, by key.
 func (r *counter) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
 	err := ops.WithScratch(func(s *ops.Scratch) error {
-		r.s, r.groups = s, r.Set.Groups()
+		r.s, r.groups = s, r.Set.NewGroups()
 		for _, rec := range in[0] {
 			if err := r.take(ctx, rec); err != nil {
 				return err
@@ -161,7 +162,7 @@ func (r *counter) rest(ctx *task.Context, emit func(task.Chunk) error) error {
 	all := ctx.State.All()
 	for lo := 0; lo < len(all); lo += task.ChunkRows {
 		part := all[lo:min(lo+task.ChunkRows, len(all))]
-		g := r.Set.Groups()
+		g := r.Set.NewGroups()
 		g.Merge(getCols(ctx.State, r.State, part)[1:], upTo(len(part)))
 		cols := append(keyCols(ctx.State, r.Key, part)[:len(r.names)], g.Results(nil)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {

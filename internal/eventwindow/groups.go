@@ -10,15 +10,6 @@ import (
 	"github.com/millrace/millrace/internal/task"
 )
 
-// Groups are partial aggregates of numbered groups, in one task; package agg has them.
-type Groups interface {
-	Grow(n int)                            // groups [0, n) are there from now on
-	Add(b *col.Batch, idx []int32)         // the i-th row of b that counts belongs to group idx[i]
-	Merge(partial []*col.Vec, idx []int32) // partial aggregates i belong to group idx[i], behind what it has
-	Partials(idx []int32) []*col.Vec       // of groups idx, nil: all, in columns of PartialFields
-	Results(idx []int32) []*col.Vec        // of groups idx, nil: all, in columns of ResultFields
-}
-
 // encode appends the keys of a batch's rows to k.
 func encode(c *row.Codec, cols []*col.Vec, idx []int32, k *row.Keys) error {
 	arrays := make([]arrow.Array, len(cols))

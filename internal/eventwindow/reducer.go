@@ -73,7 +73,7 @@ func (r *reducer) take(ctx *task.Context, in []arrow.Record, s *ops.Scratch) (to
 	if n == 0 {
 		return touched{}, nil
 	}
-	g := r.Set.Groups()
+	g := r.Set.NewGroups()
 	g.Grow(n)
 	rows := make([]int32, n)
 	ctx.State.Find(s.Dict.Keys(), rows)
@@ -216,7 +216,7 @@ func (r *reducer) emit(ctx *task.Context, rows []int32, emit func(task.Chunk) er
 		} else {
 			cols = cols[:len(r.names)]
 		}
-		g := r.Set.Groups()
+		g := r.Set.NewGroups()
 		g.Merge(getCols(ctx.State, r.State, part)[r.heads:], upTo(len(part)))
 		cols = append(cols, g.Results(nil)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {

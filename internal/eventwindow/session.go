@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/ops"
@@ -103,7 +104,7 @@ func (r *sessions) reduce(ctx *task.Context, in []arrow.Record, emit func(task.C
 }
 
 // settle makes sessions of the pieces; those that are late are left out.
-func (r *sessions) settle() (g Groups, late []run) {
+func (r *sessions) settle() (g *agg.Groups, late []run) {
 	runs := r.join()
 	kept := make([]int32, len(runs)) // by run: its number among those that are not late
 	r.runs = make([]run, 0, len(runs))
@@ -287,8 +288,8 @@ func (r *sessions) join() []run {
 }
 
 // merge puts the pieces' aggregates together: the state's before what came.
-func (r *sessions) merge(kept []int32) Groups {
-	g := r.Set.Groups()
+func (r *sessions) merge(kept []int32) *agg.Groups {
+	g := r.Set.NewGroups()
 	g.Grow(len(r.runs))
 	idx, at := make([][]int32, len(r.parts)), make([][]int32, len(r.parts))
 	for _, p := range r.pieces {
@@ -320,7 +321,7 @@ func (r *sessions) judge(early []bool) (show []int32) {
 }
 
 // emit sends sessions on.
-func (r *sessions) emit(g Groups, show []int32, emit func(task.Chunk) error) error {
+func (r *sessions) emit(g *agg.Groups, show []int32, emit func(task.Chunk) error) error {
 	for lo := 0; lo < len(show); lo += task.ChunkRows {
 		part := show[lo:min(lo+task.ChunkRows, len(show))]
 		keys, starts, ends := make([]int32, len(part)), make([]int64, len(part)), make([]int64, len(part))

@@ -1,12 +1,13 @@
 package eventwindow
 
 import (
+	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/task"
 )
 
 // store writes the sessions of the keys in hand to their rows of state: slots 0, 1, … of each key.
-func (r *sessions) store(ctx *task.Context, g Groups) error {
+func (r *sessions) store(ctx *task.Context, g *agg.Groups) error {
 	var w sessionWrites
 	old := r.old
 	for lo := 0; lo < len(r.runs); { // each key of old has a session
@@ -87,7 +88,7 @@ func (w *sessionWrites) add(i int32, at int, old []slot, s *run, lateness bool) 
 	w.set, w.rows = append(w.set, i), append(w.rows, row)
 }
 
-func (w *sessionWrites) apply(ctx *task.Context, r *sessions, g Groups) error {
+func (w *sessionWrites) apply(ctx *task.Context, r *sessions, g *agg.Groups) error {
 	if len(w.fresh) > 0 {
 		keys, made := make([]int32, len(w.fresh)), make([]int32, len(w.fresh))
 		for i, at := range w.fresh {
@@ -184,7 +185,7 @@ func (r *sessions) close(ctx *task.Context, rows []int32, emit func(task.Chunk) 
 		if len(show) == 0 {
 			continue
 		}
-		g := r.Set.Groups()
+		g := r.Set.NewGroups()
 		g.Merge(cols[2:], upTo(len(part)))
 		out := append(keyCols(ctx.State, r.Key, part)[1:1+len(r.names):1+len(r.names)], cols[0], cols[1])
 		out = append(taken(out, show), g.Results(show)...)

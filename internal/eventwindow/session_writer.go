@@ -3,6 +3,7 @@ package eventwindow
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
@@ -15,7 +16,7 @@ type sessionWriter struct {
 	*Aggregation
 	rowReader
 	s           *ops.Scratch
-	groups      Groups
+	groups      *agg.Groups
 	first, last []int64 // times of each part
 	counts      []int64
 	heads       []*col.Vec
@@ -25,7 +26,7 @@ type sessionWriter struct {
 // Add aggregates a chunk's rows.
 func (w *sessionWriter) Add(ctx *task.Context, in task.Chunk) error {
 	if w.s == nil {
-		w.s, w.groups = ops.NewScratch(), w.Set.Groups()
+		w.s, w.groups = ops.NewScratch(), w.Set.NewGroups()
 	}
 	b, times, keys := w.read(ctx, in)
 	if len(times) == 0 {

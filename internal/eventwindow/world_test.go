@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/state"
@@ -71,7 +72,7 @@ type world struct {
 // newWorld has the keys, the time, and count(*) and sum(v).
 func newWorld(t testing.TB, spec Spec, emit Emit, parts int) *world {
 	t.Helper()
-	a := &Aggregation{Name: "w", Spec: spec, Emit: emit, Time: bound(t, "at"), Keys: []*expr.Bound{bound(t, "key")}, Set: countSum{}, Rows: eventSchema}
+	a := &Aggregation{Name: "w", Spec: spec, Emit: emit, Time: bound(t, "at"), Keys: []*expr.Bound{bound(t, "key")}, Set: countSum(t), Rows: eventSchema}
 	if spec.Batch || !spec.Timed() {
 		a.Time = nil
 	}
@@ -241,51 +242,11 @@ func want(t *testing.T, what string, got []string, want ...string) {
 }
 
 // countSum is count(*) and sum(v).
-type countSum struct{}
-
-func (countSum) fields() []arrow.Field {
-	return []arrow.Field{{Name: "n", Type: arrow.PrimitiveTypes.Int64}, {Name: "sum", Type: arrow.PrimitiveTypes.Int64}}
-}
-func (c countSum) PartialFields() []arrow.Field { return c.fields() }
-func (c countSum) ResultFields() []arrow.Field  { return c.fields() }
-func (countSum) Groups() Groups                 { return &countSums{} }
-
-type countSums struct{ n, sum []int64 }
-
-func (g *countSums) Grow(n int) {
-	for len(g.n) < n {
-		g.n, g.sum = append(g.n, 0), append(g.sum, 0)
+func countSum(t testing.TB) *agg.Set {
+	t.Helper()
+	s, err := agg.Bind(eventSchema, []expr.Agg{expr.Count().As("n"), expr.Sum("v").As("sum")})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return s
 }
-
-func (g *countSums) Add(b *col.Batch, idx []int32) {
-	i := 0
-	rows(b, func(r int32) {
-		g.n[idx[i]]++
-		g.sum[idx[i]] += b.Cols[2].Ints[r]
-		i++
-	})
-}
-
-func (g *countSums) Merge(parts []*col.Vec, idx []int32) {
-	for _, k := range idx {
-		g.Grow(int(k) + 1)
-	}
-	for i, k := range idx {
-		g.n[k] += parts[0].Ints[i]
-		g.sum[k] += parts[1].Ints[i]
-	}
-}
-
-func (g *countSums) Partials(idx []int32) []*col.Vec {
-	if idx == nil {
-		idx = upTo(len(g.n))
-	}
-	n, sum := make([]int64, len(idx)), make([]int64, len(idx))
-	for i, k := range idx {
-		n[i], sum[i] = g.n[k], g.sum[k]
-	}
-	return []*col.Vec{intVec(arrow.PrimitiveTypes.Int64, n), intVec(arrow.PrimitiveTypes.Int64, sum)}
-}
-
-func (g *countSums) Results(idx []int32) []*col.Vec { return g.Partials(idx) }

@@ -4,6 +4,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
@@ -107,7 +108,7 @@ type writer struct {
 	rowReader
 	windows *Assigner
 	s       *ops.Scratch
-	groups  Groups
+	groups  *agg.Groups
 	counts  []int64    // rows of each pane
 	panes   []int64    // beginnings
 	heads   []*col.Vec // of the panes: keys
@@ -117,7 +118,7 @@ type writer struct {
 // Add aggregates a chunk's rows.
 func (w *writer) Add(ctx *task.Context, in task.Chunk) error {
 	if w.s == nil {
-		w.s, w.groups, w.windows = ops.NewScratch(), w.Set.Groups(), w.Spec.Assigner()
+		w.s, w.groups, w.windows = ops.NewScratch(), w.Set.NewGroups(), w.Spec.Assigner()
 	}
 	b, times, keys := w.read(ctx, in)
 	if len(times) == 0 {
@@ -216,7 +217,7 @@ func (w *writer) spread(parts []*col.Vec) ([]*col.Vec, []int64, []int64, []*col.
 		}
 		sums[g] += counts[i]
 	}
-	g := w.Set.Groups()
+	g := w.Set.NewGroups()
 	g.Grow(dict.Len())
 	g.Merge(taken(parts, from), idx)
 	begin := make([]int64, dict.Len())
