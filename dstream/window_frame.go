@@ -5,7 +5,6 @@ import (
 
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/eventwindow"
-	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -88,7 +87,7 @@ func misplaced(spec eventwindow.Spec, o eventOptions) (wrong []string) {
 	return wrong
 }
 
-// wide is the node's part that follows from windows and options.
+// windowSpec is the node's part that follows from windows and options.
 func windowSpec(a *eventwindow.Aggregation, o eventOptions, facts string) *rdd.WideSpec {
 	s := &rdd.WideSpec{
 		State: true, StateKey: a.Key, StateVal: a.State, Facts: a.Spec.String() + a.Emit.String() + facts,
@@ -147,9 +146,9 @@ func (w Windowed) TopN(name string, n int, by ...any) Frame {
 		return w.f
 	}
 	o.limits(&t.Aggregation)
-	s := windowSpec(&t.Aggregation, o, ", "+t.String())
+	s := windowSpec(&t.Aggregation, o, keyFacts(&t.Aggregation)+": "+t.String())
 	s.Inputs, s.New = []rdd.Input{t.Input()}, t.New
-	return w.f.windowed(at, "topN", name, a.Keys, t.Out, s, "window_end", t.Spec)
+	return w.f.windowed(at, "topN", name, t.Out, s)
 }
 
 const maxTop = 10_000
@@ -162,13 +161,8 @@ func (o eventOptions) limits(a *eventwindow.Aggregation) {
 }
 
 // windowed adds the node of an operator of windows.
-func (f Frame) windowed(at rdd.Site, op, name string, keys []*expr.Bound, out *arrow.Schema, s *rdd.WideSpec, _ string, _ eventwindow.Spec) Frame {
-	codec, err := row.OfSchema(out)
-	if err != nil {
-		f.job.mistakef(at, "%s: %v", op, err)
-		return f
-	}
-	n := f.job.b.Add(at, &rdd.Node{Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{f.node()}, Val: codec, Exprs: keys, Wide: s})
+func (f Frame) windowed(at rdd.Site, op, name string, out *arrow.Schema, s *rdd.WideSpec) Frame {
+	n := f.job.b.Add(at, &rdd.Node{Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{f.node()}, Val: rdd.FrameCodec(f.job.b, at, out), Wide: s})
 	return Frame{f.job, rdd.FrameOf(f.job.b, n)}
 }
 

@@ -145,9 +145,12 @@ func keyCodec(fields []arrow.Field) (*row.Codec, error) {
 
 // mark is by what the windows are judged in this batch (P29): by batch time nothing is late, and what the batch's time has reached closes. The final batch closes all.
 func (a *Aggregation) mark(ctx *task.Context) task.Mark {
-	m := task.Mark{Before: task.NoTime, After: ctx.Time}
-	if !a.Spec.Batch {
+	m := task.Mark{Before: task.NoTime, After: task.NoTime}
+	switch {
+	case a.Time != nil:
 		m = ctx.Marks[0]
+	case a.Spec.Batch:
+		m.After = ctx.Time
 	}
 	if ctx.Final {
 		m.After = task.EndOfTime

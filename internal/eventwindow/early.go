@@ -21,7 +21,8 @@ func ChangedVal() *row.Codec {
 func (r *reducer) early(ctx *task.Context, t touched) (show []int32) {
 	var open []int32
 	for i, row := range t.rows {
-		if !passed(t.ends[i], 0, r.mark.After) {
+		shown := t.crossed != nil && t.crossed[i]
+		if !shown && !passed(t.ends[i], 0, r.mark.After) {
 			open = append(open, row)
 		}
 	}

@@ -1,0 +1,97 @@
+package dstream
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/agg"
+	"github.com/millrace/millrace/internal/eventwindow"
+	"github.com/millrace/millrace/internal/ops"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
+
+// Aggregated is what Windowed.Agg gives: a Frame of results, and the rows that came too late for them.
+type Aggregated struct {
+	Frame
+	late func(at rdd.Site) Frame
+}
+
+// Agg keeps aggregates of each key and window under name. Results have the keys' columns, window_start and window_end where windows have them, and the aggregates; their
+// event time is the window's last microsecond, so that windows behind this one take them into the same span, in the same batch.
+//
+// A window is shown once, when the watermark reaches its end, and what comes later is late; options say otherwise. Those that are shown for a change come in order of the
+// first appearance of (key, window) in the batch, then those that close, by (end, key).
+func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
+	at, j := rdd.Caller(), w.f.job
+	mistaken := Aggregated{w.f, func(rdd.Site) Frame { return w.f }}
+	base, o, ok := w.base(at, "window", name)
+	set, err := agg.Bind(w.f.Schema(), aggs)
+	if err != nil {
+		j.mistakef(at, "window: %v", err)
+		return mistaken
+	}
+	if !ok {
+		return mistaken
+	}
+	a := &base
+	a.Set = set
+	if err := a.Prepare(); err != nil {
+		j.mistakef(at, "window: %v", err)
+		return mistaken
+	}
+	o.limits(a)
+	s := windowSpec(a, o, aggFacts(a))
+	s.Inputs, s.New = []rdd.Input{a.Input()}, a.New
+	wide := w.f.windowed(at, "window", name, a.Out, s)
+	// A window whose late rows nobody reads gives results alone; LateRows makes it give both, and this operator takes its part.
+	results := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "results", In: []*rdd.Node{wide.node()}, Val: wide.node().Val, Kernel: func() rdd.Kernel {
+		if a.Both == nil {
+			return ops.Pass()
+		}
+		return eventwindow.Part(a.Out, false, 1)()
+	}})
+	return Aggregated{Frame{j, rdd.FrameOf(j.b, results)}, func(at rdd.Site) Frame { return w.f.lateRows(at, a, wide.node()) }}
+}
+
+// LateRows are the rows that were late: those whose windows were all final, as they came, and those without an event time. They have no event time for operators behind them. They cost a
+// second way through the shuffle for all rows of the input.
+func (a Aggregated) LateRows() Frame { return a.late(rdd.Caller()) }
+
+// lateRows lets the operator of a give late rows, and is these.
+func (f Frame) lateRows(at rdd.Site, a *eventwindow.Aggregation, wide *rdd.Node) Frame {
+	if a.Both == nil {
+		if err := a.WithLate(); err != nil {
+			f.job.mistakef(at, "LateRows: %v", err)
+			return f
+		}
+		codec, err := row.OfSchema(a.Both)
+		if err != nil {
+			f.job.mistakef(at, "LateRows: %v", err)
+			return f
+		}
+		wide.Val, wide.In = codec, append(wide.In, wide.In[0])
+		wide.Wide.Inputs = append(wide.Wide.Inputs, a.LateInput())
+		wide.Wide.Facts += ", late rows"
+	}
+	n := f.job.b.Add(at, &rdd.Node{
+		Kind: rdd.Narrow, Op: "lateRows", In: []*rdd.Node{wide}, Val: f.node().Val, Kernel: eventwindow.Part(a.Rows, true, 1+a.Out.NumFields()),
+	})
+	return Frame{f.job, rdd.FrameOf(f.job.b, n)}
+}
+
+// aggFacts are keys and aggregates, for the plan's text.
+func aggFacts(a *eventwindow.Aggregation) string {
+	return keyFacts(a) + ": " + a.Set.Text()
+}
+
+func keyFacts(a *eventwindow.Aggregation) string {
+	if len(a.Keys) == 0 {
+		return ""
+	}
+	var keys []string
+	for _, k := range a.Keys {
+		keys = append(keys, k.Expr().String())
+	}
+	return ", by " + strings.Join(keys, ", ")
+}
