@@ -53,9 +53,7 @@ func (r *counter) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.
 func (r *counter) take(ctx *task.Context, rec arrow.Record) error {
 	b := col.FromRecord(rec)
 	r.s.Keys.Reset()
-	if err := encode(r.owner, ownerCols(r.keys, b), nil, &r.s.Keys); err != nil {
-		return err
-	}
+	r.owner.AppendVecKeys(ownerCols(r.keys, b), nil, &r.s.Keys)
 	idx := r.s.Numbers(b.N)
 	r.look(ctx, r.s.Dict.Add(&r.s.Keys, idx))
 	for i, k := range idx {
@@ -91,7 +89,7 @@ func (r *counter) look(ctx *task.Context, before int) {
 	if len(there) == 0 {
 		return
 	}
-	cols := getCols(ctx.State, r.State, there)
+	cols := ctx.State.GetCols(there).Cols
 	groups := make([]int32, len(there))
 	for i, p := range places {
 		k := fresh[p]
@@ -123,9 +121,7 @@ func (r *counter) store(ctx *task.Context) error {
 		k.AppendFrom(r.s.Dict.Keys(), open)
 		ctx.State.Upsert(k, rows)
 		cols := append([]*col.Vec{intVec(arrow.PrimitiveTypes.Int64, filled)}, r.groups.Partials(groups)...)
-		if err := setCols(ctx.State, r.State, rows, cols); err != nil {
-			return err
-		}
+		setCols(ctx.State, r.State, rows, cols)
 	}
 	if len(none) > 0 {
 		k, rows := &row.Keys{}, make([]int32, len(none))
@@ -145,11 +141,11 @@ func (r *counter) emit(groups []int32, emit func(task.Chunk) error) error {
 		for i, g := range part {
 			keys[i] = r.owners[g]
 		}
-		arrays, err := r.owner.KeyColumns(r.s.Dict.Keys(), keys)
+		heads, err := r.owner.KeyVecs(r.s.Dict.Keys(), keys)
 		if err != nil {
 			return err
 		}
-		cols := append(col.FromArrays(r.owner.Schema(), arrays).Cols[:len(r.names)], r.groups.Results(part)...)
+		cols := append(heads[:len(r.names)], r.groups.Results(part)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {
 			return err
 		}
@@ -163,8 +159,8 @@ func (r *counter) rest(ctx *task.Context, emit func(task.Chunk) error) error {
 	for lo := 0; lo < len(all); lo += task.ChunkRows {
 		part := all[lo:min(lo+task.ChunkRows, len(all))]
 		g := r.Set.NewGroups()
-		g.Merge(getCols(ctx.State, r.State, part)[1:], upTo(len(part)))
-		cols := append(keyCols(ctx.State, r.Key, part)[:len(r.names)], g.Results(nil)...)
+		g.Merge(ctx.State.GetCols(part).Cols[1:], upTo(len(part)))
+		cols := append(ctx.State.KeyCols(part)[:len(r.names)], g.Results(nil)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package eventwindow
 
 import (
-	"slices"
-
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
@@ -82,9 +80,7 @@ func (r *deduper) pass(ctx *task.Context, mark task.Mark, in []arrow.Record, s *
 	for _, rec := range in {
 		b := col.FromRecord(rec)
 		s.Keys.Reset()
-		if err := encode(r.Key, ownerCols(r.keys, b), nil, &s.Keys); err != nil {
-			return err
-		}
+		r.Key.AppendVecKeys(ownerCols(r.keys, b), nil, &s.Keys)
 		idx := s.Numbers(b.N)
 		before := s.Dict.Add(&s.Keys, idx)
 		r.look(ctx, s, before, &known)
@@ -96,7 +92,8 @@ func (r *deduper) pass(ctx *task.Context, mark task.Mark, in []arrow.Record, s *
 			return err
 		}
 	}
-	return r.store(ctx, s, &known)
+	r.store(ctx, s, &known)
+	return nil
 }
 
 // look finds the times of keys that are new in the dictionary, those from number before on.
@@ -118,7 +115,7 @@ func (r *deduper) look(ctx *task.Context, s *ops.Scratch, before int, k *seen) {
 	if len(there) == 0 {
 		return
 	}
-	for i, at := range getCols(ctx.State, r.State, there)[0].Ints {
+	for i, at := range ctx.State.GetCols(there).Cols[0].Ints {
 		p := before + int(places[i])
 		k.at[p], k.has[p] = at, true
 	}
@@ -142,7 +139,7 @@ func (r *deduper) choose(ctx *task.Context, mark task.Mark, times *col.Vec, idx 
 }
 
 // store keeps the times of rows that passed now.
-func (r *deduper) store(ctx *task.Context, s *ops.Scratch, k *seen) error {
+func (r *deduper) store(ctx *task.Context, s *ops.Scratch, k *seen) {
 	var idx []int32
 	var at, due []int64
 	for n, fresh := range k.fresh {
@@ -151,11 +148,11 @@ func (r *deduper) store(ctx *task.Context, s *ops.Scratch, k *seen) error {
 		}
 	}
 	if len(idx) == 0 {
-		return nil
+		return
 	}
 	rows, keys := make([]int32, len(idx)), &row.Keys{}
 	keys.AppendFrom(s.Dict.Keys(), idx)
 	ctx.State.Upsert(keys, rows)
 	ctx.State.SetDue(rows, due)
-	return setCols(ctx.State, r.State, slices.Clone(rows), []*col.Vec{intVec(timeType, at)})
+	setCols(ctx.State, r.State, rows, []*col.Vec{intVec(timeType, at)})
 }

@@ -28,18 +28,15 @@ func (r *reducer) early(ctx *task.Context, t touched) (show []int32) {
 	}
 	table := ctx.More[0]
 	if len(open) > 0 {
-		k := &row.Keys{}
-		r.Key.AppendKeys(ctx.State.KeyRows(open, nil), k)
-		table.Upsert(k, make([]int32, len(open)))
+		table.Upsert(ctx.State.Keys(open), make([]int32, len(open)))
 	}
 	if ctx.Time%r.Emit.Every != 0 || table.Len() == 0 {
 		return nil
 	}
 	all := table.All()
-	k, rows := &row.Keys{}, make([]int32, len(all))
-	r.Key.AppendKeys(table.KeyRows(all, nil), k)
-	ctx.State.Find(k, rows)
-	for i, start := range keyCols(table, r.Key, all)[r.startAt].Ints {
+	rows := make([]int32, len(all))
+	ctx.State.Find(table.Keys(all), rows)
+	for i, start := range table.KeyCols(all)[r.startAt].Ints {
 		if rows[i] >= 0 && !passed(r.windows.End(start), 0, r.mark.After) { // others were shown when they closed
 			show = append(show, rows[i])
 		}

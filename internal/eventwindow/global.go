@@ -9,7 +9,7 @@ import (
 
 // old are the partial aggregates of windows that the state has, rows known for the windows at places. Where numbers of rows are kept, they are added to rows.
 func (r *reducer) old(ctx *task.Context, known, places []int32, rows []int64) []*col.Vec {
-	cols := getCols(ctx.State, r.State, known)
+	cols := ctx.State.GetCols(known).Cols
 	if r.heads == 0 {
 		return cols
 	}

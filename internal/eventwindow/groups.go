@@ -10,36 +10,9 @@ import (
 	"github.com/millrace/millrace/internal/task"
 )
 
-// encode appends the keys of a batch's rows to k.
-func encode(c *row.Codec, cols []*col.Vec, idx []int32, k *row.Keys) error {
-	arrays := make([]arrow.Array, len(cols))
-	for i, v := range cols {
-		arrays[i] = v.ToArray(idx)
-	}
-	return c.AppendKeyColumns(arrays, k)
-}
-
-// keyCols are the keys of rows of a table as columns.
-func keyCols(t *state.Table, c *row.Codec, rows []int32) []*col.Vec {
-	return col.FromArrays(c.Schema(), c.Columns(t.KeyRows(rows, nil), nil)).Cols
-}
-
-// getCols are the values of rows of a table as columns.
-func getCols(t *state.Table, c *row.Codec, rows []int32) []*col.Vec {
-	return col.FromArrays(c.Schema(), c.Columns(t.Get(rows, nil), nil)).Cols
-}
-
 // setCols stores columns as the values of rows of a table.
-func setCols(t *state.Table, c *row.Codec, rows []int32, cols []*col.Vec) error {
-	arrays := make([]arrow.Array, len(cols))
-	for i, v := range cols {
-		arrays[i] = v.ToArray(nil)
-	}
-	vals, err := c.Rows(arrays, nil)
-	if err == nil {
-		t.Set(rows, vals)
-	}
-	return err
+func setCols(t *state.Table, c *row.Codec, rows []int32, cols []*col.Vec) {
+	t.SetCols(rows, col.Of(c.Schema(), len(rows), cols...))
 }
 
 // blocks deals rows of columns out to the reduce partitions of their keys.

@@ -170,9 +170,7 @@ func (r *sessions) lateOf(runs []run) func(b *col.Batch, times []int64, late []b
 			keys = evals(r.Keys)
 		}
 		k, idx := &row.Keys{}, make([]int32, b.N)
-		if err := encode(r.owner, ownerCols(keys, b), nil, k); err != nil {
-			return err
-		}
+		r.owner.AppendVecKeys(ownerCols(keys, b), nil, k)
 		r.s.Dict.Find(k, idx)
 		for i, key := range idx {
 			for _, n := range of[key] {

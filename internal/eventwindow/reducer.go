@@ -90,7 +90,8 @@ func (r *reducer) take(ctx *task.Context, in []arrow.Record, s *ops.Scratch) (to
 	if r.Spec.Kind != Global {
 		r.schedule(ctx, rows, places, b.ends)
 	}
-	return t, setCols(ctx.State, r.State, rows, r.counted(b.rows, g.Partials(nil)))
+	setCols(ctx.State, r.State, rows, r.counted(b.rows, g.Partials(nil)))
+	return t, nil
 }
 
 // read reads a block. Rows whose window is final by the watermark of the batch before are late, and counted.
@@ -114,9 +115,7 @@ func (r *reducer) read(ctx *task.Context, rec arrow.Record, s *ops.Scratch, out 
 		return nil
 	}
 	s.Keys.Reset()
-	if err := encode(r.Key, b.Cols[:at+1], kept, &s.Keys); err != nil {
-		return err
-	}
+	r.Key.AppendVecKeys(b.Cols[:at+1], kept, &s.Keys)
 	idx := make([]int32, len(kept))
 	s.Dict.Add(&s.Keys, idx)
 	for i, n := range idx {
@@ -182,7 +181,7 @@ func (r *reducer) judge(ctx *task.Context, t touched) (show, gone []int32) {
 	}
 	var kept []int32
 	var later []int64
-	for i, start := range keyCols(ctx.State, r.Key, due)[r.startAt].Ints {
+	for i, start := range ctx.State.KeyCols(due)[r.startAt].Ints {
 		end := r.windows.End(start)
 		if !r.Emit.OnChange && !passed(end, 0, r.mark.Before) && passed(end, 0, r.mark.After) {
 			show = append(show, due[i])
@@ -206,7 +205,7 @@ func (r *reducer) judge(ctx *task.Context, t touched) (show, gone []int32) {
 func (r *reducer) emit(ctx *task.Context, rows []int32, emit func(task.Chunk) error) error {
 	for lo := 0; lo < len(rows); lo += task.ChunkRows {
 		part := rows[lo:min(lo+task.ChunkRows, len(rows))]
-		cols := keyCols(ctx.State, r.Key, part)
+		cols := ctx.State.KeyCols(part)
 		if starts := cols[len(r.names)].Ints; r.Spec.Timed() {
 			ends := make([]int64, len(part))
 			for i, s := range starts {
@@ -217,7 +216,7 @@ func (r *reducer) emit(ctx *task.Context, rows []int32, emit func(task.Chunk) er
 			cols = cols[:len(r.names)]
 		}
 		g := r.Set.NewGroups()
-		g.Merge(getCols(ctx.State, r.State, part)[r.heads:], upTo(len(part)))
+		g.Merge(ctx.State.GetCols(part).Cols[r.heads:], upTo(len(part)))
 		cols = append(cols, g.Results(nil)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {
 			return err

@@ -42,9 +42,7 @@ func (w *rowWriter) Add(ctx *task.Context, in task.Chunk) error {
 	}
 	b := in.Vals.(*col.Batch)
 	w.k.Reset()
-	if err := encode(w.owner, ownerCols(w.keys, b), nil, &w.k); err != nil {
-		return err
-	}
+	w.owner.AppendVecKeys(ownerCols(w.keys, b), nil, &w.k)
 	for p, idx := range ops.Parts(ctx.Layout, w.k.Hash) {
 		if len(idx) > 0 {
 			w.out[p] = append(w.out[p], array.NewRecord(w.schema, b.Arrays(idx), int64(len(idx))))

@@ -138,9 +138,7 @@ func (r *sessions) read(rec arrow.Record, from int32) error {
 // number gives the keys in columns their numbers.
 func (r *sessions) number(cols []*col.Vec, n int) ([]int32, error) {
 	r.s.Keys.Reset()
-	if err := encode(r.owner, cols, nil, &r.s.Keys); err != nil {
-		return nil, err
-	}
+	r.owner.AppendVecKeys(cols, nil, &r.s.Keys)
 	idx := make([]int32, n)
 	r.s.Dict.Add(&r.s.Keys, idx)
 	return idx, nil
@@ -156,7 +154,7 @@ func (r *sessions) load(ctx *task.Context, due []int32) (alone []int32, err erro
 	alone, rest := r.split(ctx, due)
 	if len(rest) > 0 {
 		before := r.s.Dict.Len()
-		cols := keyCols(ctx.State, r.Key, rest)
+		cols := ctx.State.KeyCols(rest)
 		if _, err := r.number(cols[1:len(cols)-1], len(rest)); err != nil {
 			return nil, err
 		}
@@ -172,7 +170,7 @@ func (r *sessions) load(ctx *task.Context, due []int32) (alone []int32, err erro
 	for i, o := range r.old {
 		rows[i] = o.row
 	}
-	cols := getCols(ctx.State, r.State, rows)
+	cols := ctx.State.GetCols(rows).Cols
 	for i, o := range r.old {
 		r.pieces = append(r.pieces, piece{key: o.key, at: int32(i), start: cols[0].Ints[i], end: cols[1].Ints[i]})
 	}
@@ -249,7 +247,7 @@ func (r *sessions) places(keys []int32, n int32) (*row.Keys, error) {
 // placesAt are the keys of the state for session slots[i] of keys[i].
 func (r *sessions) placesAt(keys []int32, slots []int64) (*row.Keys, error) {
 	all := r.s.Dict.Keys()
-	cols, err := r.owner.KeyColumns(all, keys)
+	cols, err := r.owner.KeyVecs(all, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -257,10 +255,10 @@ func (r *sessions) placesAt(keys []int32, slots []int64) (*row.Keys, error) {
 	for i, k := range keys {
 		groups[i] = uint64(row.Group(all.Hash[k]))
 	}
-	group := uintVec(arrow.PrimitiveTypes.Uint8, groups).ToArray(nil)
-	cols = append(append([]arrow.Array{group}, cols...), intVec(arrow.PrimitiveTypes.Int32, slots).ToArray(nil))
+	cols = append(append([]*col.Vec{uintVec(arrow.PrimitiveTypes.Uint8, groups)}, cols...), intVec(arrow.PrimitiveTypes.Int32, slots))
 	k := &row.Keys{}
-	return k, r.Key.AppendKeyColumns(cols, k)
+	r.Key.AppendVecKeys(cols, nil, k)
+	return k, nil
 }
 
 // join makes sessions of the pieces: those of a key that touch or overlap are one. Pieces are sorted, and pieces[i].start becomes the number of its session.
@@ -328,12 +326,11 @@ func (r *sessions) emit(g *agg.Groups, show []int32, emit func(task.Chunk) error
 		for i, n := range part {
 			keys[i], starts[i], ends[i] = r.runs[n].key, r.runs[n].start, r.runs[n].end
 		}
-		arrays, err := r.owner.KeyColumns(r.s.Dict.Keys(), keys)
+		cols, err := r.owner.KeyVecs(r.s.Dict.Keys(), keys)
 		if err != nil {
 			return err
 		}
-		cols := col.FromArrays(r.owner.Schema(), arrays).Cols[:len(r.names)]
-		cols = append(cols, intVec(timeType, starts), intVec(timeType, ends))
+		cols = append(cols[:len(r.names)], intVec(timeType, starts), intVec(timeType, ends))
 		cols = append(cols, g.Results(part)...)
 		if err := emit(task.Chunk{N: len(part), Vals: col.Of(r.Out, len(part), cols...)}); err != nil {
 			return err

@@ -109,9 +109,7 @@ func (w *sessionWrites) apply(ctx *task.Context, r *sessions, g *agg.Groups) err
 			starts[i], ends[i] = r.runs[n].start, r.runs[n].end
 		}
 		cols := append([]*col.Vec{intVec(timeType, starts), intVec(timeType, ends)}, g.Partials(w.set)...)
-		if err := setCols(ctx.State, r.State, w.rows, cols); err != nil {
-			return err
-		}
+		setCols(ctx.State, r.State, w.rows, cols)
 		w.schedule(ctx, r, ends)
 	}
 	ctx.State.Delete(w.gone)
@@ -148,7 +146,7 @@ func (r *sessions) early(ctx *task.Context, came int) ([]bool, error) {
 		return nil, nil
 	}
 	all := table.All()
-	cols := keyCols(table, r.Key, all)
+	cols := table.KeyCols(all)
 	idx, err := r.number(cols[1:len(cols)-1], len(all))
 	if err != nil {
 		return nil, err
@@ -167,7 +165,7 @@ func (r *sessions) close(ctx *task.Context, rows []int32, emit func(task.Chunk) 
 	var due []int64
 	for lo := 0; lo < len(rows); lo += task.ChunkRows {
 		part := rows[lo:min(lo+task.ChunkRows, len(rows))]
-		cols := getCols(ctx.State, r.State, part)
+		cols := ctx.State.GetCols(part).Cols
 		show := make([]int32, 0, len(part))
 		for i, end := range cols[1].Ints {
 			if !r.Emit.OnChange && !passed(end, 0, r.mark.Before) && passed(end, 0, r.mark.After) {
@@ -187,7 +185,7 @@ func (r *sessions) close(ctx *task.Context, rows []int32, emit func(task.Chunk) 
 		}
 		g := r.Set.NewGroups()
 		g.Merge(cols[2:], upTo(len(part)))
-		out := append(keyCols(ctx.State, r.Key, part)[1:1+len(r.names):1+len(r.names)], cols[0], cols[1])
+		out := append(ctx.State.KeyCols(part)[1:1+len(r.names):1+len(r.names)], cols[0], cols[1])
 		out = append(taken(out, show), g.Results(show)...)
 		if err := emit(task.Chunk{N: len(show), Vals: col.Of(r.Out, len(show), out...)}); err != nil {
 			return err

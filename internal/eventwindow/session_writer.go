@@ -43,9 +43,7 @@ func (w *sessionWriter) Add(ctx *task.Context, in task.Chunk) error {
 		parts[i] = floor(times[i], w.Spec.Size)
 	}
 	w.s.Keys.Reset()
-	if err := encode(w.Aggregation.panes, append(heads[:len(heads):len(heads)], intVec(timeType, parts)), nil, &w.s.Keys); err != nil {
-		return err
-	}
+	w.Aggregation.panes.AppendVecKeys(append(heads[:len(heads):len(heads)], intVec(timeType, parts)), nil, &w.s.Keys)
 	idx := w.s.Numbers(len(times))
 	w.remember(heads, times, idx, w.s.Dict.Add(&w.s.Keys, idx))
 	w.groups.Grow(len(w.counts))
@@ -76,9 +74,7 @@ func (w *sessionWriter) Flush(ctx *task.Context) ([]arrow.Record, error) {
 		w.last[i] = t + w.Spec.Size
 	}
 	k := &row.Keys{}
-	if err := encode(w.owner, w.heads, nil, k); err != nil {
-		return nil, err
-	}
+	w.owner.AppendVecKeys(w.heads, nil, k)
 	n := len(w.counts)
 	cols := append(append([]*col.Vec{}, w.heads...), intVec(timeType, w.first), intVec(timeType, w.last), intVec(arrow.PrimitiveTypes.Int64, w.counts))
 	out := blocks(ctx, col.Of(w.Block, n, append(cols, w.groups.Partials(upTo(n))...)...), k.Hash, ops.Parts)

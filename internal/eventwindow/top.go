@@ -153,7 +153,8 @@ func (r *topReducer) take(ctx *task.Context, in []arrow.Record, s *ops.Scratch) 
 		}
 		blobs.Texts[i] = string(b)
 	}
-	return touched{rows: rows, ends: c.ends}, setCols(ctx.State, r.State, rows, []*col.Vec{blobs})
+	setCols(ctx.State, r.State, rows, []*col.Vec{blobs})
+	return touched{rows: rows, ends: c.ends}, nil
 }
 
 // choose puts rows that are not late into their windows.
@@ -206,18 +207,14 @@ func (r *topReducer) choose(ctx *task.Context, b *col.Batch, s *ops.Scratch) (c 
 // number numbers the windows of rows.
 func (r *topReducer) number(b *col.Batch, from []int32, starts []int64, s *ops.Scratch) ([]int32, error) {
 	owners, k := taken(ownerCols(r.keys, b), from), &row.Keys{}
-	if err := encode(r.owner, owners, nil, k); err != nil {
-		return nil, err
-	}
+	r.owner.AppendVecKeys(owners, nil, k)
 	groups := make([]uint64, len(from))
 	for i, h := range k.Hash {
 		groups[i] = uint64(row.Group(h))
 	}
 	s.Keys.Reset()
 	cols := append(append([]*col.Vec{uintVec(arrow.PrimitiveTypes.Uint8, groups)}, owners...), intVec(timeType, starts))
-	if err := encode(r.Key, cols, nil, &s.Keys); err != nil {
-		return nil, err
-	}
+	r.Key.AppendVecKeys(cols, nil, &s.Keys)
 	idx := make([]int32, len(from))
 	s.Dict.Add(&s.Keys, idx)
 	return idx, nil
@@ -245,7 +242,7 @@ func (r *topReducer) withOld(ctx *task.Context, rec arrow.Record, known, places 
 // unpack are the rows of windows in the state.
 func (r *topReducer) unpack(ctx *task.Context, rows []int32) ([]arrow.Record, error) {
 	out := make([]arrow.Record, len(rows))
-	for i, b := range getCols(ctx.State, r.State, rows)[0].Texts {
+	for i, b := range ctx.State.GetCols(rows).Cols[0].Texts {
 		rec, err := batch.Unmarshal(r.Rows, append(batch.Alloc(len(b))[:0], b...))
 		if err != nil {
 			return nil, fmt.Errorf("rows of a window: %w", err)
@@ -321,7 +318,7 @@ func (r *topReducer) show(ctx *task.Context, rows []int32, emit func(task.Chunk)
 			return err
 		}
 		var starts, ends, ranks []int64
-		for i, start := range keyCols(ctx.State, r.Key, part)[r.startAt].Ints {
+		for i, start := range ctx.State.KeyCols(part)[r.startAt].Ints {
 			for n := range recs[i].NumRows() {
 				starts, ends, ranks = append(starts, start), append(ends, r.windows.End(start)), append(ranks, n+1)
 			}

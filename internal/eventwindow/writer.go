@@ -132,9 +132,7 @@ func (w *writer) Add(ctx *task.Context, in task.Chunk) error {
 	}
 	cols = append(cols, intVec(timeType, starts))
 	w.s.Keys.Reset()
-	if err := encode(w.Key, cols, nil, &w.s.Keys); err != nil {
-		return err
-	}
+	w.Key.AppendVecKeys(cols, nil, &w.s.Keys)
 	idx := w.s.Numbers(len(times))
 	before := w.s.Dict.Add(&w.s.Keys, idx)
 	w.remember(cols[:len(keys)], starts, idx, before)
@@ -204,9 +202,7 @@ func (w *writer) spread(parts []*col.Vec) ([]*col.Vec, []int64, []int64, []*col.
 	}
 	heads := taken(w.heads, from)
 	k := &row.Keys{}
-	if err := encode(w.Key, append(heads[:len(heads):len(heads)], intVec(timeType, starts)), nil, k); err != nil {
-		return nil, nil, nil, nil, nil, err
-	}
+	w.Key.AppendVecKeys(append(heads[:len(heads):len(heads)], intVec(timeType, starts)), nil, k)
 	idx, dict := make([]int32, len(starts)), row.NewDict(len(starts))
 	dict.Add(k, idx)
 	first := make([]int32, 0, dict.Len())

@@ -137,6 +137,8 @@ func OfGroupedSchema(s *arrow.Schema) (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.dynamic, c.keys, c.keyWidth = true, nil, 0
+	c.compileKey()
 	first, _ := dynamic.LoadOrStore(text, c)
 	return first.(*Codec), nil
 }
