@@ -42,13 +42,14 @@ func (f Frame) Deduplicate(name string, within time.Duration, keys ...any) Frame
 	n := j.b.Add(at, &rdd.Node{Kind: rdd.Wide, Op: "deduplicate", Name: name, In: []*rdd.Node{f.node()}, Val: f.node().Val, Exprs: d.Keys, Wide: &rdd.WideSpec{
 		Inputs: []rdd.Input{d.Input()}, New: d.New, State: true, StateKey: d.Key, StateVal: d.State, Event: true, Facts: "within " + within.String(),
 	}})
-	return Frame{j, rdd.FrameOf(j.b, n)}
+	column, offset, _ := f.f.Time()
+	return Frame{j, rdd.FrameOf(j.b, n).Timed(column, offset)}
 }
 
 // splitOptions takes the options out of a list of keys.
-func splitOptions(list []any) (keys []any, opts []EventOption) {
+func splitOptions(list []any) (keys []any, opts []WindowedOption) {
 	for _, v := range list {
-		if o, is := v.(EventOption); is {
+		if o, is := v.(WindowedOption); is {
 			opts = append(opts, o)
 			continue
 		}

@@ -43,7 +43,7 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
 	o.limits(a)
 	s := windowSpec(a, o, aggFacts(a))
 	s.Inputs, s.New = []rdd.Input{a.Input()}, a.New
-	wide := w.f.windowed(at, "window", name, a.Out, s)
+	wide := w.f.windowed(at, "window", name, a.Out, s, true)
 	// A window whose late rows nobody reads gives results alone; LateRows makes it give both, and this operator takes its part.
 	results := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "results", In: []*rdd.Node{wide.node()}, Val: wide.node().Val, Kernel: func() rdd.Kernel {
 		if a.Both == nil {
@@ -51,7 +51,11 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
 		}
 		return eventwindow.Part(a.Out, false, 1)()
 	}})
-	return Aggregated{Frame{j, rdd.FrameOf(j.b, results)}, func(at rdd.Site) Frame { return w.f.lateRows(at, a, wide.node()) }}
+	out := rdd.FrameOf(j.b, results)
+	if column, offset, timed := wide.f.Time(); timed {
+		out = out.Timed(column, offset)
+	}
+	return Aggregated{Frame{j, out}, func(at rdd.Site) Frame { return w.f.lateRows(at, a, wide.node()) }}
 }
 
 // LateRows are the rows that were late: those whose windows were all final, as they came, and those without an event time. They have no event time for operators behind them. They cost a

@@ -12,14 +12,14 @@ import (
 type Windowed struct {
 	f    Frame
 	w    Window
-	opts []EventOption
+	opts []WindowedOption
 	keys []any
 }
 
 // Window puts the rows into windows, by event time (EventTime) unless w is by batch time. See docs/windows.md for what is shown when, and what is late.
 //
 // Options: AllowedLateness, OnChange, Early, MaxState, ShedOldest; EveryRows for Global.
-func (f Frame) Window(w Window, opts ...EventOption) Windowed {
+func (f Frame) Window(w Window, opts ...WindowedOption) Windowed {
 	return Windowed{f: f, w: w, opts: opts}
 }
 
@@ -108,7 +108,7 @@ func Desc(by any) any { return descending{by} }
 type descending struct{ by any }
 
 // TopN keeps the first n rows of each key and window in an order, given by names of columns and expressions, Desc for the greatest first; nulls are last, and of equal
-// rows those that came first are first. The rows get window_start and window_end, unless they have columns of these names, and their rank, from 1 on. It shows them as Agg shows
+// rows those that came first are first. The rows get window_start and window_end, unless they have columns of these names, and their rank, from 1 on; their event time is the end of windows that were added. It shows them as Agg shows
 // results. n is at most 10,000.
 func (w Windowed) TopN(name string, n int, by ...any) Frame {
 	at, j := rdd.Caller(), w.f.job
@@ -148,7 +148,7 @@ func (w Windowed) TopN(name string, n int, by ...any) Frame {
 	o.limits(&t.Aggregation)
 	s := windowSpec(&t.Aggregation, o, keyFacts(&t.Aggregation)+": "+t.String())
 	s.Inputs, s.New = []rdd.Input{t.Input()}, t.New
-	return w.f.windowed(at, "topN", name, t.Out, s)
+	return w.f.windowed(at, "topN", name, t.Out, s, t.AddsWindow())
 }
 
 const maxTop = 10_000
@@ -160,14 +160,22 @@ func (o eventOptions) limits(a *eventwindow.Aggregation) {
 	}
 }
 
-// windowed adds the node of an operator of windows.
-func (f Frame) windowed(at rdd.Site, op, name string, out *arrow.Schema, s *rdd.WideSpec) Frame {
+// windowed adds the node of an operator of windows of event time or others. Dated rows have the last microsecond of their windows for event time.
+func (f Frame) windowed(at rdd.Site, op, name string, out *arrow.Schema, s *rdd.WideSpec, dated bool) Frame {
 	n := f.job.b.Add(at, &rdd.Node{Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{f.node()}, Val: rdd.FrameCodec(f.job.b, at, out), Wide: s})
-	return Frame{f.job, rdd.FrameOf(f.job.b, n)}
+	r := rdd.FrameOf(f.job.b, n)
+	if dated && s.Event {
+		r = r.Timed("window_end", -1)
+	}
+	return Frame{f.job, r}
 }
 
-// eventTime is the event time of a frame's rows, or a mistake.
+// eventTime is the event time of a frame's rows, a column and an offset in µs, or a mistake.
 func (f Frame) eventTime(at rdd.Site, op string) (*expr.Bound, int64) {
-	f.job.mistakef(at, "%s: the rows have no event time; say which column it is with EventTime, or use ByBatchTime", op)
-	return nil, 0
+	column, offset, ok := f.f.Time()
+	if !ok {
+		f.job.mistakef(at, "%s: the rows have no event time; say which column it is with EventTime, or use ByBatchTime", op)
+		return nil, 0
+	}
+	return f.f.BindAll(at, op, column)[0], offset
 }

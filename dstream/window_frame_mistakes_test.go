@@ -18,7 +18,7 @@ func TestMistakesOfFrameWindows(t *testing.T) {
 	const h = time.Hour
 	_, err := dstreamtest.New(dstreamtest.Options{}, func(job *dstream.Job) {
 		f := dstream.From(job, in.Source()).Frame()
-		by := func(w dstream.Window, opts ...dstream.EventOption) dstream.Windowed {
+		by := func(w dstream.Window, opts ...dstream.WindowedOption) dstream.Windowed {
 			return f.Window(w.ByBatchTime(), opts...)
 		}
 		f.Window(dstream.Tumbling(h)).TopN("a", 1, "value")                                 // want: the rows have no event time; say which column it is with EventTime

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// EventOption is a setting of an operator that keeps state until the watermark has passed it: windows of Frames and Deduplicate.
-type EventOption func(*eventOptions)
+// WindowedOption is a setting of an operator that keeps state until the watermark has passed it: windows of Frames and Deduplicate.
+type WindowedOption func(*eventOptions)
 
 type eventOptions struct {
 	emit eventwindow.Emit
@@ -18,41 +18,41 @@ type eventOptions struct {
 
 // AllowedLateness keeps closed windows for d of event time more. Rows that still come for one are taken, and its result is given again, once in each batch that
 // changes it. Behind that the window is final, and rows for it are late. What comes behind the operator waits for d longer: its watermark is d lower (P29).
-func AllowedLateness(d time.Duration) EventOption {
+func AllowedLateness(d time.Duration) WindowedOption {
 	return func(o *eventOptions) { o.emit.Lateness, o.set["AllowedLateness"] = d.Microseconds(), true }
 }
 
 // OnChange gives the result of each window that a batch changed, in each batch, and not only when it closes.
-func OnChange() EventOption {
+func OnChange() WindowedOption {
 	return func(o *eventOptions) { o.emit.OnChange, o.set["OnChange"] = true, true }
 }
 
 // Early gives, at each multiple of every of batch time, the results so far of open windows that have changed since they were shown last. What closing windows give
 // stays as it is.
-func Early(every time.Duration) EventOption {
+func Early(every time.Duration) WindowedOption {
 	return func(o *eventOptions) { o.emit.Every, o.set["Early"] = every.Microseconds(), true }
 }
 
 // EveryRows gives the result of a key in a global window in each batch in which the number of its rows passes a multiple of n.
-func EveryRows(n int) EventOption {
+func EveryRows(n int) WindowedOption {
 	return func(o *eventOptions) { o.emit.Rows, o.set["EveryRows"] = int64(n), true }
 }
 
 // MaxState limits the memory of the operator's state, in bytes over all partitions, each of which has an equal share. At the limit the job stops, with the operator's
 // name and figures; see ShedOldest. The default is no limit.
-func MaxState(bytes int64) EventOption {
+func MaxState(bytes int64) WindowedOption {
 	return func(o *eventOptions) { o.max, o.set["MaxState"] = bytes, true }
 }
 
 // ShedOldest lets go of the windows that end first when MaxState is reached, without their results, in place of stopping the job. Rows that come for them later make them
 // anew. How many went is counted. So that the same windows go in each attempt, a window counts as what its columns take at their fixed widths, texts as 32 bytes, and an overhead
 // of 96 bytes.
-func ShedOldest() EventOption {
+func ShedOldest() WindowedOption {
 	return func(o *eventOptions) { o.emit.Shed, o.set["ShedOldest"] = true, true }
 }
 
 // eventSettings checks options of an operator of that name; only names those that it has, all if there are none.
-func eventSettings(j *Job, at rdd.Site, name string, list []EventOption, only ...string) eventOptions {
+func eventSettings(j *Job, at rdd.Site, name string, list []WindowedOption, only ...string) eventOptions {
 	o := eventOptions{set: map[string]bool{}}
 	for _, set := range list {
 		set(&o)

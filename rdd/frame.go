@@ -13,10 +13,14 @@ import (
 type Frame struct {
 	b    *Builder
 	node *Node
+
+	time   string // column of event time, plus offset µs; see Time
+	offset int64
+	timed  bool
 }
 
 // FrameOf is a node of b whose rows are columns (*col.Batch) as a Frame; for packages that make operators.
-func FrameOf(b *Builder, n *Node) Frame { return Frame{b, n} }
+func FrameOf(b *Builder, n *Node) Frame { return Frame{b: b, node: n} }
 
 // Node is the plan's node behind f, nil for the zero value.
 func (f Frame) Node() *Node { return f.node }
@@ -31,7 +35,7 @@ func (f Frame) Schema() *arrow.Schema { return f.node.Val.Schema() }
 func (r RDD[T]) Frame() Frame {
 	at := Caller()
 	val := FrameCodec(r.b, at, ops.ValSchema(r.node.Val))
-	return Frame{r.b, r.b.narrow(at, "frame", nil, val, ops.ToColumns(r.node.Val), r.node)}
+	return Frame{b: r.b, node: r.b.narrow(at, "frame", nil, val, ops.ToColumns(r.node.Val), r.node)}
 }
 
 // As is the rows as values of type T, whose columns must be f's: same names, types and order. A nullable column needs a field that may be nil.
@@ -100,7 +104,7 @@ func (f Frame) selecting(at Site, op string, columns ...any) Frame {
 	for _, c := range good {
 		n.Exprs = append(n.Exprs, c)
 	}
-	return Frame{f.b, n}
+	return f.passing(n, good)
 }
 
 // With adds a column, the expression's, or replaces the one of that name in its place.
@@ -130,13 +134,14 @@ func (f Frame) Where(condition expr.Expr) Frame {
 	}
 	n := f.b.narrow(at, "where", nil, f.node.Val, ops.Where(bound[0]), f.node)
 	n.Exprs = bound
-	return Frame{f.b, n}
+	f.node = n
+	return f
 }
 
 // Union has the rows of f and of all others, whose columns must be of the same names and types in any order. Within a partition, rows of f come first.
 func (f Frame) Union(others ...Frame) Frame {
 	at := Caller()
-	b, in := f.b, []*Node{f.node}
+	b, in, timed := f.b, []*Node{f.node}, f.timed
 	for _, o := range others {
 		b = b.with(o.b)
 		var names []any
@@ -147,9 +152,13 @@ func (f Frame) Union(others ...Frame) Frame {
 		if o.node.Val != f.node.Val {
 			b.Mistakef(at, "union: columns are %s here and %s there", f.node.Val.Text(), o.node.Val.Text())
 		}
-		in = append(in, o.node)
+		in, timed = append(in, o.node), timed && o.timed && o.time == f.time && o.offset == f.offset
 	}
-	return Frame{b, b.narrow(at, "union", nil, f.node.Val, ops.Pass, in...)}
+	out := Frame{b: b, node: b.narrow(at, "union", nil, f.node.Val, ops.Pass, in...)}
+	if timed {
+		out = out.Timed(f.time, f.offset)
+	}
+	return out
 }
 
 // Name gives the operator behind f a name, for the plan and the screen.

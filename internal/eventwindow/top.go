@@ -60,6 +60,9 @@ func (t *Top) Prepare() (err error) {
 	return err
 }
 
+// AddsWindow tells whether results have columns for windows that rows have not.
+func (t *Top) AddsWindow() bool { return t.adds > 1 }
+
 // Input is the side of the shuffle that deals rows out by key.
 func (t *Top) Input() task.Input { return RowInput(t.Rows, t.owner, t.Keys) }
 
@@ -325,7 +328,7 @@ func (r *topReducer) show(ctx *task.Context, rows []int32, emit func(task.Chunk)
 		}
 		b := col.FromRecord(batch.Concat(recs))
 		cols := slices.Clone(b.Cols)
-		if r.top.adds > 1 {
+		if r.top.AddsWindow() {
 			cols = append(cols, intVec(timeType, starts), intVec(timeType, ends))
 		}
 		cols = append(cols, intVec(arrow.PrimitiveTypes.Int64, ranks))
