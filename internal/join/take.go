@@ -1,0 +1,126 @@
+package join
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/col"
+)
+
+// rows makes rows of both sides out of pairs of row numbers, -1 where a side has no row.
+func (s *Spec) rows(l, r *col.Batch, li, ri []int32) *col.Batch {
+	lonelyL, lonelyR := hasNone(li), hasNone(ri)
+	out := &col.Batch{Schema: s.Both, N: len(li), Cols: make([]*col.Vec, len(s.From))}
+	for i, from := range s.From {
+		switch {
+		case from.Right < 0:
+			out.Cols[i] = take(l.Cols[from.Left], li, lonelyL)
+		case from.Left < 0:
+			out.Cols[i] = take(r.Cols[from.Right], ri, lonelyR)
+		case !lonelyL:
+			out.Cols[i] = l.Cols[from.Left].Take(li)
+		default:
+			out.Cols[i] = either(l.Cols[from.Left], r.Cols[from.Right], li, ri)
+		}
+	}
+	return out
+}
+
+func hasNone(idx []int32) bool {
+	for _, i := range idx {
+		if i < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// take is v.Take(idx) with null for -1.
+func take(v *col.Vec, idx []int32, none bool) *col.Vec {
+	if !none {
+		return v.Take(idx)
+	}
+	if v.Kind == col.Nested {
+		return takeNested(v, idx)
+	}
+	sure := make([]int32, len(idx))
+	for i, j := range idx {
+		sure[i] = max(j, 0)
+	}
+	var out *col.Vec
+	if v.N == 0 {
+		out = col.New(v.Type, len(idx))
+	} else {
+		out = v.Take(sure)
+	}
+	for i, j := range idx {
+		if j < 0 {
+			out.SetNull(i)
+		}
+	}
+	return out
+}
+
+// takeNested is take for lists and maps, where the empty one stands for null, and structs.
+func takeNested(v *col.Vec, idx []int32) *col.Vec {
+	b := array.NewBuilder(memory.DefaultAllocator, v.Type)
+	if v.Type.ID() == arrow.STRUCT {
+		b.AppendNull()
+	} else {
+		b.AppendEmptyValue()
+	}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: v.Type, Nullable: true}}, nil)
+	none := array.NewRecord(schema, []arrow.Array{b.NewArray()}, 1)
+	var all arrow.Record = none
+	if v.N > 0 {
+		all = batch.Concat([]arrow.Record{none, array.NewRecord(schema, []arrow.Array{v.Array}, int64(v.N))})
+	}
+	behind := make([]int32, len(idx))
+	for i, j := range idx {
+		behind[i] = j + 1
+	}
+	return col.FromArray(batch.Take(all, behind).Column(0))
+}
+
+// either is a column that both sides have: the left's value, or the right's where there is no row on the left.
+func either(l, r *col.Vec, li, ri []int32) *col.Vec {
+	out := take(l, li, true)
+	right := take(r, ri, true)
+	for i, j := range li {
+		if j >= 0 || right.IsNull(i) {
+			continue
+		}
+		out.Null[i] = false
+		switch out.Kind {
+		case col.Bool:
+			out.Bools[i] = right.Bools[i]
+		case col.Int:
+			out.Ints[i] = right.Ints[i]
+		case col.Uint:
+			out.Uints[i] = right.Uints[i]
+		case col.Text:
+			out.Texts[i] = right.Texts[i]
+		}
+	}
+	return out
+}
+
+// emptyBatch is a batch of no rows.
+func emptyBatch(schema *arrow.Schema) *col.Batch {
+	b := &col.Batch{Schema: schema, Cols: make([]*col.Vec, schema.NumFields())}
+	for i, f := range schema.Fields() {
+		if kind, _ := col.KindOf(f.Type); kind == col.Nested {
+			b.Cols[i] = col.FromArray(array.NewBuilder(memory.DefaultAllocator, f.Type).NewArray())
+			continue
+		}
+		b.Cols[i] = col.New(f.Type, 0)
+	}
+	return b
+}
+
+// chosen are rows idx of a batch.
+func chosen(b *col.Batch, idx []int32) *col.Batch {
+	return (&col.Batch{Schema: b.Schema, Cols: b.Cols, N: b.N, Sel: idx}).Dense()
+}
