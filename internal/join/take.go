@@ -124,3 +124,50 @@ func emptyBatch(schema *arrow.Schema) *col.Batch {
 func chosen(b *col.Batch, idx []int32) *col.Batch {
 	return (&col.Batch{Schema: b.Schema, Cols: b.Cols, N: b.N, Sel: idx}).Dense()
 }
+
+// behind is a batch of the rows of a, then those of b.
+func behind(a, b *col.Batch) *col.Batch {
+	if b.N == 0 {
+		return a
+	}
+	out := &col.Batch{Schema: a.Schema, N: a.N + b.N, Cols: make([]*col.Vec, len(a.Cols))}
+	for i, v := range a.Cols {
+		out.Cols[i] = joined(v, b.Cols[i])
+	}
+	return out
+}
+
+// joined is the values of a, then those of b.
+func joined(a, b *col.Vec) *col.Vec {
+	if a.Kind == col.Nested {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: a.Type, Nullable: true}}, nil)
+		rec := batch.Concat([]arrow.Record{
+			array.NewRecord(schema, []arrow.Array{a.Array}, int64(a.N)), array.NewRecord(schema, []arrow.Array{b.Array}, int64(b.N))})
+		return col.FromArray(rec.Column(0))
+	}
+	out := &col.Vec{Type: a.Type, Kind: a.Kind, N: a.N + b.N}
+	switch a.Kind {
+	case col.Bool:
+		out.Bools = together(a.Bools, a.N, b.Bools, b.N)
+	case col.Int:
+		out.Ints = together(a.Ints, a.N, b.Ints, b.N)
+	case col.Uint:
+		out.Uints = together(a.Uints, a.N, b.Uints, b.N)
+	case col.Float:
+		out.Floats = together(a.Floats, a.N, b.Floats, b.N)
+	case col.Text:
+		out.Texts = together(a.Texts, a.N, b.Texts, b.N)
+	case col.Decimal:
+		out.Decimals = together(a.Decimals, a.N, b.Decimals, b.N)
+	}
+	if a.Null != nil || b.Null != nil {
+		out.Null = make([]bool, out.N)
+		copy(out.Null, a.Null)
+		copy(out.Null[a.N:], b.Null)
+	}
+	return out
+}
+
+func together[T any](a []T, n int, b []T, m int) []T {
+	return append(append(make([]T, 0, n+m), a[:n]...), b[:m]...)
+}

@@ -1,0 +1,22 @@
+//go:build faults
+
+package join
+
+import (
+	"testing"
+
+	"github.com/millrace/millrace/internal/fault/faulttest"
+)
+
+// Each planted fault must turn its test red; the same tests are green without it.
+func TestPlantedFaultsAreCaught(t *testing.T) {
+	for fault, test := range map[string]string{
+		"P29-join-late":    "TestWithinTimeline",
+		"P29-join-highest": "TestWithinLowestWatermark",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			faulttest.Red(t, fault, test)
+		})
+	}
+}
