@@ -5,13 +5,14 @@ import (
 
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
+	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/task"
 )
 
 // InBatch joins the rows of one batch. Pairs come in order of the left rows, each with its partners in order of theirs, and then rows without partners, those of the left side first.
 func InBatch(s *Spec) ops.Shuffle {
 	return ops.Shuffle{
-		Inputs: []task.Input{s.Sides[0].Input(s.Kind.Lonely(0)), s.Sides[1].Input(s.Kind.Lonely(1))},
+		Inputs: []task.Input{s.Sides[0].Input(s.Key, s.Kind.Lonely(0)), s.Sides[1].Input(s.Key, s.Kind.Lonely(1))},
 		New:    func() task.Reducer { return &inBatch{s} },
 	}
 }
@@ -39,8 +40,8 @@ func (j *inBatch) Reduce(_ *task.Context, in [][]arrow.Record, emit func(task.Ch
 
 // match finds the pairs: the right side is indexed, the left one goes through it.
 func (j *inBatch) match(p *pairs, s *ops.Scratch) error {
-	idx := newIndex(s, p.r, j.Sides[1])
-	keys := NewKeys(j.Sides[0].Keys)
+	idx := newIndex(s, j.Key, p.r, j.Sides[1])
+	keys := NewKeys(j.Key, j.Sides[0].Keys)
 	null := keys.Read(p.l)
 	numbers := s.Numbers(p.l.N)
 	s.Dict.Find(&keys.Keys, numbers)
@@ -61,8 +62,8 @@ func (j *inBatch) match(p *pairs, s *ops.Scratch) error {
 type index struct{ ends, rows []int32 }
 
 // newIndex numbers the keys of a side's rows in s.Dict. Rows with a null in the key are not in it.
-func newIndex(s *ops.Scratch, b *col.Batch, side Side) index {
-	keys := NewKeys(side.Keys)
+func newIndex(s *ops.Scratch, key *row.Codec, b *col.Batch, side Side) index {
+	keys := NewKeys(key, side.Keys)
 	null := keys.Read(b)
 	numbers := make([]int32, b.N)
 	s.Dict.Add(&keys.Keys, numbers)

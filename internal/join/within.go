@@ -54,7 +54,7 @@ func (w *Within) Prepare() error {
 
 // Inputs are both sides as inputs of a shuffle.
 func (w *Within) Inputs() []task.Input {
-	return []task.Input{w.Sides[0].Input(w.Kind.Lonely(0)), w.Sides[1].Input(w.Kind.Lonely(1))}
+	return []task.Input{w.Sides[0].Input(w.Key, w.Kind.Lonely(0)), w.Sides[1].Input(w.Key, w.Kind.Lonely(1))}
 }
 
 // New makes the reducer of one task. Its first table is the left side's, the first of the others the right side's.

@@ -96,7 +96,7 @@ func (r *within) take(side int, in []arrow.Record) {
 		p.b = chosen(p.b, kept)
 		times = p.b.Cols[r.Time[side].Column]
 	}
-	keys := NewKeys(r.Sides[side].Keys)
+	keys := NewKeys(r.Key, r.Sides[side].Keys)
 	null := keys.Read(p.b)
 	p.numbers, p.times = make([]int32, p.b.N), make([]int64, p.b.N)
 	r.keys.Add(&keys.Keys, p.numbers)

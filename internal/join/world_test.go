@@ -51,7 +51,12 @@ func batchOf(schema *arrow.Schema, events []event) *col.Batch {
 // specOf is a join on key of rows l and r.
 func specOf(t testing.TB, kind Kind, cond string) Spec {
 	t.Helper()
-	s := Spec{Kind: kind, Sides: [2]Side{{Schema: schemaOf("l")}, {Schema: schemaOf("r")}}}
+	return specFor(t, kind, cond, [2]*arrow.Schema{schemaOf("l"), schemaOf("r")})
+}
+
+func specFor(t testing.TB, kind Kind, cond string, schemas [2]*arrow.Schema) Spec {
+	t.Helper()
+	s := Spec{Kind: kind, Sides: [2]Side{{Schema: schemas[0]}, {Schema: schemas[1]}}}
 	on := []On{{expr.Col("key"), expr.Col("key")}}
 	errs := s.Prepare(on)
 	var more []error

@@ -7,14 +7,15 @@ import (
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
+	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/task"
 )
 
 // Input is a side as an input of a shuffle: rows go to the partition of their keys, in order. Rows that match nothing because of a null in the key
 // are left behind unless lonely, and go where the key with zero for null goes.
-func (s *Side) Input(lonely bool) task.Input {
+func (s *Side) Input(key *row.Codec, lonely bool) task.Input {
 	return task.Input{Schema: s.Schema, New: func() task.Writer {
-		return &writer{schema: s.Schema, lonely: lonely, keys: NewKeys(s.Keys)}
+		return &writer{schema: s.Schema, lonely: lonely, keys: NewKeys(key, s.Keys)}
 	}}
 }
 
