@@ -44,6 +44,9 @@ func heldCodec(form string) *row.Codec {
 	return c
 }
 
+// placeBytes is what a place has besides the key, nearly always.
+const placeBytes = 10
+
 // appendPlace adds a place to k, which must be Grouped.
 func appendPlace(k *row.Keys, buf []byte, key []byte, hash uint64, span int64) []byte {
 	buf = append(buf[:0], byte(row.Group(hash)))

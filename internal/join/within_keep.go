@@ -56,7 +56,7 @@ func (r *within) put(side int, wait []int32, hit []bool) error {
 		return err
 	}
 	byNumber := indexOf(slots, p.slots.Len())
-	var out []byte
+	out := make([]byte, 0, 32*len(wait))
 	ends := make([]int, p.slots.Len())
 	for s, dirty := range p.dirty {
 		if dirty {

@@ -131,16 +131,36 @@ func (r *within) partners(side int) bounds {
 // find reads the places of a side that may hold partners, or where rows that arrive will wait, and puts the stored rows that may match before those that arrive.
 func (r *within) find(side int) error {
 	p := &r.sides[side]
-	p.touched = touched{table: r.table(side), codec: r.Held[side], slots: row.NewDict(0)}
+	p.touched = touched{table: r.table(side), codec: r.Held[side], slots: row.NewDict(len(p.numbers))}
+	owner := r.look(side)
+	waiting := row.Keys{Grouped: true}
+	all := r.keys.Keys()
+	waiting.Reserve(len(p.numbers), placeBytes*len(p.numbers)+len(all.Data))
+	var buf []byte
+	for i, k := range p.numbers {
+		if k >= 0 && r.waits(side, p.times[i]) {
+			s, _ := spanOf(p.times[i], r.width)
+			buf = appendPlace(&waiting, buf, all.Key(int(k)), all.Hash[k], s)
+		}
+	}
+	p.slots.Add(&waiting, make([]int32, waiting.Len()))
+	p.load()
+	return r.candidates(side, r.partners(side), owner)
+}
+
+// look makes slots of the places where partners of rows of the other side that arrive are waiting: by slot, the key's number. Most places are empty.
+func (r *within) look(side int) (owner []int32) {
+	p, o := &r.sides[side], &r.sides[1-side]
 	all := r.keys.Keys()
 	places := row.Keys{Grouped: true}
+	places.Reserve(3*len(o.numbers), 3*(placeBytes*len(o.numbers)+len(all.Data)))
 	var buf []byte
-	var keys []int32 // of places, by number
-	for i, k := range r.sides[1-side].numbers {
+	keys := make([]int32, 0, 3*len(o.numbers)) // of places, by number
+	for i, k := range o.numbers {
 		if k < 0 {
 			continue
 		}
-		lo, hi := r.span(1-side, r.sides[1-side].times[i])
+		lo, hi := r.span(1-side, o.times[i])
 		from, _ := spanOf(lo, r.width)
 		until, _ := spanOf(hi, r.width)
 		for s := from; s <= until; s++ {
@@ -148,23 +168,16 @@ func (r *within) find(side int) error {
 			keys = append(keys, k)
 		}
 	}
-	slots := make([]int32, places.Len())
-	p.slots.Add(&places, slots)
-	owner := make([]int32, p.slots.Len()) // by slot: the key's number
+	rows := make([]int32, places.Len())
+	p.table.Find(&places, rows)
+	_, found := ops.Present(rows)
+	slots := make([]int32, len(found))
+	p.slots.Add(ops.Subset(&places, found), slots)
+	owner = make([]int32, p.slots.Len())
 	for i, s := range slots {
-		owner[s] = keys[i]
+		owner[s] = keys[found[i]]
 	}
-	places.Reset()
-	places.Grouped = true
-	for i, k := range p.numbers {
-		if k >= 0 && r.waits(side, p.times[i]) {
-			s, _ := spanOf(p.times[i], r.width)
-			buf = appendPlace(&places, buf, all.Key(int(k)), all.Hash[k], s)
-		}
-	}
-	p.slots.Add(&places, make([]int32, places.Len()))
-	p.load()
-	return r.candidates(side, r.partners(side), owner)
+	return owner
 }
 
 // waits tells whether a row of a side that happened at t may have partners in later batches.
