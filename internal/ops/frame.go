@@ -18,7 +18,7 @@ func ToColumns(val *row.Codec) func() task.Kernel {
 			if _, ok := in.Vals.(*col.Batch); ok {
 				return in, nil
 			}
-			return task.Chunk{N: in.N, Vals: col.FromArrays(val.Schema(), val.Columns(in.Vals, nil))}, nil
+			return task.Chunk{N: in.N, Vals: val.Batch(in.Vals, nil, nil)}, nil
 		})
 	}
 }
@@ -27,11 +27,7 @@ func ToColumns(val *row.Codec) func() task.Kernel {
 func ToRows[T any](val *row.Codec) func() task.Kernel {
 	return func() task.Kernel {
 		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
-			rows, err := RowsOf[T](val, in.Vals.(*col.Batch).Arrays(nil))
-			if err != nil {
-				return task.Chunk{}, err
-			}
-			return task.Chunk{N: in.N, Vals: rows}, nil
+			return task.Chunk{N: in.N, Vals: val.FromBatch(in.Vals.(*col.Batch)).([]T)}, nil
 		})
 	}
 }
