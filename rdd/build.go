@@ -37,6 +37,7 @@ func (p *Plan) Build() error {
 		p.place(n)
 	}
 	p.findEdges()
+	p.project()
 	p.Gates = p.findGates()
 	if fault.Planted("P32-no-gates") {
 		p.Gates = nil

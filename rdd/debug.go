@@ -17,11 +17,9 @@ func throughColumns(n *Node, c Chunk) (Chunk, error) {
 	var err error
 	out := Chunk{N: c.N}
 	if b, ok := c.Vals.(*col.Batch); ok {
-		cols := n.Val.Columns(b, nil)
-		if _, err := n.Val.Rows(cols, nil); err != nil { // the columns are those of the node
+		if out.Vals, err = batchThroughColumns(n, b); err != nil {
 			return c, fmt.Errorf("%s %q: columns: %w", n.Op, n.Name, err)
 		}
-		out.Vals = col.FromArrays(n.Val.Schema(), cols)
 	} else if out.Vals, err = n.Val.Rows(n.Val.Columns(c.Vals, nil), nil); err != nil {
 		return c, fmt.Errorf("%s %q: round trip of values: %w", n.Op, n.Name, err)
 	}
@@ -30,6 +28,34 @@ func throughColumns(n *Node, c Chunk) (Chunk, error) {
 	}
 	if out.Keys, err = n.Key.Rows(n.Key.Columns(c.Keys, nil), nil); err != nil {
 		return c, fmt.Errorf("%s %q: round trip of keys: %w", n.Op, n.Name, err)
+	}
+	return out, nil
+}
+
+// batchThroughColumns is b through Arrow's arrays, without columns that nobody reads.
+func batchThroughColumns(n *Node, b *col.Batch) (*col.Batch, error) {
+	read := b.Read()
+	out := &col.Batch{Schema: n.Val.Schema(), N: b.Len(), Cols: make([]*col.Vec, len(b.Cols))}
+	if len(read.Cols) == 0 {
+		return out, nil
+	}
+	codec := n.Val
+	if read != b {
+		var err error
+		if codec, err = row.OfSchema(read.Schema); err != nil {
+			return nil, err
+		}
+	}
+	cols := read.Arrays(nil)
+	if _, err := codec.Rows(cols, nil); err != nil { // the columns are those of the node
+		return nil, err
+	}
+	next := 0
+	for i, c := range b.Cols {
+		if c != nil {
+			out.Cols[i] = col.FromArray(cols[next])
+			next++
+		}
 	}
 	return out, nil
 }
@@ -50,6 +76,9 @@ func unchanged(ctx *Context, n, from *Node, in Chunk, f func() error) error {
 }
 
 func fingerprint(n *Node, c Chunk) uint64 {
+	if b, ok := c.Vals.(*col.Batch); ok && n.Key == nil {
+		return batch.Sum(b.Read().Record())
+	}
 	schema := row.Pair(n.Key, n.Val)
 	var cols []arrow.Array
 	if n.Key != nil && c.Keys != nil {

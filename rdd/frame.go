@@ -1,6 +1,8 @@
 package rdd
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
@@ -35,7 +37,9 @@ func (f Frame) Schema() *arrow.Schema { return f.node.Val.Schema() }
 func (r RDD[T]) Frame() Frame {
 	at := Caller()
 	val := FrameCodec(r.b, at, ops.ValSchema(r.node.Val))
-	return Frame{b: r.b, node: r.b.narrow(at, "frame", nil, val, ops.ToColumns(r.node.Val), r.node)}
+	n := r.b.narrow(at, "frame", nil, val, ops.ToColumns(r.node.Val, nil), r.node)
+	n.Cols = &Columns{Reads: same, Entry: true, Kernel: func(out []bool) func() Kernel { return ops.ToColumns(r.node.Val, out) }}
+	return Frame{b: r.b, node: n}
 }
 
 // As is the rows as values of type T, whose columns must be f's: same names, types and order. A nullable column needs a field that may be nil.
@@ -100,9 +104,19 @@ func (f Frame) selecting(at Site, op string, columns ...any) Frame {
 		}
 	}
 	val := FrameCodec(f.b, at, arrow.NewSchema(fields, nil))
-	n := f.b.narrow(at, op, nil, val, ops.Select(val.Schema(), good), f.node)
-	for _, c := range good {
-		n.Exprs = append(n.Exprs, c)
+	n := f.b.narrow(at, op, nil, val, ops.Select(val.Schema(), good, nil), f.node)
+	n.Exprs = good
+	n.Cols = &Columns{
+		Reads: func(_ int, out []bool) []bool {
+			var needed []*expr.Bound
+			for i, c := range good {
+				if out[i] {
+					needed = append(needed, c)
+				}
+			}
+			return marked(f.node, needed...)
+		},
+		Kernel: func(out []bool) func() Kernel { return ops.Select(val.Schema(), good, out) },
 	}
 	return f.passing(n, good)
 }
@@ -134,6 +148,11 @@ func (f Frame) Where(condition expr.Expr) Frame {
 	}
 	n := f.b.narrow(at, "where", nil, f.node.Val, ops.Where(bound[0]), f.node)
 	n.Exprs = bound
+	n.Cols = &Columns{Where: bound[0], Reads: func(_ int, out []bool) []bool {
+		read := marked(f.node, bound...)
+		mark(read, out)
+		return read
+	}}
 	f.node = n
 	return f
 }
@@ -154,7 +173,9 @@ func (f Frame) Union(others ...Frame) Frame {
 		}
 		in, timed = append(in, o.node), timed && o.timed && o.time == f.time && o.offset == f.offset
 	}
-	out := Frame{b: b, node: b.narrow(at, "union", nil, f.node.Val, ops.Pass, in...)}
+	n := b.narrow(at, "union", nil, f.node.Val, ops.Pass, in...)
+	n.Cols = &Columns{Reads: same}
+	out := Frame{b: b, node: n}
 	if timed {
 		out = out.Timed(f.time, f.offset)
 	}
@@ -166,3 +187,6 @@ func (f Frame) Name(name string) Frame {
 	f.b.rename(f.node, name)
 	return f
 }
+
+// same is Columns.Reads of operators that hand columns on.
+func same(_ int, out []bool) []bool { return slices.Clone(out) }

@@ -82,7 +82,7 @@ func (f Frame) Join(o Frame, opts ...JoinOption) Frame {
 	val := FrameCodec(b, at, spec.Out)
 	n := b.wide(at, "join", nil, val, join.InBatch(spec), f.node, o.node)
 	n.Wide.Facts = s.Text()
-	return Frame{b, n}
+	return Frame{b: b, node: n}
 }
 
 // Spec is the join of two sides with these columns. After a mistake it is one that can be asked for its columns and no more.

@@ -75,7 +75,7 @@ func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pip
 	for _, n := range below(root) {
 		s := &stage{node: n}
 		if n.Kind == Narrow {
-			s.kernel = n.Kernel()
+			s.kernel = n.newKernel()
 		}
 		byNode[n.ID] = s
 		t.stages = append(t.stages, s)
@@ -94,7 +94,7 @@ func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pip
 		t.dead = ports[EdgeID{Node: root.Dead.ID}]
 	}
 	if root.Kind == Source {
-		t.decoder = root.Leaf.NewDecoder()
+		t.decoder = root.newDecoder()
 	}
 	return t
 }

@@ -41,6 +41,7 @@ type Node struct {
 	Dead   *Node         // Source: the sink node that takes records that could not be decoded
 	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
 	Exprs  []*expr.Bound // Narrow: what it computes, in the plan's text
+	Cols   *Columns      // Narrow and Wide whose inputs are columns: which of them it reads; nil: all
 	Event  *EventTime    // Narrow: rows have event time from here on
 	Held   any           // Wide without inputs: its rows, a slice, for those who want them as they are
 	Room   int           // with Expand: how many nodes it may build for a batch; 0: FragmentRoom
@@ -48,6 +49,10 @@ type Node struct {
 	Out []*Node // consumers, ascending by ID; filled by Plan.Build
 
 	owned bool // by a plan, the job's or a batch's: nothing may be changed in it
+
+	decoder func() Decoder // Source: in place of Leaf's; kernel: in place of Kernel; both make only what is read, as project found
+	kernel  func() Kernel
+	reads   string // Source: what is read of its columns, for Explain
 }
 
 // Plan is a whole job. Build fills what follows from Nodes.

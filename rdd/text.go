@@ -56,6 +56,9 @@ func (w *drawing) root(n *Node) {
 	switch n.Kind {
 	case Source:
 		facts += " from " + n.Leaf.PlanText()
+		if w.sites {
+			facts += n.reads
+		}
 	case Wide:
 		facts += wideText(n)
 	}

@@ -1,6 +1,8 @@
 package col
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
@@ -8,7 +10,7 @@ import (
 // Batch is a run of rows as columns: what task.Chunk.Vals holds in a Frame (a *Batch). It is immutable.
 type Batch struct {
 	Schema *arrow.Schema
-	Cols   []*Vec  // in the schema's order, each of N values
+	Cols   []*Vec  // in the schema's order, each of N values; nil for columns that nobody reads (rdd.Columns)
 	N      int     // rows in the columns
 	Sel    []int32 // the rows that count, ascending; nil: all N
 }
@@ -52,6 +54,22 @@ func (b *Batch) physical(idx []int32) []int32 {
 		return b.Sel
 	}
 	return take(b.Sel, idx)
+}
+
+// Read is b with only the columns that are there.
+func (b *Batch) Read() *Batch {
+	if !slices.Contains(b.Cols, nil) {
+		return b
+	}
+	out := &Batch{N: b.N, Sel: b.Sel}
+	var fields []arrow.Field
+	for i, c := range b.Cols {
+		if c != nil {
+			fields, out.Cols = append(fields, b.Schema.Field(i)), append(out.Cols, c)
+		}
+	}
+	out.Schema = arrow.NewSchema(fields, nil)
+	return out
 }
 
 // Arrays are the rows idx of those that count (nil: all) as Arrow arrays that share no memory with b, nested columns apart.

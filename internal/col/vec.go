@@ -126,9 +126,9 @@ func (v *Vec) IsNull(i int) bool {
 	return v.Null != nil && v.Null[i]
 }
 
-// Take are values idx of v, in that order, as a new column; idx nil is v itself.
+// Take are values idx of v, in that order, as a new column; idx nil is v itself. Of a column that nobody reads, nil, they are nil.
 func (v *Vec) Take(idx []int32) *Vec {
-	if idx == nil {
+	if idx == nil || v == nil {
 		return v
 	}
 	out := &Vec{Type: v.Type, Kind: v.Kind, N: len(idx)}

@@ -11,14 +11,14 @@ import (
 	"github.com/millrace/millrace/internal/task"
 )
 
-// ToColumns makes columns of rows; val is their codec. Rows that are columns already stay as they are.
-func ToColumns(val *row.Codec) func() task.Kernel {
+// ToColumns makes columns of rows; val is their codec, and read marks the columns that are made, nil: all. Rows that are columns already stay as they are.
+func ToColumns(val *row.Codec, read []bool) func() task.Kernel {
 	return func() task.Kernel {
 		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
 			if _, ok := in.Vals.(*col.Batch); ok {
 				return in, nil
 			}
-			return task.Chunk{N: in.N, Vals: val.Batch(in.Vals, nil, nil)}, nil
+			return task.Chunk{N: in.N, Vals: val.Batch(in.Vals, nil, read)}, nil
 		})
 	}
 }
@@ -32,18 +32,22 @@ func ToRows[T any](val *row.Codec) func() task.Kernel {
 	}
 }
 
-// Select computes columns; schema is that of the result.
-func Select(schema *arrow.Schema, columns []*expr.Bound) func() task.Kernel {
+// Select computes columns; schema is that of the result. read marks the columns that are computed, nil: all.
+func Select(schema *arrow.Schema, columns []*expr.Bound, read []bool) func() task.Kernel {
 	return func() task.Kernel {
 		evals := make([]*expr.Eval, len(columns))
 		for i, c := range columns {
-			evals[i] = c.Eval()
+			if read == nil || read[i] {
+				evals[i] = c.Eval()
+			}
 		}
 		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
 			b := in.Vals.(*col.Batch)
 			out := &col.Batch{Schema: schema, N: b.N, Sel: b.Sel, Cols: make([]*col.Vec, len(evals))}
 			for i, e := range evals {
-				out.Cols[i] = e.Vec(b)
+				if e != nil {
+					out.Cols[i] = e.Vec(b)
+				}
 			}
 			return task.Chunk{N: in.N, Vals: out}, nil
 		})
