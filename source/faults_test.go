@@ -12,6 +12,7 @@ import (
 func TestFaultsAreCaught(t *testing.T) {
 	for fault, test := range map[string]string{
 		"P13-bad-lost":     "TestBadInput",
+		"P13-filtered":     "TestColumnsOfJSON",
 		"P18-changed-file": "TestFileChangedIsAnError",
 		"P18-rate-start":   "TestRateResumes",
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -32,9 +33,12 @@ type decoder[T any] struct {
 // Decode implements rdd.Decoder. Rows may alias b.Data, whose memory is never used again.
 func (d *decoder[T]) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.Bad) {
 	out := make([]T, hi-lo)
-	n := 0
-	var rows []int32
-	var bad []rdd.Bad
+	n, rows, bad := d.into(out, b, lo, hi)
+	return rdd.Chunk{N: n, Vals: out[:n:n]}, rows, bad
+}
+
+// into reads records [lo, hi) into out, zero rows: n of them, and otherwise as rdd.Decoder says.
+func (d *decoder[T]) into(out []T, b *records.Block, lo, hi int) (n int, rows []int32, bad []rdd.Bad) {
 	for i := lo; i < hi; i++ {
 		why := ""
 		if l := b.Values[i].Len; d.limit > 0 && l != records.Null && int(l) > d.limit {
@@ -60,7 +64,7 @@ func (d *decoder[T]) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, [
 			bad = append(bad, rdd.Bad{Index: i, Reason: why})
 		}
 	}
-	return rdd.Chunk{N: n, Vals: out[:n:n]}, rows, bad
+	return n, rows, bad
 }
 
 // spec is a Spec of kind and place that decodes by f.
@@ -71,6 +75,9 @@ func (f Format[T]) spec(kind, place string) *Spec {
 	}
 	s.Text, s.Err = s.Text+" "+f.text, f.err
 	s.Decoder = func() rdd.Decoder { return &decoder[T]{f.reader(), f.limit} }
+	if codec, err := row.For[T](); err == nil {
+		s.Columns = func(p rdd.Projection) rdd.Decoder { return newColumns(f, codec, p) }
+	}
 	return s
 }
 

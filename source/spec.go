@@ -33,6 +33,7 @@ type Spec struct {
 	Text    string // kind, place and format in a canonical line; no secrets, no broker addresses
 	Err     error  // a mistake in the source's options, reported when the job is built
 	Decoder func() rdd.Decoder
+	Columns func(rdd.Projection) rdd.Decoder // in place of Decoder where a job reads columns, see rdd.Projecting; nil: there is none
 	Open    func(ctx context.Context, env Env) (Connector, error)
 	Mutable bool // history may change (compacted topic): rows are journalled beside the plan (P18)
 	Local   bool // lives in one process (a Feed): refused outside local[N]
@@ -53,6 +54,12 @@ func (s *Spec) Renamed(name string) rdd.Leaf {
 
 // NewDecoder is Spec.Decoder().
 func (s *Spec) NewDecoder() rdd.Decoder { return s.Decoder() }
+
+// Projects tells whether there is a decoder of columns.
+func (s *Spec) Projects() bool { return s.Columns != nil }
+
+// NewProjected is Spec.Columns(p).
+func (s *Spec) NewProjected(p rdd.Projection) rdd.Decoder { return s.Columns(p) }
 
 // Env is what a connector is given by the process that opens it.
 type Env struct {

@@ -1,0 +1,101 @@
+package source
+
+import (
+	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/rdd"
+)
+
+// columns is a Format's decoder for jobs that read columns. Records become rows as in decoder, so that the same ones are bad, in memory that stays in the
+// cache and is used again for the next chunk; columns are made of those rows that are wanted. Columns share nothing with rows but the block's texts.
+type columns[T any] struct {
+	decoder[T]
+	codec *row.Codec
+	read  []bool
+	where []*expr.Eval
+
+	rows []T        // of the last chunk
+	cond *col.Batch // the columns of rows that conditions read
+	idx  [2][]int32 // rows that pass, before and after a condition
+}
+
+func newColumns[T any](f Format[T], codec *row.Codec, p rdd.Projection) *columns[T] {
+	d := &columns[T]{decoder: decoder[T]{f.reader(), f.limit}, codec: codec, read: p.Read}
+	if len(p.Where) == 0 {
+		return d
+	}
+	d.cond = &col.Batch{Schema: codec.Schema(), Cols: make([]*col.Vec, codec.Schema().NumFields())}
+	for _, w := range p.Where {
+		d.where = append(d.where, w.Eval())
+		for _, name := range w.Expr().Columns() {
+			for _, i := range codec.Schema().FieldIndices(name) {
+				d.cond.Cols[i] = codec.Vec(i, nil, nil)
+			}
+		}
+	}
+	return d
+}
+
+// Decode implements rdd.Decoder.
+func (d *columns[T]) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.Bad) {
+	if cap(d.rows) < hi-lo {
+		d.rows = make([]T, hi-lo)
+	} else {
+		d.rows = d.rows[:hi-lo]
+		clear(d.rows)
+	}
+	n, at, bad := d.into(d.rows, b, lo, hi)
+	if len(d.where) == 0 {
+		return rdd.Chunk{N: n, Vals: d.batch(d.rows[:n:n], nil)}, at, bad
+	}
+	idx := d.wanted(d.rows[:n:n])
+	if len(idx) == 0 && fault.Planted("P13-filtered") {
+		bad = nil
+	}
+	return rdd.Chunk{N: len(idx), Vals: d.batch(d.rows[:n:n], idx)}, recordsOf(at, idx, lo), bad
+}
+
+// wanted are the rows for which all conditions are true, not nil.
+func (d *columns[T]) wanted(rows []T) []int32 {
+	d.cond.N = len(rows)
+	for i, v := range d.cond.Cols {
+		if v != nil {
+			d.cond.Cols[i] = d.codec.Vec(i, rows, v)
+		}
+	}
+	b := d.cond
+	for i, w := range d.where {
+		if d.idx[i&1] == nil {
+			d.idx[i&1] = make([]int32, 0, len(rows))
+		}
+		d.idx[i&1] = w.Where(b, d.idx[i&1][:0])
+		b = d.cond.Where(d.idx[i&1])
+	}
+	return b.Sel
+}
+
+// batch is rows idx (nil: all) as the columns that are read.
+func (d *columns[T]) batch(rows []T, idx []int32) *col.Batch {
+	if texts, ok := any(rows).([]string); ok && idx == nil && d.read[0] { // the rows are the column: it keeps their memory
+		d.rows = nil
+		f := d.codec.Schema().Field(0)
+		return col.Of(d.codec.Schema(), len(texts), &col.Vec{Type: f.Type, Kind: col.Text, N: len(texts), Texts: texts})
+	}
+	return d.codec.Batch(rows, idx, d.read)
+}
+
+// recordsOf are the records that rows idx came from; at are those of all rows, nil: from lo on.
+func recordsOf(at, idx []int32, lo int) []int32 {
+	out := make([]int32, len(idx))
+	for i, j := range idx {
+		if at == nil {
+			out[i] = int32(lo) + j
+		} else {
+			out[i] = at[j]
+		}
+	}
+	return out
+}
