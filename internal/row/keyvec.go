@@ -6,8 +6,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"github.com/zeebo/xxh3"
-
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/col"
 )
@@ -115,7 +113,7 @@ func (c *Codec) appendWideKeys(vecs []*col.Vec, sel []int32, n int, k *Keys) {
 		w.write(&part, vecs[p])
 	}
 	for i := len(k.Hash); i < len(k.Ends); i++ {
-		k.Hash = append(k.Hash, xxh3.Hash(k.Key(i)))
+		k.Hash = append(k.Hash, c.KeyHash(k.Key(i)))
 	}
 }
 
