@@ -6,6 +6,8 @@ import (
 	"github.com/millrace/millrace/internal/exampletest"
 )
 
+const eventTimed = "docs/windows.md; an example comes with EventTime"
+
 // Every operator is shown by a runnable Example.
 func TestEveryOperatorHasAnExample(t *testing.T) {
 	exampletest.Check(t, ".", map[string]string{
@@ -23,5 +25,9 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"State.Time":     "the example of State.ExpireAfter",
 		"Frame":          "frames are new, and have no examples yet: take this line out with the first",
 		"Stream.Frame":   "as Frame",
+		"Tumbling":       "the example of Windowed.Agg", "Window.ByBatchTime": "the example of Windowed.Agg", "Windowed.GroupBy": "the example of Windowed.Agg",
+		"EveryRows": "the example of Global", "Desc": "the example of Windowed.TopN",
+		"Sliding": eventTimed, "Days": eventTimed, "Months": eventTimed, "Session": eventTimed, "Window.Offset": eventTimed, "Window.In": eventTimed, "AllowedLateness": eventTimed,
+		"Early": eventTimed, "MaxState": eventTimed, "ShedOldest": eventTimed, "Aggregated.LateRows": eventTimed,
 	})
 }
