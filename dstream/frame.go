@@ -51,3 +51,20 @@ func (f Frame) Name(name string) Frame { return Frame{f.job, f.f.Name(name)} }
 
 // To sends the rows to a sink.
 func (f Frame) To(out sink.Sink) { f.job.output(rdd.Caller(), f.node(), out) }
+
+// KeyedFrame is a Frame in which some columns are keys and the others values.
+type KeyedFrame struct {
+	job *Job
+	f   rdd.KeyedFrame
+}
+
+// KeyBy makes the given columns keys and the others values: what sinks of keyed rows write. One column is a key, or a value, by itself; several are a struct with their
+// names. Nothing moves.
+func (f Frame) KeyBy(columns ...string) KeyedFrame { return KeyedFrame{f.job, f.f.KeyBy(columns...)} }
+
+// To sends the rows to a sink, keys and values.
+func (f KeyedFrame) To(out sink.Sink) { f.job.output(rdd.Caller(), f.f.Node(), out) }
+
+// As is the rows as keys of type K and values of type V, whose columns must be those of f: same types and order, and same names where they are structs. A
+// nullable column needs a field that may be nil, and keys have none (P25).
+func (f KeyedFrame) As[K comparable, V any]() Keyed[K, V] { return Keyed[K, V]{f.job, f.f.As[K, V]()} }

@@ -30,9 +30,10 @@ var unproved = map[string]string{
 	"State.Time":     "TestStatefulTimers",
 	"Days":           eventwindowProves, "Months": eventwindowProves, "Session": eventwindowProves, "Window.Offset": eventwindowProves, "Window.In": eventwindowProves, "AllowedLateness": eventwindowProves,
 	"MaxState": eventwindowProves, "ShedOldest": eventwindowProves, "Aggregated.LateRows": eventwindowProves, "Frame.Deduplicate": eventwindowProves,
-	"Frame.Schema": "what a plan says of the frame",
-	"State.Exists": "TestStateful, TestMapWithState",
-	"Pinned.Rows":  "TestPinRows",
+	"Frame.Schema":  "what a plan says of the frame",
+	"State.Exists":  "TestStateful, TestMapWithState",
+	"Pinned.Rows":   "TestPinRows",
+	"KeyedFrame.To": "as Stream.To",
 }
 
 // Every operator is in a case of dstreamtest.Check. The test goes by names: it looks for calls of them in the files that call Check.

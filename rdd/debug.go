@@ -16,30 +16,32 @@ import (
 func throughColumns(n *Node, c Chunk) (Chunk, error) {
 	var err error
 	out := Chunk{N: c.N}
-	if b, ok := c.Vals.(*col.Batch); ok {
-		if out.Vals, err = batchThroughColumns(n, b); err != nil {
-			return c, fmt.Errorf("%s %q: columns: %w", n.Op, n.Name, err)
-		}
-	} else if out.Vals, err = n.Val.Rows(n.Val.Columns(c.Vals, nil), nil); err != nil {
+	if out.Vals, err = rowsThroughColumns(n.Val, c.Vals); err != nil {
 		return c, fmt.Errorf("%s %q: round trip of values: %w", n.Op, n.Name, err)
 	}
 	if n.Key == nil {
 		return out, nil
 	}
-	if out.Keys, err = n.Key.Rows(n.Key.Columns(c.Keys, nil), nil); err != nil {
+	if out.Keys, err = rowsThroughColumns(n.Key, c.Keys); err != nil {
 		return c, fmt.Errorf("%s %q: round trip of keys: %w", n.Op, n.Name, err)
 	}
 	return out, nil
 }
 
+func rowsThroughColumns(c *row.Codec, rows any) (any, error) {
+	if b, ok := rows.(*col.Batch); ok {
+		return batchThroughColumns(c, b)
+	}
+	return c.Rows(c.Columns(rows, nil), nil)
+}
+
 // batchThroughColumns is b through Arrow's arrays, without columns that nobody reads.
-func batchThroughColumns(n *Node, b *col.Batch) (*col.Batch, error) {
+func batchThroughColumns(codec *row.Codec, b *col.Batch) (*col.Batch, error) {
 	read := b.Read()
-	out := &col.Batch{Schema: n.Val.Schema(), N: b.Len(), Cols: make([]*col.Vec, len(b.Cols))}
+	out := &col.Batch{Schema: b.Schema, N: b.Len(), Cols: make([]*col.Vec, len(b.Cols))}
 	if len(read.Cols) == 0 {
 		return out, nil
 	}
-	codec := n.Val
 	if read != b {
 		var err error
 		if codec, err = row.OfSchema(read.Schema); err != nil {
@@ -47,7 +49,7 @@ func batchThroughColumns(n *Node, b *col.Batch) (*col.Batch, error) {
 		}
 	}
 	cols := read.Arrays(nil)
-	if _, err := codec.Rows(cols, nil); err != nil { // the columns are those of the node
+	if _, err := codec.Rows(cols, nil); err != nil { // the columns are the codec's
 		return nil, err
 	}
 	next := 0

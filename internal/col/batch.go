@@ -61,12 +61,21 @@ func (b *Batch) Read() *Batch {
 	if !slices.Contains(b.Cols, nil) {
 		return b
 	}
-	out := &Batch{N: b.N, Sel: b.Sel}
-	var fields []arrow.Field
+	var there []int
 	for i, c := range b.Cols {
 		if c != nil {
-			fields, out.Cols = append(fields, b.Schema.Field(i)), append(out.Cols, c)
+			there = append(there, i)
 		}
+	}
+	return b.Choose(there)
+}
+
+// Choose is b with the columns of those numbers only.
+func (b *Batch) Choose(numbers []int) *Batch {
+	out := &Batch{N: b.N, Sel: b.Sel, Cols: make([]*Vec, len(numbers))}
+	fields := make([]arrow.Field, len(numbers))
+	for i, n := range numbers {
+		fields[i], out.Cols[i] = b.Schema.Field(n), b.Cols[n]
 	}
 	out.Schema = arrow.NewSchema(fields, nil)
 	return out

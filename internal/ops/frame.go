@@ -32,6 +32,26 @@ func ToRows[T any](val *row.Codec) func() task.Kernel {
 	}
 }
 
+// ToKeys takes the columns of which keys are made, and of which values.
+func ToKeys(keys, vals []int) func() task.Kernel {
+	return func() task.Kernel {
+		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+			b := in.Vals.(*col.Batch)
+			return task.Chunk{N: in.N, Keys: b.Choose(keys), Vals: b.Choose(vals)}, nil
+		})
+	}
+}
+
+// ToKeyedRows makes keys of type K and values of type V of columns.
+func ToKeyedRows[K, V any](key, val *row.Codec) func() task.Kernel {
+	return func() task.Kernel {
+		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+			keys, vals := key.FromBatch(in.Keys.(*col.Batch)), val.FromBatch(in.Vals.(*col.Batch))
+			return task.Chunk{N: in.N, Keys: keys.([]K), Vals: vals.([]V)}, nil
+		})
+	}
+}
+
 // Select computes columns; schema is that of the result. read marks the columns that are computed, nil: all.
 func Select(schema *arrow.Schema, columns []*expr.Bound, read []bool) func() task.Kernel {
 	return func() task.Kernel {
@@ -66,7 +86,7 @@ func Where(condition *expr.Bound) func() task.Kernel {
 	}
 }
 
-// SameColumns is nil if columns of schema from can be read as rows of c: the same types by place, under the same names. A column that is
+// SameColumns is nil if columns of schema from can be read as rows of c: the same types by place, under the same names; a scalar has none. A column that is
 // never null may be read as one that can be.
 func SameColumns(from *arrow.Schema, c *row.Codec) error {
 	to := c.Schema()
@@ -78,7 +98,7 @@ func SameColumns(from *arrow.Schema, c *row.Codec) error {
 			return fmt.Errorf("column %q has no field", from.Field(i).Name)
 		}
 		f, t := from.Field(i), to.Field(i)
-		if f.Name != t.Name || !arrow.TypeEqual(f.Type, t.Type) || f.Nullable && !t.Nullable {
+		if f.Name != t.Name && !c.Scalar() || !arrow.TypeEqual(f.Type, t.Type) || f.Nullable && !t.Nullable {
 			return fmt.Errorf("column %d is %q, the field wants %q", i+1, row.FieldsText([]arrow.Field{f}), row.FieldsText([]arrow.Field{t}))
 		}
 	}

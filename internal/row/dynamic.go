@@ -37,6 +37,19 @@ func OfSchema(s *arrow.Schema) (*Codec, error) {
 	return first.(*Codec), nil
 }
 
+// OfColumns is the codec of some columns of a Frame as a key or a value of their own: one column is a scalar, as that of a Go value is, several are an
+// OfSchema, and so is one that is a struct itself.
+func OfColumns(fields []arrow.Field) (*Codec, error) {
+	if len(fields) != 1 || fields[0].Type.ID() == arrow.STRUCT {
+		return OfSchema(arrow.NewSchema(fields, nil))
+	}
+	t, err := elemType(fields[0])
+	if err != nil {
+		return nil, fmt.Errorf("column %q: %w", fields[0].Name, err)
+	}
+	return Of(t)
+}
+
 // structOf is a struct with the fields' columns.
 func structOf(fields []arrow.Field) (reflect.Type, error) {
 	var errs []error
