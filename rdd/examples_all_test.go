@@ -13,7 +13,7 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"RDD.Node": engine, "RDD.Builder": engine, "Keyed.Node": engine, "Keyed.Builder": engine,
 		"From": engine, "Of": engine, "KeyedOf": engine, "Pinned": engine, "Expanding": engine, "CodecOf": engine, "KeyCodecOf": engine,
 		"Bounded": engine, "Caller": engine, "NewPipeline": engine, "NewVersion": engine, "RunnerOf": engine, "WithRunner": engine,
-		"Frame": "frames are new, and have no examples yet: take this line out with the first", "RDD.Frame": "as Frame", "FrameOf": engine, "FrameCodec": engine, "KeyedFrame.Node": engine,
+		"Frame": "frames are new, and have no examples yet: take this line out with the first", "RDD.Frame": "as Frame", "FrameOf": engine, "FrameCodec": engine, "Grouped": "dstream shows them", "KeysCodec": engine, "KeyedFrame.Node": engine,
 		"Builder": engine, "Plan": engine, "Node": engine, "WideSpec": engine, "Pipeline": engine, "Site": engine,
 		"BatchInfo": "fields that Transform's functions read; dstream shows them", "BadRecordError": "an error", "UserError": "an error", "Mistakes": "an error",
 	})

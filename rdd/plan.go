@@ -40,7 +40,7 @@ type Node struct {
 	Outlet Outlet        // Sink
 	Dead   *Node         // Source: the sink node that takes records that could not be decoded
 	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
-	Exprs  []*expr.Bound // Narrow: what it computes, in the plan's text
+	Exprs  []*expr.Bound // of a Frame: what it computes of the rows of its inputs, in the plan's text
 	Cols   *Columns      // Narrow and Wide whose inputs are columns: which of them it reads; nil: all
 	Event  *EventTime    // Narrow: rows have event time from here on
 	Held   any           // Wide without inputs: its rows, a slice, for those who want them as they are

@@ -194,3 +194,15 @@ func number(t arrow.DataType) (col.Kind, error) {
 	}
 	return k, fmt.Errorf("%s is not a number", t)
 }
+
+// Exprs are all expressions that the aggregates compute: arguments and conditions.
+func (s *Set) Exprs() []*expr.Bound {
+	var list []*expr.Bound
+	for _, b := range s.aggs {
+		list = append(list, b.args...)
+		if b.where != nil {
+			list = append(list, b.where)
+		}
+	}
+	return list
+}
