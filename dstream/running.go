@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// RunningOption is a setting of an operator that keeps a state for each key: Expire for RunningCount and RunningReduce, InitialState and CheckpointEvery for these,
+// RunningOption is a setting of an operator that keeps a state for each key: Expire for RunningCount, RunningReduce and Grouped.Running, InitialState and CheckpointEvery for these,
 // Stateful, MapWithState and UpdateStateByKey.
 type RunningOption interface{ ofRunning(*runningOptions) }
 
