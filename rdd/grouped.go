@@ -32,7 +32,7 @@ func (g Grouped) Agg(aggs ...expr.Agg) Frame {
 	}
 	n := g.f.b.wide(at, "groupBy", nil, FrameCodec(g.f.b, at, how.Out), how.GroupBy(), g.f.node)
 	n.Exprs, n.Wide.Facts, n.Wide.OnEmpty = how.Exprs(), how.Set.Text(), len(how.Keys) == 0
-	return Frame{g.f.b, n}
+	return Frame{b: g.f.b, node: n}
 }
 
 // Bind resolves keys and aggregates; for packages that make operators. Mistakes are reported, and make it nil.

@@ -94,7 +94,8 @@ func (f Frame) ranked(at Site, op string, limit int, keys, order []any) Frame {
 	}
 	n := f.b.wide(at, op, nil, f.node.Val, r.Rank(), f.node)
 	n.Exprs, n.Wide.Facts = append(r.Keys[:len(r.Keys):len(r.Keys)], r.Order...), rankText(r)
-	return Frame{f.b, n}
+	f.node = n
+	return f
 }
 
 // rankText is what a ranking's expressions do not say.

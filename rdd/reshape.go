@@ -74,5 +74,9 @@ func (f Frame) explode(at Site, column, as string, outer bool) Frame {
 	}
 	n := f.b.narrow(at, op, nil, val, ops.Explode(val.Schema(), place, outer), f.node)
 	n.Exprs = bound
-	return Frame{f.b, n}
+	if f.time == column {
+		f.timed = false
+	}
+	f.node = n
+	return f
 }
