@@ -6,20 +6,20 @@ import (
 	"github.com/millrace/millrace/expr"
 )
 
-type fare struct {
+type toll struct {
 	City  string
 	Cents int64
 	Note  string
 }
 
-var fares = dstreamtest.Input[fare]("fares")
+var tolls = dstreamtest.Input[toll]("tolls")
 
-var someFares = []dstreamtest.Rows{fares.Part(0, fare{"Bergen", 120, ""}, fare{"Oslo", 90, "night"}, fare{"Bergen", 80, ""})}
+var someFares = []dstreamtest.Rows{tolls.Part(0, toll{"Bergen", 120, ""}, toll{"Oslo", 90, "night"}, toll{"Bergen", 80, ""})}
 
 // A column as a key, and the other as its value: what a sink of keyed rows writes.
 func ExampleFrame_KeyBy() {
 	printBatches(1, func(job *dstream.Job) {
-		dstream.From(job, fares.Source()).Frame().
+		dstream.From(job, tolls.Source()).Frame().
 			Where(expr.Col("cents").Gt(int64(85))).
 			Select("city", "cents").
 			KeyBy("city").
@@ -33,7 +33,7 @@ func ExampleFrame_KeyBy() {
 func ExampleKeyedFrame_To() {
 	type place struct{ City, Note string }
 	printBatches(1, func(job *dstream.Job) {
-		dstream.From(job, fares.Source()).Frame().KeyBy("city", "note").As[place, int64]().To(dstreamtest.Sink("out"))
+		dstream.From(job, tolls.Source()).Frame().KeyBy("city", "note").As[place, int64]().To(dstreamtest.Sink("out"))
 	}, pairs[place, int64], [][]dstreamtest.Rows{someFares})
 	// Output:
 	// batch 1: {Bergen }=120 {Oslo night}=90 {Bergen }=80
@@ -42,7 +42,7 @@ func ExampleKeyedFrame_To() {
 // From columns back to Go values, keys and all.
 func ExampleKeyedFrame_As() {
 	showKeyed(func(job *dstream.Job) dstream.Keyed[string, int64] {
-		return dstream.From(job, fares.Source()).Frame().
+		return dstream.From(job, tolls.Source()).Frame().
 			Select("city", "cents").
 			KeyBy("city").As[string, int64]().
 			ReduceByKey(func(a, b int64) int64 { return max(a, b) })

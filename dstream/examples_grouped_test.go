@@ -8,13 +8,13 @@ import (
 	"github.com/millrace/millrace/expr"
 )
 
-// trip is a row of the examples of Frames.
-type trip struct {
+// fare is a row of the examples of Frames.
+type fare struct {
 	City string
 	Cost int64
 }
 
-var fares = dstreamtest.Input[trip]("fares")
+var fares = dstreamtest.Input[fare]("fares")
 
 // cityTotal is what is made of a city's fares. A sum may be null: of nothing, or where it does not fit.
 type cityTotal struct {
@@ -32,8 +32,8 @@ func totalsOf(f dstream.Frame) dstream.Stream[string] {
 // showFares shows what is made of two batches of fares.
 func showFares[T any](build func(dstream.Frame) dstream.Stream[T]) {
 	show(func(job *dstream.Job) dstream.Stream[T] { return build(dstream.From(job, fares.Source()).Frame()) },
-		rows(fares.Part(0, trip{"rome", 5}, trip{"oslo", 2}, trip{"rome", 9}, trip{"bonn", 4})),
-		rows(fares.Part(0, trip{"oslo", 8})))
+		rows(fares.Part(0, fare{"rome", 5}, fare{"oslo", 2}, fare{"rome", 9}, fare{"bonn", 4})),
+		rows(fares.Part(0, fare{"oslo", 8})))
 }
 
 func ExampleFrame_GroupBy() {
