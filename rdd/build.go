@@ -37,6 +37,9 @@ func (p *Plan) Build() error {
 		p.place(n)
 	}
 	p.findEdges()
+	if err := p.findEvents(); err != nil {
+		return err
+	}
 	p.project()
 	p.Gates = p.findGates()
 	if fault.Planted("P32-no-gates") {

@@ -95,7 +95,7 @@ func leading(s *Node) []*Node {
 	}
 	var filters []*Node
 	for n := s.Out[0]; len(n.Out) == 1; {
-		if n = n.Out[0]; n.Kind != Narrow || n.Cols == nil || len(n.In) != 1 {
+		if n = n.Out[0]; n.Kind != Narrow || n.Cols == nil || n.Event != nil || len(n.In) != 1 { // rows that a filter drops move watermarks before it
 			break
 		}
 		if n.Cols.Where == nil {

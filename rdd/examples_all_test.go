@@ -14,6 +14,8 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"From": engine, "Of": engine, "KeyedOf": engine, "Pinned": engine, "Expanding": engine, "CodecOf": engine, "KeyCodecOf": engine,
 		"Bounded": engine, "Caller": engine, "NewPipeline": engine, "NewVersion": engine, "RunnerOf": engine, "WithRunner": engine,
 		"Frame": "frames are new, and have no examples yet: take this line out with the first", "RDD.Frame": "as Frame", "FrameOf": engine, "FrameCodec": engine, "Grouped": "dstream shows them", "KeysCodec": engine, "KeyedFrame.Node": engine,
+		"RDD.EventTime": "dstream shows it: without a job there are no watermarks", "IdleAfter": "as EventTime", "IdleAdvance": "as EventTime", "Ahead": "as EventTime",
+		"EventTime": engine, "Timeline": engine, "NewTimeline": engine,
 		"Builder": engine, "Plan": engine, "Node": engine, "WideSpec": engine, "Pipeline": engine, "Site": engine,
 		"BatchInfo": "fields that Transform's functions read; dstream shows them", "BadRecordError": "an error", "UserError": "an error", "Mistakes": "an error",
 	})

@@ -93,6 +93,7 @@ func (p *Plan) For(b BatchInfo) (*Plan, error) {
 		}
 	}
 	q.findEdges()
+	q.keepEvents(p)
 	return q, nil
 }
 
@@ -241,6 +242,8 @@ func (s *splice) allowed(n *Node) error {
 		return s.mistake("%s stands within it; call the function itself in its place", what)
 	case n.Kind == Wide && n.Wide != nil && n.Wide.State:
 		return s.mistake("%s keeps state, which lives longer than one batch; call it on the stream that Transform gives", what)
+	case n.Event != nil:
+		return s.mistake("%s gives rows event time; call it before Transform", what)
 	case n.Kind == Wide && n.Wide != nil && n.Wide.Every > 0:
 		return s.mistake("%s acts at times of its own; call it on the stream that Transform gives", what)
 	case n.Kind == Wide && n.Wide != nil && len(n.Wide.Tables) > 0:

@@ -2,10 +2,12 @@ package rdd
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/task"
 )
 
 // Router places rows of a sink's input on lanes; every sink.Output is one. Safe for concurrent use.
@@ -24,14 +26,16 @@ type Pipeline struct {
 	ctx     *Context
 	routers map[int]Router
 
-	start    *stage
-	stages   []*stage // ascending by node ID
-	edges    []*port  // in the order of Plan.Edges
-	dead     *port
-	decoder  Decoder
-	at       *Node  // whose code is running
-	origin   extent // the records whose rows are on their way
-	locating bool   // a replay that looks for the record which made user code panic
+	start     *stage
+	stages    []*stage // ascending by node ID
+	edges     []*port  // in the order of Plan.Edges
+	dead      *port
+	decoder   Decoder
+	at        *Node  // whose code is running
+	origin    extent // the records whose rows are on their way
+	undated   bool   // rows without event time were found
+	stopOnBad bool
+	locating  bool // a replay that looks for the record which made user code panic
 }
 
 // extent is a run of records of a block.
@@ -42,10 +46,14 @@ type extent struct {
 
 // stage is a node within a task.
 type stage struct {
-	node   *Node
-	kernel Kernel
-	to     []link
-	held   [][]held // by input; used where several inputs come from this same task
+	node    *Node
+	kernel  Kernel
+	dated   task.Dated // the kernel of a node with event time
+	event   int        // its number
+	letters []letter   // its rows without event time
+	lost    int        // how many there are, in a replay that looks for their records
+	to      []link
+	held    [][]held // by input; used where several inputs come from this same task
 }
 
 // held is a chunk that waits for its turn at a union, with where it came from.
@@ -77,6 +85,9 @@ func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pip
 		if n.Kind == Narrow {
 			s.kernel = n.newKernel()
 		}
+		if n.Event != nil {
+			s.dated, s.event = s.kernel.(task.Dated), slices.IndexFunc(p.Events, func(e *Node) bool { return e.ID == n.ID })
+		}
 		byNode[n.ID] = s
 		t.stages = append(t.stages, s)
 	}
@@ -95,6 +106,11 @@ func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pip
 	}
 	if root.Kind == Source {
 		t.decoder = root.newDecoder()
+		if len(p.Events) > 0 {
+			ctx.Highs = slices.Repeat([]int64{task.NoTime}, len(p.Events))
+		}
+	} else if ctx.Marks == nil {
+		ctx.Marks, ctx.Mark = task.NoMarks(len(root.In)), task.NoMarks(1)[0]
 	}
 	return t
 }
@@ -184,6 +200,10 @@ func (t *Pipeline) process(s *stage, in Chunk) error {
 	t.at = s.node
 	var out Chunk
 	err := unchanged(t.ctx, s.node, s.node.In[0], in, func() (err error) {
+		if s.dated != nil {
+			out = t.date(s, in)
+			return nil
+		}
 		out, err = s.kernel.Process(t.ctx, in)
 		return err
 	})
@@ -223,6 +243,9 @@ func (e *opError) Unwrap() error { return e.err }
 // every partition and lane of every edge below the root.
 func (t *Pipeline) Finish() ([]Block, error) {
 	if err := t.release(); err != nil {
+		return nil, err
+	}
+	if err := t.setAside(); err != nil {
 		return nil, err
 	}
 	var blocks []Block

@@ -82,6 +82,9 @@ type Plan struct {
 
 	transforms []*Node // nodes with Expand, ascending
 
+	inputs []eventInput // of event time, as Events
+	lags   [][]lag      // by node: how far behind watermarks of Events its rows may come; empty: none of them has event time
+
 	feeders map[EdgeID][]*Node
 	edges   map[int][]EdgeID
 	names   map[string]*Node

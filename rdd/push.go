@@ -12,22 +12,26 @@ import (
 // PushRecords decodes a block in chunks and pushes the rows through (source roots). Bad records go to the dead-letter node;
 // with stopOnBad the first one is a *BadRecordError. A panic in user code is a *UserError that names the record's offset.
 func (t *Pipeline) PushRecords(b *records.Block, stopOnBad bool) error {
+	t.stopOnBad = stopOnBad
 	for lo := 0; lo < b.Len(); lo += ChunkRows {
 		hi := min(lo+ChunkRows, b.Len())
 		t.ctx.Counters.RowsIn += int64(hi - lo)
-		err := t.guard(nil, func() error { return t.pushRange(b, lo, hi, stopOnBad) })
+		err := t.guard(nil, func() error { return t.pushRange(b, lo, hi) })
 		if err = t.located(err, extent{b, lo, hi}); err != nil {
 			return err
+		}
+		if t.undated && stopOnBad { // the rest is not looked at
+			return t.setAside()
 		}
 	}
 	return nil
 }
 
-func (t *Pipeline) pushRange(b *records.Block, lo, hi int, stopOnBad bool) error {
+func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
 	t.at, t.origin = t.root, extent{b, lo, hi}
 	chunk, _, bad := t.decoder.Decode(b, lo, hi)
 	if len(bad) > 0 && !t.locating {
-		if stopOnBad {
+		if t.stopOnBad {
 			return &BadRecordError{Source: t.root.Name, Partition: t.ctx.Partition, Offset: b.Offset(bad[0].Index), Reason: bad[0].Reason}
 		}
 		t.ctx.Counters.Bad += int64(len(bad))
@@ -76,6 +80,15 @@ func (t *Pipeline) guard(reducer Reducer, f func() error) (err error) {
 	return f()
 }
 
+// afresh is a pipeline for rows that are looked at again, and do not count again.
+func (t *Pipeline) afresh() *Pipeline {
+	ctx := *t.ctx
+	ctx.Counters, ctx.Tally = &Counters{}, ctx.Tally.Anew()
+	fresh := NewPipeline(t.plan, t.root, &ctx, t.routers)
+	fresh.locating = true
+	return fresh
+}
+
 // located adds to a *UserError which source record led to it: the first of the extent's records that fails when they go
 // through a fresh pipeline one at a time. If none does, the message names the range.
 func (t *Pipeline) located(err error, in extent) error {
@@ -83,15 +96,11 @@ func (t *Pipeline) located(err error, in extent) error {
 	if !errors.As(err, &e) || in.block == nil || t.locating || e.Offset >= 0 {
 		return err
 	}
-	ctx := *t.ctx
-	ctx.Counters = &Counters{}
-	ctx.Tally = ctx.Tally.Anew() // rows that are looked at again do not count again
-	fresh := NewPipeline(t.plan, t.root, &ctx, t.routers)
-	fresh.locating = true
+	fresh := t.afresh()
 	e.Source, e.Partition = t.root.Name, t.ctx.Partition
 	for i := in.lo; i < in.hi; i++ {
 		again := fresh.guard(nil, func() error {
-			if err := fresh.pushRange(in.block, i, i+1, false); err != nil {
+			if err := fresh.pushRange(in.block, i, i+1); err != nil {
 				return err
 			}
 			return fresh.release()

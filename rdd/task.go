@@ -20,6 +20,9 @@ type (
 	// Counters count what a task did; they ride in the accepted result only (P17).
 	Counters = task.Counters
 
+	// Mark is an input's watermark of event time, before a batch and behind it (P29).
+	Mark = task.Mark
+
 	// Layout is the part of a plan record that fixes who computes what, apart from placement (P1, P27).
 	Layout = task.Layout
 
@@ -34,6 +37,12 @@ type (
 
 	// Locator is implemented by reducers that can say which key they are at, for the message when user code panics.
 	Locator = task.Locator
+)
+
+// Event times that no row has: before any is known, and behind the last.
+const (
+	NoTime    = task.NoTime
+	EndOfTime = task.EndOfTime
 )
 
 // ChunkRows is how many source records go through the fused operators at a time.

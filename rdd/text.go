@@ -85,7 +85,7 @@ func (w *drawing) below(n *Node, depth int) {
 			fmt.Fprintf(w, "%s#%d %s%s, see above\n", indent, to.ID, to.Op, quoted(to.Name))
 		default:
 			w.drawn[to.ID] = true
-			w.line(depth, to, ": "+schemaText(to)+exprText(to)+expandText(to))
+			w.line(depth, to, ": "+schemaText(to)+exprText(to)+expandText(to)+to.Event.text())
 			w.below(to, depth+1)
 		}
 	}
@@ -154,6 +154,12 @@ func wideText(n *Node) string {
 	}
 	if n.Wide.Reach > 0 {
 		text += fmt.Sprintf(", reach %v", time.Duration(n.Wide.Reach)*time.Microsecond)
+	}
+	if n.Wide.Event {
+		text += ", by event time"
+	}
+	if n.Wide.Hold > 0 {
+		text += fmt.Sprintf(", holds its watermark back by %v", time.Duration(n.Wide.Hold)*time.Microsecond)
 	}
 	if n.Wide.Facts != "" {
 		text += ", " + n.Wide.Facts

@@ -2,6 +2,7 @@ package task
 
 import (
 	"math"
+	"slices"
 
 	"github.com/millrace/millrace/internal/state"
 )
@@ -45,6 +46,7 @@ type Context struct {
 	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
 	Counters  *Counters
 	Marks     []Mark     // Wide: by input, its watermarks of event time. Where none of an input's rows has event time they are NoTime
+	Mark      Mark       // Wide: the lowest of Marks, inputs without event time left out
 	Highs     []int64    // Source tasks: by number of rdd.Plan.Events, the highest event time that the task has met in this batch, NoTime for none
 	Tally     *Tally     // what the task adds to accumulators; nil where the plan has none
 	Versions  []*Version // of the plan's broadcasts, those that the batch was planned with
@@ -60,8 +62,51 @@ const (
 	EndOfTime = math.MaxInt64
 )
 
+// NoMarks are the marks of n inputs without event time. The caller must not change them.
+func NoMarks(n int) []Mark {
+	if n <= len(noMarks) {
+		return noMarks[:n:n]
+	}
+	return slices.Repeat(noMarks[:1], n)
+}
+
+var noMarks = func() (m [8]Mark) {
+	for i := range m {
+		m[i] = Mark{NoTime, NoTime}
+	}
+	return m
+}()
+
+// Earlier is the event time d µs before at. Times that no row has stay as they are.
+func Earlier(at, d int64) int64 {
+	if at == NoTime || at == EndOfTime {
+		return at
+	}
+	if at < NoTime+2+d {
+		return NoTime + 2 // NoTime + 1 is rdd.Timeline's
+	}
+	return at - d
+}
+
+// Dated is the kernel of a node with event time.
+type Dated interface {
+	Kernel
+	// Date takes the rows without event time out of a chunk, and says what it found in the others. Times above limit count as ahead, and for
+	// nothing else.
+	Date(in Chunk, limit int64) (out Chunk, found Dates)
+}
+
+// Dates is what a chunk's rows have for event times.
+type Dates struct {
+	Highest int64 // NoTime for none
+	Ahead   int64 // rows
+	Without int64 // rows
+}
+
 // Counters count what a task did; they ride in the accepted result only (P17).
 type Counters struct {
-	RowsIn, RowsOut, Bad, Late int64
-	Shed                       int64 // rows of state that a limit let go of
+	RowsIn, RowsOut, Bad int64
+	Late                 int64 // rows that came behind the watermark by which their operator judges
+	Ahead                int64 // rows whose event time is too far ahead of the batch time to move a watermark
+	Shed                 int64 // rows of state that a limit let go of
 }
