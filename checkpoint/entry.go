@@ -40,6 +40,7 @@ type header struct {
 	Finished   bool         `cbor:"18,keyasint,omitempty"`
 	Micros     int64        `cbor:"19,keyasint,omitempty"` // when the segment was begun, for show
 	Totals     []Total      `cbor:"20,keyasint,omitempty"` // by name, up to batch Committed
+	Reached    []Reached    `cbor:"21,keyasint,omitempty"` // by input, up to batch Committed
 }
 
 // operators replaces the set of operators. Refs to state of a dropped one no longer count.

@@ -30,6 +30,7 @@ type ledger struct {
 	settings  map[string]string
 	values    map[[32]byte]sharedMeta
 	totals    map[string]Total // of accumulators, up to batch committed
+	reached   reached
 
 	deltas []DeltaRef         // committed, ascending by (batch, file)
 	whole  bool               // deltas reach back to the first that ever was
@@ -46,6 +47,7 @@ func newLedger() *ledger {
 		settings:  map[string]string{},
 		values:    map[[32]byte]sharedMeta{},
 		totals:    map[string]Total{},
+		reached:   reached{},
 		places:    map[int64]place{},
 		named:     map[int64][][]byte{},
 	}
@@ -136,8 +138,9 @@ func (l *ledger) commit(c *Commit) {
 	for _, t := range c.Totals {
 		l.totals[t.Name] = t
 	}
+	l.reached.take(c.Reached)
 	kept := *c
-	kept.Deltas, kept.Totals = nil, nil
+	kept.Deltas, kept.Totals, kept.Reached = nil, nil, nil
 	l.stats = append(l.stats, kept)
 }
 
@@ -205,6 +208,7 @@ func (l *ledger) applyHeader(h *header) {
 	for _, t := range h.Totals {
 		l.totals[t.Name] = t
 	}
+	l.reached.take(h.Reached)
 }
 
 // contradicts tells how a header disagrees with what the segments before it said; "" if it does not.
@@ -229,7 +233,7 @@ func (l *ledger) header(n, epoch, accepted int64) *header {
 		Committed: l.committed, Durable: l.durable, Finished: l.finished,
 		Last: l.last, Planned: l.planned, Targets: l.targets,
 		Positions: positionList(l.positions), Partitions: partitionList(l.known),
-		Operators: l.operators, Settings: l.settingList(), Values: l.valueList(), Totals: l.totalList(),
+		Operators: l.operators, Settings: l.settingList(), Values: l.valueList(), Totals: l.totalList(), Reached: l.reached.list(),
 	}
 }
 
@@ -295,7 +299,7 @@ func (l *ledger) recovered() *Recovered {
 		UUID: l.uuid, Timeline: l.timeline, Epoch: l.epoch, Committed: l.committed,
 		Planned: slices.Clone(l.planned), Last: l.last, Positions: map[string]map[int]int64{},
 		Targets: l.targets, Operators: slices.Clone(l.operators), Deltas: l.refs(), Durable: l.durable, Finished: l.finished,
-		Totals: l.totalList(),
+		Totals: l.totalList(), Reached: l.reached.list(),
 	}
 	positions, known := map[SourcePartition]int64{}, map[SourcePartition]Partition{}
 	for id, next := range l.positions {

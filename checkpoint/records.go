@@ -10,20 +10,19 @@ import (
 
 // Plan is the plan record of a batch: all that decides its bytes (P1). Placement is not in it.
 type Plan struct {
-	Batch      int64             `cbor:"1,keyasint"`           // 1, 2, 3, …
-	Time       int64             `cbor:"2,keyasint"`           // batch time, µs since 1970 UTC (P2)
-	Ranges     []Range           `cbor:"3,keyasint,omitempty"` // ordered by (source, partition); partitions without rows are left out
-	New        []Partition       `cbor:"4,keyasint,omitempty"` // partitions seen for the first time, in the order of their numbers
-	Layout     rdd.Layout        `cbor:"5,keyasint"`
-	Program    []byte            `cbor:"6,keyasint"` // executable and plan hash
-	Hash       []byte            `cbor:"7,keyasint"` // hash of all the other fields but Epoch: names blocks, states, staged files
-	Epoch      int64             `cbor:"8,keyasint"`
-	Final      bool              `cbor:"9,keyasint,omitempty"`  // watermark +∞, the job is finished (P30)
-	Targets    []Range           `cbor:"10,keyasint,omitempty"` // first record only: table sources are read up to Until before their streams (P32)
-	Values     [][]byte          `cbor:"11,keyasint,omitempty"` // hashes of shared values
-	Watermarks []Watermark       `cbor:"12,keyasint,omitempty"` // by input, as known when t was planned
-	Idle       []SourcePartition `cbor:"13,keyasint,omitempty"`
-	Broadcasts []Pin             `cbor:"14,keyasint,omitempty"` // versions that every attempt of the batch sees
+	Batch      int64           `cbor:"1,keyasint"`           // 1, 2, 3, …
+	Time       int64           `cbor:"2,keyasint"`           // batch time, µs since 1970 UTC (P2)
+	Ranges     []Range         `cbor:"3,keyasint,omitempty"` // ordered by (source, partition); partitions without rows are left out
+	New        []Partition     `cbor:"4,keyasint,omitempty"` // partitions seen for the first time, in the order of their numbers
+	Layout     rdd.Layout      `cbor:"5,keyasint"`
+	Program    []byte          `cbor:"6,keyasint"` // executable and plan hash
+	Hash       []byte          `cbor:"7,keyasint"` // hash of all the other fields but Epoch: names blocks, states, staged files
+	Epoch      int64           `cbor:"8,keyasint"`
+	Final      bool            `cbor:"9,keyasint,omitempty"`  // watermark +∞, the job is finished (P30)
+	Targets    []Range         `cbor:"10,keyasint,omitempty"` // first record only: table sources are read up to Until before their streams (P32)
+	Values     [][]byte        `cbor:"11,keyasint,omitempty"` // hashes of shared values
+	Watermarks []rdd.Watermark `cbor:"12,keyasint,omitempty"` // by event-time input, as known when t was planned, with what follows from the set of idle partitions
+	Broadcasts []Pin           `cbor:"13,keyasint,omitempty"` // versions that every attempt of the batch sees
 }
 
 // Pin is a version of a broadcast.
@@ -63,10 +62,19 @@ type SourcePartition struct {
 	Partition int    `cbor:"2,keyasint"`
 }
 
-// Watermark of a source's event time, µs.
-type Watermark struct {
-	Source string `cbor:"1,keyasint"`
-	Micros int64  `cbor:"2,keyasint"`
+// Reached is what an event-time input had come to behind a batch: its watermark, and the highest event times of partitions, µs. In a commit there are those that the
+// batch changed.
+type Reached struct {
+	Input      string          `cbor:"1,keyasint"` // rdd.Plan.EventName
+	Watermark  int64           `cbor:"2,keyasint"`
+	Partitions []PartitionHigh `cbor:"3,keyasint,omitempty"` // by (source, partition)
+}
+
+// PartitionHigh is the highest event time of a partition's rows.
+type PartitionHigh struct {
+	Source    string `cbor:"1,keyasint"`
+	Partition int    `cbor:"2,keyasint"`
+	Micros    int64  `cbor:"3,keyasint"`
 }
 
 // Commit says that every lane published batch Batch.
@@ -79,6 +87,7 @@ type Commit struct {
 	Micros   int64      `cbor:"6,keyasint,omitempty"` // batch latency, for show
 	Fragment []byte     `cbor:"7,keyasint,omitempty"` // hash of what was built for the batch alone (P22); nil if nothing was
 	Totals   []Total    `cbor:"8,keyasint,omitempty"` // of the accumulators that the batch added to, the batch included
+	Reached  []Reached  `cbor:"9,keyasint,omitempty"` // of the event-time inputs that the batch moved
 
 	// Behind are operators with changes up to this batch that no state file holds yet. The refs say so too; this is for whoever adds one.
 	Behind []string `cbor:"-"`

@@ -49,8 +49,9 @@ type Recovered struct {
 	Deltas     []DeltaRef // of committed batches, from Horizon's base on, ascending by (batch, file)
 	Durable    int64      // state files up to this batch are fsynced; later ones may be torn or missing
 	Finished   bool
-	TornBytes  int64   // cut from the end of the batch log
-	Totals     []Total // of accumulators, by name, up to batch Committed
+	TornBytes  int64     // cut from the end of the batch log
+	Totals     []Total   // of accumulators, by name, up to batch Committed
+	Reached    []Reached // of event-time inputs, by name, up to batch Committed
 }
 
 // Store is an open checkpoint: one driver's. Append is called by one goroutine; other methods may be called concurrently with it.

@@ -52,7 +52,7 @@ func (m *machine) relaunch() bool {
 	replanned := p.Hash == nil
 	if replanned { // the program changed: the same input under the new program's name
 		p.Program, p.Values, p.Epoch = m.program, m.values, m.recovered.Epoch
-		p.Broadcasts = m.pinsAgain(p.Broadcasts)
+		p.Broadcasts, p.Watermarks = m.pinsAgain(p.Broadcasts), m.watermarks(p.Ranges)
 		p.Hash = planHash(&p)
 		m.append(&p)
 	} else if fault.Planted("P1-broadcast") {
@@ -93,7 +93,7 @@ func (m *machine) planNext() bool {
 		return false
 	}
 	ranges := m.takeRanges()
-	if len(ranges) == 0 && !m.timerDue(at) && !(m.interval > 0 && m.shape.onEmpty && !fault.Planted("P28-empty")) {
+	if len(ranges) == 0 && !m.timerDue(at) && !m.moves(at) && !(m.interval > 0 && m.shape.onEmpty && !fault.Planted("P28-empty")) {
 		if m.interval > 0 && !m.available() {
 			m.tick = m.now - m.now%m.interval // an idle tick cuts nothing, and is gone
 		}
@@ -199,13 +199,15 @@ func (m *machine) plan(at int64, ranges []checkpoint.Range, final bool) {
 	p := checkpoint.Plan{
 		Batch: m.last + 1, Time: at, Ranges: ranges, New: m.recordPartitions(), Layout: m.layout,
 		Program: m.program, Epoch: m.recovered.Epoch, Final: final, Targets: m.setTargets(), Values: m.values, Broadcasts: m.pins(),
+		Watermarks: m.watermarks(ranges),
 	}
 	p.Hash = planHash(&p)
 	for _, r := range ranges {
-		m.part(r.Source, r.Partition).next = r.Until
+		x := m.part(r.Source, r.Partition)
+		x.next, x.busy = r.Until, m.now
 		m.credit -= (r.Until - r.From) * 1_000_000
 	}
-	if len(ranges) > 0 || m.shape.onEmpty || m.timerDue(at) {
+	if len(ranges) > 0 || m.shape.onEmpty || m.timerDue(at) || m.moves(at) {
 		m.rowsTime = at
 	}
 	m.last, m.lastTime, m.final = p.Batch, at, final

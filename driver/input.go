@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/rdd"
 )
 
 // input is one source: its partitions, by number.
@@ -23,15 +24,17 @@ type input struct {
 //	   planned     in memory    there
 type part struct {
 	checkpoint.Partition
-	next     int64  // offsets below are planned
-	held     int64  // offsets below are held by the owner
-	end      int64  // last known end
-	rows     int64  // held and not planned, roughly
-	complete bool   // end will not grow
-	listed   bool   // discovery has seen it in this run
-	recorded bool   // a plan record has it
-	limit    int64  // plan no offset from here on, -1 for no limit (bounded runs)
-	owner    string // executor
+	next     int64   // offsets below are planned
+	held     int64   // offsets below are held by the owner
+	end      int64   // last known end
+	rows     int64   // held and not planned, roughly
+	complete bool    // end will not grow
+	listed   bool    // discovery has seen it in this run
+	recorded bool    // a plan record has it
+	limit    int64   // plan no offset from here on, -1 for no limit (bounded runs)
+	owner    string  // executor
+	busy     int64   // when it last had rows that were not planned, or may have had
+	highs    []int64 // by event-time input: the highest event time of its rows, up to the last batch that is staged
 }
 
 // recoverInputs rebuilds partitions and positions from the checkpoint.
@@ -50,12 +53,14 @@ func (m *machine) recoverInputs() {
 		if !ok {
 			next = p.Start
 		}
-		in.add(&part{Partition: p, next: next, held: next, end: next, recorded: true, limit: -1})
+		m.add(in, &part{Partition: p, next: next, held: next, end: next, recorded: true, limit: -1})
 	}
+	m.recoverEvents()
 }
 
 // add places p at its number; numbers without a partition stay nil.
-func (in *input) add(p *part) {
+func (m *machine) add(in *input, p *part) {
+	p.busy, p.highs = m.now, slices.Repeat([]int64{rdd.NoTime}, len(m.shape.events))
 	for len(in.parts) <= p.Partition.Partition {
 		in.parts = append(in.parts, nil)
 	}
@@ -82,7 +87,7 @@ func (m *machine) onDiscovered(e discovered) {
 				Partition: checkpoint.Partition{Source: e.source, Partition: len(in.parts), Key: d.Key, Meta: d.Meta, Start: d.Start},
 				next:      d.Start, held: d.Start, limit: -1,
 			}
-			in.add(p)
+			m.add(in, p)
 			if m.opened {
 				m.reassign = true
 				m.note("info", "partition found", "source", e.source, "partition", p.Partition.Partition, "key", d.Key)
@@ -115,6 +120,9 @@ func (m *machine) onHeld(from string, h *executor.Held) {
 			return
 		}
 		p.held = x.Until
+		if p.held > p.next {
+			p.busy = m.now
+		}
 		p.rows = x.Rows
 		p.end = max(p.end, x.End, x.Until)
 		if x.Complete {

@@ -115,6 +115,8 @@ type machine struct {
 	writing   int                         // frames handed to the log and not durable yet
 	deltas    []checkpoint.DeltaRef       // of committed batches
 	due       map[string]int64            // earliest timer, by executor
+	eventDue  map[string]int64            // the same of timers in event time
+	marks     []int64                     // by event-time input: the watermark behind the last batch that is staged
 	hashes    map[int64][]byte            // plan hashes of batches that a marker may name
 	flushed   map[string]bool
 	final     bool // the last batch was planned with Final
@@ -146,6 +148,7 @@ func newMachine(s setup) *machine {
 		targets:  s.recovered.Targets,
 		skip:     map[int64][]executor.LaneID{},
 		due:      map[string]int64{},
+		eventDue: map[string]int64{},
 		flushed:  map[string]bool{},
 		hashes:   map[int64][]byte{},
 		lanes:    map[string][]string{},

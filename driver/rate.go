@@ -108,7 +108,7 @@ func sooner(a, b int64) int64 {
 
 // nextBatch is when rows or timers may allow one.
 func (m *machine) nextBatch() int64 {
-	due := m.nextDue()
+	due := sooner(m.nextDue(), m.nextMove())
 	waiting := m.available()
 	if m.interval == 0 {
 		if waiting { // only the rate limit holds it back

@@ -60,7 +60,13 @@ func (m *machine) onAssigned(from string, a *executor.Assigned) {
 	if a.NextDue > 0 {
 		m.due[from] = a.NextDue
 	}
+	if a.EventDue > 0 {
+		m.eventDue[from] = a.EventDue
+	}
 	delete(m.awaiting, from)
+	if len(m.awaiting) == 0 {
+		m.allBusy()
+	}
 	if len(m.awaiting) > 0 || m.phase != waiting {
 		return
 	}

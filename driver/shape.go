@@ -24,6 +24,14 @@ type shape struct {
 
 	accumulators []accumulatorShape
 	broadcasts   []string
+	events       []eventShape
+}
+
+// eventShape is an event-time input.
+type eventShape struct {
+	name    string
+	sources []string // in whose tasks it is
+	time    rdd.EventTime
 }
 
 type accumulatorShape struct {
@@ -82,6 +90,13 @@ func shapeOf(p *rdd.Plan) shape {
 	for _, b := range p.Broadcasts {
 		s.broadcasts = append(s.broadcasts, b.Name)
 	}
+	for i, n := range p.Events {
+		e := eventShape{name: p.EventName(i), time: *n.Event}
+		for _, src := range p.EventSources(i) {
+			e.sources = append(e.sources, src.Name)
+		}
+		s.events = append(s.events, e)
+	}
 	for _, n := range p.Nodes {
 		s.nodes = append(s.nodes, nodeTitle(n))
 	}
@@ -136,6 +151,16 @@ func (s *shape) title(node int) string {
 
 // source tells whether a node is a source.
 func (s *shape) source(node int) bool { return s.inputs[node] != "" }
+
+// node is the number of a source's node, -1 if there is none.
+func (s *shape) node(source string) int {
+	for id, name := range s.inputs {
+		if name == source {
+			return id
+		}
+	}
+	return -1
+}
 
 // bounded tells whether a source's partitions are all there at the start.
 func bounded(s *source.Spec) bool { return s.Kind == "memory" }

@@ -79,7 +79,7 @@ func (e *core) rewind(base int64) {
 			t.lost = true
 		}
 		if blocks := r.received(); len(blocks) > 0 { // a peer that is ahead of us may have sent them for the launch to come
-			e.keepEarly(r.wire, arrivalsOf(blocks))
+			e.keepEarly(r.wire, blocks)
 		}
 	}
 	e.runs, e.ready, e.files, e.touched, e.woken = nil, nil, nil, nil, nil
@@ -235,7 +235,8 @@ func (e *core) onPrepared(ctx context.Context, ev prepared) {
 		e.startReader(ctx, r)
 	}
 	for _, x := range e.parts {
-		answer.NextDue = sooner(answer.NextDue, x.tables.nextDue())
+		due, event := x.tables.nextDue(e.plan)
+		answer.NextDue, answer.EventDue = sooner(answer.NextDue, due), sooner(answer.EventDue, event)
 	}
 	e.answer(p, answer)
 	for _, r := range e.runs {

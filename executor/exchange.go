@@ -21,7 +21,7 @@ func (e *core) ship(t *task) {
 		owner := e.ownerOf(t.run, b.Edge, b.Part)
 		switch {
 		case owner == e.name:
-			e.deliver(t.run, b)
+			e.deliver(t.run, b, t.says)
 		case owner != "":
 			if peers == nil {
 				peers = map[string][]rdd.Block{}
@@ -52,13 +52,13 @@ func (e *core) ownerOf(r *run, edge rdd.EdgeID, part int) string {
 
 func (e *core) push(owner string, t *task, blocks []rdd.Block) {
 	if p := e.peers[owner]; p != nil {
-		p.push(outgoing{t.run.wire, t.id, blocks})
+		p.push(outgoing{t.run.wire, t.id, t.says, blocks})
 	}
 }
 
 // deliver takes a block to its place. The first block of (batch, plan, edge, part, task) counts; an equal one later is dropped, and one that
-// differs stops the job: user code that is not deterministic would make recovery lie (P16).
-func (e *core) deliver(r *run, b rdd.Block) {
+// differs stops the job: user code that is not deterministic would make recovery lie (P16). With it comes what its task says of event time.
+func (e *core) deliver(r *run, b rdd.Block, says []int64) {
 	up := r.upstream[b.Edge]
 	if up == nil {
 		e.log.Warn("block for an unknown edge dropped", "batch", r.key.batch, "node", b.Edge.Node)
@@ -82,6 +82,9 @@ func (e *core) deliver(r *run, b rdd.Block) {
 	at := i
 	if fault.Planted("I7-arrival") {
 		at = len(g.got) - g.missing
+	}
+	if !fault.Planted("P29-unheard") || b.From.Part == 0 {
+		r.marks.Hear(b.From, says)
 	}
 	g.got[i], g.recs[at], g.sums[i] = true, b.Rec, b.Sum
 	g.missing--
@@ -117,7 +120,7 @@ func (e *core) resend(r *run, before *Assign) {
 				continue
 			}
 			if owner == e.name {
-				e.deliver(r, b)
+				e.deliver(r, b, t.says)
 				continue
 			}
 			moved[owner] = append(moved[owner], b)
@@ -143,7 +146,7 @@ func (e *core) onPeerUp(p *peer) {
 				}
 			}
 			if len(blocks) > 0 {
-				p.push(outgoing{r.wire, t.id, blocks})
+				p.push(outgoing{r.wire, t.id, t.says, blocks})
 				e.cfg.Stats.count(func(s *Stats) { s.resent++ })
 			}
 		}

@@ -17,15 +17,8 @@ type inbound struct {
 // knows their schema (P22).
 type arrival struct {
 	rdd.Block
-	raw []byte
-}
-
-func arrivalsOf(blocks []rdd.Block) []arrival {
-	in := make([]arrival, len(blocks))
-	for i, b := range blocks {
-		in[i].Block = b
-	}
-	return in
+	raw  []byte
+	says []int64 // what the task says of event time, see rdd.Timeline.Hear
 }
 
 // unpack takes peers' blocks to their places in a batch.
@@ -38,7 +31,7 @@ func (e *core) unpack(r *run, in []arrival) {
 				return
 			}
 		}
-		e.deliver(r, p.Block)
+		e.deliver(r, p.Block, p.says)
 	}
 }
 
@@ -69,7 +62,7 @@ func (e *core) dropEarly(key runKey) {
 func weight(in []arrival) int64 {
 	n := int64(0)
 	for i := range in {
-		n += sizeOf(&in[i].Block) + int64(len(in[i].raw))
+		n += sizeOf(&in[i].Block) + int64(len(in[i].raw)) + 8*int64(len(in[i].says))
 	}
 	return n
 }

@@ -88,6 +88,7 @@ type Assigned struct {
 	Generation int64
 	Markers    []LaneMarker // of the lanes that were opened now
 	NextDue    int64        // earliest timer among its state after the restore, 0 none
+	EventDue   int64        // the same of timers in event time: the watermark of a source that it takes, 0 none
 	Err        string
 }
 
@@ -153,6 +154,7 @@ type TaskDone struct {
 	Sums     []uint64 // in Finish's order
 	Counters rdd.Counters
 	Added    []rdd.Delta // to accumulators (P17)
+	Highs    []int64     // of a source task: the highest event times that it met, by number of rdd.Plan.Events
 }
 
 // Staged says that all of an executor's tasks of a batch are done, its lanes staged and its delta written. After each Assign it is sent again, under
@@ -164,6 +166,7 @@ type Staged struct {
 	Behind     []string             // operators whose changes up to Batch are not all in files yet (CheckpointEvery)
 	Tasks      []TaskDone           // done since the last report of this batch
 	NextDue    int64                // earliest timer among its state, 0 none
+	EventDue   int64                // the same of timers in event time: the watermark of a source that it takes, 0 none
 	Micros     int64                // time from launch
 }
 

@@ -76,13 +76,23 @@ func (x *part) of(n *rdd.Node) tables {
 	return x.tables[from : from+len(n.Stores())]
 }
 
-// nextDue is the earliest timer, 0 for none.
-func (ts tables) nextDue() int64 {
-	due := int64(0)
+// nextDue is the earliest timer, and the earliest watermark of a source's event time at which a timer of event time may be due; 0 for none.
+func (ts tables) nextDue(p *rdd.Plan) (due, event int64) {
 	for _, k := range ts {
-		due = sooner(due, k.due)
+		switch {
+		case k.due == 0:
+		case k.node.Wide.Event:
+			event = sooner(event, p.Soonest(k.node, k.due))
+		default:
+			due = sooner(due, k.due)
+		}
 	}
-	return due
+	return due, event
+}
+
+// isDue tells whether tables of one node have a timer that is due by then.
+func (ts tables) isDue(until int64) bool {
+	return slices.ContainsFunc(ts, func(k *keyed) bool { return k.due != 0 && k.due <= until })
 }
 
 // sooner is the earlier of two due times, of which 0 means never.

@@ -33,6 +33,7 @@ type run struct {
 	attempt int
 	began   time.Time
 
+	marks    *rdd.Timeline  // event time, nil where the job has none
 	versions []*rdd.Version // of broadcasts, by their numbers in the plan
 
 	upstream map[rdd.EdgeID]*upstream
@@ -119,6 +120,7 @@ type task struct {
 	lane *lane            // lane
 
 	blocks []rdd.Block // kept until Committed
+	says   []int64     // of event time, with the blocks
 	sums   []uint64
 
 	staged    bool // lane: it was given to the sink, and has to be published
@@ -144,6 +146,7 @@ func newRun(plan *checkpoint.Plan, replay, capture bool) *run {
 // use gives the batch its nodes, and finds out who writes for whom.
 func (r *run) use(p *rdd.Plan) {
 	r.graph, r.wire = p, r.key
+	r.marks = rdd.NewTimeline(p, r.plan.Watermarks, r.sourceTasks(), r.plan.Time, r.plan.Final)
 	if len(p.Fragments) > 0 {
 		r.wire.hash += string(p.Fragment[:])
 	}
@@ -157,6 +160,20 @@ func (r *run) use(p *rdd.Plan) {
 			r.feed(rdd.EdgeID{Node: n.ID})
 		}
 	}
+}
+
+// sourceTasks are the batch's source tasks, in the order of its ranges.
+func (r *run) sourceTasks() []rdd.TaskID {
+	if len(r.graph.Events) == 0 {
+		return nil
+	}
+	var tasks []rdd.TaskID
+	for _, g := range r.plan.Ranges {
+		if n := r.graph.Node(g.Source); n != nil && g.From < g.Until {
+			tasks = append(tasks, rdd.TaskID{Node: n.ID, Part: g.Partition})
+		}
+	}
+	return tasks
 }
 
 func keyOf(plan *checkpoint.Plan) runKey { return runKey{plan.Batch, string(plan.Hash)} }
@@ -195,12 +212,13 @@ func (r *run) gather(at place) *gather {
 }
 
 // received are the blocks that came from tasks of others, to be kept when the batch is taken back and launched again.
-func (r *run) received() []rdd.Block {
-	var blocks []rdd.Block
+func (r *run) received() []arrival {
+	var blocks []arrival
 	for at, g := range r.gathers { // order does not matter: each block has its place
 		for i, from := range r.upstream[at.edge].tasks {
 			if g.got[i] && r.tasks[from] == nil {
-				blocks = append(blocks, rdd.Block{Edge: at.edge, Part: at.part, From: from, Rec: g.recs[i], Sum: g.sums[i]})
+				b := rdd.Block{Edge: at.edge, Part: at.part, From: from, Rec: g.recs[i], Sum: g.sums[i]}
+				blocks = append(blocks, arrival{Block: b, says: r.marks.Said(from)})
 			}
 		}
 	}

@@ -102,11 +102,11 @@ func (e *core) passes(t *task) bool {
 		return true
 	}
 	until := p.Time
-	for _, w := range p.Watermarks {
-		until = max(until, w.Micros)
+	if t.node.Wide.Event {
+		_, mark := t.run.marks.Marks(t.node)
+		until = mark.After
 	}
-	due := state.nextDue()
-	return (due == 0 || due > until) && (!e.set.Deltas || state.idle(p.Batch, t.part))
+	return !state.isDue(until) && (!e.set.Deltas || state.idle(p.Batch, t.part))
 }
 
 // pass does such a task at once, without a slot: a version that equals the one before, and no blocks.
@@ -135,13 +135,16 @@ func (e *core) complete(t *task, res *taskResult) {
 	t.status = done
 	r.open--
 	if res != nil {
-		t.blocks = res.blocks
+		t.blocks, t.says = res.blocks, res.highs
+		if t.node.Kind == rdd.Wide {
+			t.says = r.marks.Says()
+		}
 		t.sums = make([]uint64, len(res.blocks))
 		for i, b := range res.blocks {
 			t.sums[i] = b.Sum
 		}
 		r.kept += bytesOf(t.blocks)
-		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters, Added: res.added})
+		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters, Added: res.added, Highs: res.highs})
 		e.ship(t)
 		if e.cfg.Done != nil {
 			e.cfg.Done(t.id, r.key.batch)
@@ -287,7 +290,8 @@ func (e *core) report(r *run) {
 		m.Behind = e.unsaved(r.key.batch)
 	}
 	for _, x := range e.parts {
-		m.NextDue = sooner(m.NextDue, x.tables.nextDue())
+		due, event := x.tables.nextDue(e.plan)
+		m.NextDue, m.EventDue = sooner(m.NextDue, due), sooner(m.EventDue, event)
 	}
 	r.fresh = nil
 	e.say(m)

@@ -16,6 +16,7 @@ type taskResult struct {
 	blocks   []rdd.Block
 	counters rdd.Counters
 	added    []rdd.Delta
+	highs    []int64
 }
 
 // taskDone is a slot's result for a source or wide task.
@@ -57,6 +58,7 @@ func (e *core) workOf(t *task) work {
 	for _, g := range t.in {
 		w.in = append(w.in, g.rows())
 	}
+	b.ctx.Marks, b.ctx.Mark = t.run.marks.Marks(t.node)
 	for _, table := range t.node.Wide.Tables {
 		b.ctx.Tables = append(b.ctx.Tables, t.part.of(table)[0].table)
 	}
@@ -112,6 +114,7 @@ func (w *sourceWork) do(ctx context.Context) any {
 			}
 		}
 		done.res.blocks, err = p.Finish()
+		done.res.highs = w.ctx.Highs
 		return err
 	})
 	return done

@@ -16,12 +16,13 @@ import (
 type outgoing struct {
 	key    runKey
 	from   rdd.TaskID
+	says   []int64 // of event time, see rdd.Timeline.Hear
 	blocks []rdd.Block
 }
 
 // A blocks frame, little-endian:
 //
-//	batch 8, length of the plan hash 4, plan hash, from node 4, from part 4, blocks 4
+//	batch 8, length of the plan hash 4, plan hash, from node 4, from part 4, blocks 4, watermarks 4, each 8
 //	per block: node 4, input 4, part 4, checksum 8, length 8 (noRows: no rows, nothing follows)
 //	padding to 8 bytes, then the blocks' bytes (batch.Marshal), each padded to 8 bytes
 const (
@@ -33,13 +34,17 @@ const (
 
 // marshal is the frame's payload in parts for a vectored write.
 func (o outgoing) marshal() [][]byte {
-	head := make([]byte, 0, 24+len(o.key.hash)+blockHead*len(o.blocks)+8)
+	head := make([]byte, 0, 28+len(o.key.hash)+8*len(o.says)+blockHead*len(o.blocks)+8)
 	head = binary.LittleEndian.AppendUint64(head, uint64(o.key.batch))
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.key.hash)))
 	head = append(head, o.key.hash...)
 	head = binary.LittleEndian.AppendUint32(head, uint32(o.from.Node))
 	head = binary.LittleEndian.AppendUint32(head, uint32(o.from.Part))
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.blocks)))
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.says)))
+	for _, at := range o.says {
+		head = binary.LittleEndian.AppendUint64(head, uint64(at))
+	}
 	parts := [][]byte{nil}
 	for _, b := range o.blocks {
 		n := noRows
@@ -85,6 +90,22 @@ func (c *cursor) take(n int) []byte {
 func (c *cursor) u32() uint32 { return binary.LittleEndian.Uint32(c.take(4)) }
 func (c *cursor) u64() uint64 { return binary.LittleEndian.Uint64(c.take(8)) }
 
+// says are the watermarks of a frame: none, or one for each event time of the plan.
+func (c *cursor) says(plan *rdd.Plan) ([]int64, error) {
+	n := c.u32()
+	if n == 0 || c.short {
+		return nil, nil
+	}
+	if int(n) != len(plan.Events) {
+		return nil, fmt.Errorf("%d watermarks, the plan has %d event times", n, len(plan.Events))
+	}
+	says := make([]int64, n)
+	for i := range says {
+		says[i] = int64(c.u64())
+	}
+	return says, nil
+}
+
 // unmarshal reads a frame and verifies each block's checksum. Blocks alias payload. Bytes from outside never panic. plan is the job's: blocks of what
 // was built for a batch stay bytes.
 func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
@@ -98,6 +119,10 @@ func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
 	in.key.hash = string(c.take(int(n)))
 	from := rdd.TaskID{Node: int(int32(c.u32())), Part: int(int32(c.u32()))}
 	count := c.u32()
+	says, err := c.says(plan)
+	if err != nil {
+		return in, err
+	}
 	if c.short || count > maxFrameParts || int(count)*blockHead > len(payload)-c.at {
 		return in, errShortFrame
 	}
@@ -105,7 +130,7 @@ func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
 	lengths := make([]uint64, count)
 	for i := range in.blocks {
 		b := &in.blocks[i]
-		b.From = from
+		b.From, b.says = from, says
 		b.Edge.Node, b.Edge.Input, b.Part = int(int32(c.u32())), int(int32(c.u32())), int(int32(c.u32()))
 		b.Sum, lengths[i] = c.u64(), c.u64()
 		if b.Part < 0 {
