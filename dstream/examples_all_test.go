@@ -29,5 +29,11 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"EveryRows": "the example of Global", "Desc": "the example of Windowed.TopN",
 		"Sliding": eventTimed, "Days": eventTimed, "Months": eventTimed, "Session": eventTimed, "Window.Offset": eventTimed, "Window.In": eventTimed, "AllowedLateness": eventTimed,
 		"Early": eventTimed, "MaxState": eventTimed, "ShedOldest": eventTimed, "Aggregated.LateRows": eventTimed,
+		"IdleAfter":       "only a driver's clock shows it",
+		"IdleAdvance":     "only a driver's clock shows it",
+		"Ahead":           "a limit for times that are wrong",
+		"EventTimers":     "the example of Stream.EventTime",
+		"State.Watermark": "the example of Stream.EventTime is by it",
+		"State.Late":      "as State.Watermark",
 	})
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// RunningOption is a setting of an operator that keeps a state for each key: Expire for RunningCount, RunningReduce and Grouped.Running, InitialState and CheckpointEvery for these,
-// Stateful, MapWithState and UpdateStateByKey.
+// RunningOption is a setting of an operator that keeps a state for each key: Expire for RunningCount, RunningReduce and Grouped.Running, EventTimers for Stateful and MapWithState, InitialState and
+// CheckpointEvery for all of these and UpdateStateByKey.
 type RunningOption interface{ ofRunning(*runningOptions) }
 
 type runningOptions struct {
 	stateOptions
 	expire  time.Duration
+	event   bool      // timers count in event time
 	initial *rdd.Node // states to begin with, nil: none
 }
 
@@ -54,6 +55,13 @@ func (o runningOptions) noExpire(j *Job, at rdd.Site, instead string) {
 	}
 }
 
+// noTimers refuses EventTimers for an operator without timers of its own.
+func (o runningOptions) noTimers(j *Job, at rdd.Site) {
+	if o.event {
+		j.mistakef(at, "EventTimers belongs to Stateful and MapWithState, whose functions set timers")
+	}
+}
+
 // expireRows removes the keys that are due, and renew sets the due times of the keys that had rows.
 func (o runningOptions) expireRows(ctx *rdd.Context) {
 	if o.expire > 0 {
@@ -83,6 +91,7 @@ func (o runningOptions) renew(ctx *rdd.Context, rows []int32) {
 func (s Keyed[K, V]) RunningCount[N Name](name N, opts ...RunningOption) Keyed[K, int64] {
 	at := rdd.Caller()
 	o, facts := runningSettings(s.job, at, string(name), opts)
+	o.noTimers(s.job, at)
 	c := ops.NewCounting[K](s.node().Key, rdd.CodecOf[int64](s.job.b, at))
 	start := initialOf[K, int64](s.job, at, o, c.Key, c.Val)
 	return keyed[K, int64](s.job, s.job.b.Add(at, start.extend(&rdd.Node{
@@ -140,6 +149,7 @@ func (s Keyed[K, V]) RunningReduce[F func(a, b V) V](name string, f F, opts ...R
 	at := rdd.Caller()
 	s.job.b.Need(at, "RunningReduce", f == nil)
 	o, facts := runningSettings(s.job, at, name, opts)
+	o.noTimers(s.job, at)
 	r := ops.NewReduction[K](s.node().Key, s.node().Val, f)
 	start := initialOf[K, V](s.job, at, o, r.Key, r.Val)
 	return keyed[K, V](s.job, s.job.b.Add(at, start.extend(&rdd.Node{

@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"slices"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -19,7 +20,10 @@ type State[S any] struct {
 	change  stateChange
 	due     int64 // µs; 0: never
 	timer   bool  // due was set in this call
-	now     int64
+	now     int64 // batch time, or with EventTimers the watermark
+	from    int64 // from where ExpireAfter counts
+	batch   int64 // batch time
+	event   bool
 }
 
 type stateChange uint8
@@ -47,11 +51,11 @@ func (s *State[S]) Delete() {
 }
 
 // ExpireAfter lets the state expire d of batch time from now, in place of an earlier timer. It needs a state: without one at the end of the call,
-// there is no timer.
-func (s *State[S]) ExpireAfter(d time.Duration) { s.expireAt(s.now + d.Microseconds()) }
+// there is no timer. With EventTimers it is d of event time from the watermark behind the batch, from 1970 as long as there is none.
+func (s *State[S]) ExpireAfter(d time.Duration) { s.expireAt(later(s.from, d.Microseconds())) }
 
 // ExpireAt lets the state expire at batch time t, in place of an earlier timer. If t is not after this batch's time, that is in the next
-// batch. The zero time means never.
+// batch. The zero time means never. With EventTimers it expires when the watermark reaches t: in this batch, if it has by then.
 func (s *State[S]) ExpireAt(t time.Time) {
 	if t.IsZero() {
 		s.due, s.timer = 0, true
@@ -60,13 +64,48 @@ func (s *State[S]) ExpireAt(t time.Time) {
 	s.expireAt(t.UnixMicro())
 }
 
-func (s *State[S]) expireAt(micros int64) { s.due, s.timer = max(micros, 1), true }
+// expireAt sets the timer. A timer that fires by a watermark can only be set anew for a later one: nothing would wake it otherwise.
+func (s *State[S]) expireAt(micros int64) {
+	if s.event && s.expired {
+		micros = max(micros, later(s.now, 1))
+	}
+	s.due, s.timer = max(micros, 1), true
+}
+
+// later is d µs behind an event time.
+func later(at, d int64) int64 {
+	switch {
+	case at == rdd.NoTime:
+		return d
+	case at > rdd.EndOfTime-d:
+		return rdd.EndOfTime
+	}
+	return at + d
+}
 
 // Expired is true in the call that is made because the timer is due.
 func (s *State[S]) Expired() bool { return s.expired }
 
 // Time is the time of the batch.
-func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
+func (s *State[S]) Time() time.Time { return time.UnixMicro(s.batch).UTC() }
+
+// Watermark is the watermark of event time by which the call is made: for rows that of the batch before, by which they are judged, for a timer that of
+// the batch, which reached it. It is the zero time before there is one, and without EventTimers; in the last batch of a job it lies after all times.
+func (s *State[S]) Watermark() time.Time {
+	if !s.event || s.now == rdd.NoTime {
+		return time.Time{}
+	}
+	return time.UnixMicro(s.now).UTC()
+}
+
+// Late tells whether a row of that event time comes behind the watermark: with EventTimers a function that drops such rows forgets no key too early.
+func (s *State[S]) Late(at time.Time) bool {
+	return s.event && s.now != rdd.NoTime && at.UnixMicro() < s.now
+}
+
+// EventTimers has the timers of Stateful and MapWithState count in event time: they fire in the batch in which the watermark of the input reaches them, once, behind
+// that batch's rows (P29). The stream needs EventTime somewhere before the operator.
+func EventTimers() RunningOption { return runningOption(func(o *runningOptions) { o.event = true }) }
 
 // Stateful calls f once a batch for each key that has rows in it, with all its values in order of (source partition, offset), and with
 // the key's state, which is kept under name. What f returns goes out under the key.
@@ -74,7 +113,7 @@ func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 // A timer (State.ExpireAfter, State.ExpireAt) fires exactly once, in the first batch whose time is at or after its due time, with or
 // without rows: f is called with no values and Expired true, and the state is removed afterwards unless f calls Set.
 // Calls of timers come before the batch's rows, in order of due time and then key; calls with values come in order of
-// the keys' first appearance. Options: InitialState, CheckpointEvery.
+// the keys' first appearance. Options: InitialState, CheckpointEvery, EventTimers.
 func (s Keyed[K, V]) Stateful[S, U any](name string, f func(key K, values []V, st *State[S]) []U, opts ...RunningOption) Keyed[K, U] {
 	return statefully(s, rdd.Caller(), "stateful", "Stateful", name, f, f == nil, opts)
 }
@@ -102,13 +141,14 @@ func statefully[K, V, S, U any](s Keyed[K, V], at rdd.Site, op, method, name str
 	settings, _ := runningSettings(s.job, at, name, opts)
 	settings.noExpire(s.job, at, "use State.ExpireAfter")
 	o := &stateful[K, V, S, U]{key: s.node().Key, val: s.node().Val, state: rdd.CodecOf[S](s.job.b, at), out: rdd.CodecOf[U](s.job.b, at), f: f}
+	o.event = settings.event
 	o.start = initialOf[K, S](s.job, at, settings, o.key, o.state)
 	return keyed[K, U](s.job, s.job.b.Add(at, o.start.extend(&rdd.Node{
 		Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{s.node()}, Key: o.key, Val: o.out,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{ops.RowInput[K, V](o.key, o.val)},
 			New:    func() rdd.Reducer { return &statefulReducer[K, V, S, U]{stateful: o} },
-			State:  true, StateKey: o.key, StateVal: o.state, CheckpointEvery: settings.interval(),
+			State:  true, StateKey: o.key, StateVal: o.state, CheckpointEvery: settings.interval(), Event: settings.event,
 		},
 	})))
 }
@@ -117,6 +157,7 @@ type stateful[K, V, S, U any] struct {
 	key, val, state, out *row.Codec
 	f                    func(K, []V, *State[S]) []U
 	start                *initial[K, S]
+	event                bool // timers count in event time
 }
 
 type statefulReducer[K, V, S, U any] struct {
@@ -128,8 +169,8 @@ type statefulReducer[K, V, S, U any] struct {
 
 // Reduce calls the function for the keys that are due, then for the keys that have rows.
 func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
-	if len(in[0]) > 0 || !fault.Planted("P28-timers-wait") {
-		r.expire(ctx)
+	if !r.event && (len(in[0]) > 0 || !fault.Planted("P28-timers-wait")) || r.event && fault.Planted("P29-timers-first") {
+		r.expire(ctx, ctx.Time)
 	}
 	if err := r.start.load(ctx, in, nil); err != nil {
 		return err
@@ -144,7 +185,18 @@ func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Reco
 	if err != nil {
 		return err
 	}
+	if r.event { // rows first, then what the watermark has reached (P29)
+		r.expire(ctx, ctx.Mark.After)
+	}
 	return ops.EmitRows(emit, r.keys, ops.Normal(r.out, r.rows))
+}
+
+// at is the moment of a call: batch time, or for timers in event time the watermark.
+func (r *statefulReducer[K, V, S, U]) at(ctx *rdd.Context, mark int64) State[S] {
+	if r.event {
+		return State[S]{now: mark, from: ctx.Mark.After, batch: ctx.Time, event: true}
+	}
+	return State[S]{now: ctx.Time, from: ctx.Time, batch: ctx.Time}
 }
 
 // call runs the function for one key.
@@ -154,8 +206,8 @@ func (r *statefulReducer[K, V, S, U]) call(key K, values []V, st *State[S]) {
 	}
 }
 
-func (r *statefulReducer[K, V, S, U]) expire(ctx *rdd.Context) {
-	due := ctx.State.Due(ctx.Time)
+func (r *statefulReducer[K, V, S, U]) expire(ctx *rdd.Context, until int64) {
+	due := ctx.State.Due(until)
 	if len(due) == 0 {
 		return
 	}
@@ -164,7 +216,9 @@ func (r *statefulReducer[K, V, S, U]) expire(ctx *rdd.Context) {
 	var w writes[S]
 	for i, key := range keys {
 		r.Only = &keys[i]
-		st := &State[S]{value: vals[i], exists: true, expired: true, now: ctx.Time}
+		x := r.at(ctx, until)
+		st := &x
+		st.value, st.exists, st.expired = vals[i], true, true
 		r.call(key, nil, st)
 		if st.change == kept {
 			st.Delete()
@@ -181,7 +235,7 @@ func (r *statefulReducer[K, V, S, U]) update(ctx *rdd.Context, g *ops.Groups[K, 
 	ctx.State.Find(g.Encoded, rows)
 	known, places := ops.Present(rows)
 	old := ctx.State.Get(known, nil).([]S)
-	states := make([]State[S], n)
+	states := slices.Repeat([]State[S]{r.at(ctx, ctx.Mark.Before)}, n)
 	for i, place := range places {
 		states[place].value, states[place].exists = old[i], true
 	}
@@ -189,7 +243,7 @@ func (r *statefulReducer[K, V, S, U]) update(ctx *rdd.Context, g *ops.Groups[K, 
 	var missing []int32 // keys that get a state now
 	for i := range states {
 		st := &states[i]
-		st.now, r.Now = ctx.Time, i
+		r.Now = i
 		r.call(g.Keys[i], g.Values(i), st)
 		if rows[i] < 0 && st.change == written {
 			missing = append(missing, int32(i))

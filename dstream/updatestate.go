@@ -22,6 +22,7 @@ func (s Keyed[K, V]) UpdateStateByKey[S any](name string, f func(key K, values [
 	at := rdd.Caller()
 	s.job.b.Need(at, "UpdateStateByKey", f == nil)
 	o, _ := runningSettings(s.job, at, name, opts)
+	o.noTimers(s.job, at)
 	o.noExpire(s.job, at, "return nil for a key that is to go")
 	u := &updating[K, V, S]{key: s.node().Key, val: s.node().Val, state: rdd.CodecOf[S](s.job.b, at), f: f}
 	u.initial = initialOf[K, S](s.job, at, o, u.key, u.state)

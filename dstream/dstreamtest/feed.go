@@ -142,6 +142,11 @@ func (d *dealt) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.
 	return rdd.Chunk{N: hi - lo, Vals: rows}, nil, nil
 }
 
+// ended tells whether all of a partition is read before batch i (from 0), which its driver knows then.
+func (d *dealt) ended(i, partition int) bool {
+	return d.end(partition) == 0 || i > 0 && d.ends[i-1][partition] == d.end(partition)
+}
+
 // end is the offset behind the last record of a partition.
 func (d *dealt) end(partition int) int64 {
 	if len(d.ends) == 0 {

@@ -62,8 +62,8 @@ func (j *Job) Batch(rows ...Rows) *Batch {
 	return j.run(j.r.Run, rows)
 }
 
-// Advance moves the clock by d without input, and runs a batch wherever the engine would, at multiples of the interval (P28, P31): when a timer is due, and for
-// operators that act without rows. It gives those batches.
+// Advance moves the clock by d without input, and runs a batch wherever the engine would, at multiples of the interval (P28, P31): when a timer is due, when a partition that
+// had rows falls idle and that moves a watermark, and for operators that act without rows. It gives those batches.
 func (j *Job) Advance(d time.Duration) []*Batch {
 	j.t.Helper()
 	until := j.now.Add(d)
@@ -129,6 +129,9 @@ func (j *Job) next() (at time.Time, ok bool) {
 	}
 	if due := j.r.NextDue(); !due.IsZero() {
 		sooner(upTo(due, j.step))
+	}
+	if move := j.r.nextMove(j.now, j.step); !move.IsZero() {
+		sooner(move)
 	}
 	for _, n := range j.r.Plan.Wides {
 		if n.Wide.OnEmpty {

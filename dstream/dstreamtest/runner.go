@@ -37,6 +37,7 @@ type Runner struct {
 	next   map[string]map[int]int64
 	outs   map[int]sink.Lane
 	batch  int64
+	times  times
 	shared
 }
 
@@ -181,6 +182,7 @@ func (r *Runner) run(at time.Time, final bool, rows []Rows) (*Batch, error) {
 	}
 	b := &Batch{Number: r.batch + 1, Sinks: map[string][]rdd.Record{}, plan: plan}
 	t := &tasks{Runner: r, b: b, plan: plan, at: at, final: final, in: r.cut(rows), edges: map[rdd.EdgeID][][]rdd.Record{}, versions: info.Versions}
+	t.marks = r.dated(plan, t.in, info.Time, final)
 	for _, n := range plan.Nodes {
 		if err := t.run(n); err != nil {
 			r.undo(b.Number)
@@ -196,6 +198,7 @@ func (r *Runner) run(at time.Time, final bool, rows []Rows) (*Batch, error) {
 	r.batch = b.Number
 	r.fold(t.added)
 	r.advance(t.in)
+	r.pass(t.marks, t.in, info.Time)
 	r.wrote = map[string]int64{}
 	for _, n := range r.Plan.Wides {
 		for _, s := range n.Stores() {
@@ -248,10 +251,13 @@ func (r *Runner) seal(s rdd.Store) {
 // besides an operator's first count as operators of their own, NODE/STORE.
 func (r *Runner) Changed(operator string) int64 { return r.wrote[operator] }
 
-// NextDue is the earliest timer of all state, the zero time if there is none.
+// NextDue is the earliest timer of all state, those in event time left out; the zero time if there is none.
 func (r *Runner) NextDue() time.Time {
-	due := int64(0)
-	for _, tables := range r.tables {
+	due, event := int64(0), r.eventTables()
+	for name, tables := range r.tables {
+		if event[name] {
+			continue
+		}
 		for _, t := range tables {
 			if d := t.NextDue(); d != 0 && (due == 0 || d < due) {
 				due = d

@@ -106,7 +106,13 @@ func (c *claim) simulate(s simulation) error {
 }
 
 func (c *claim) step(r *Runner, in []*dealt, i int) (*Batch, error) {
+	r.times.scripted = true
 	var rows []Rows
+	for _, d := range in {
+		for p := range d.cols {
+			r.part(d.name, p).ended = d.ended(i, p)
+		}
+	}
 	for _, d := range in {
 		rows = append(rows, d.batch(i)...)
 	}

@@ -19,6 +19,7 @@ type tasks struct {
 	in    map[string]map[int]*records.Block
 	edges map[rdd.EdgeID][][]rdd.Record // by part
 
+	marks    *rdd.Timeline  // event time
 	versions []*rdd.Version // of broadcasts, for this batch
 	added    []rdd.Delta    // to accumulators, task by task
 }
@@ -71,12 +72,14 @@ func (t *tasks) source(n *rdd.Node) error {
 		if err := t.finish(p, ctx); err != nil {
 			return err
 		}
+		t.marks.Hear(rdd.TaskID{Node: n.ID, Part: part}, ctx.Highs)
 	}
 	return nil
 }
 
 func (t *tasks) wide(n *rdd.Node, part int) error {
 	ctx := t.context(part)
+	ctx.Marks, ctx.Mark = t.marks.Marks(n)
 	state := t.begin(n, ctx)
 	for _, table := range n.Wide.Tables {
 		ctx.Tables = append(ctx.Tables, t.tables[table.Name][part])
@@ -123,8 +126,12 @@ func passes(ctx *rdd.Context, n *rdd.Node, state []*state.Table, in [][]rdd.Reco
 			return false
 		}
 	}
+	until := ctx.Time
+	if n.Wide.Event {
+		until = ctx.Mark.After
+	}
 	for _, table := range state {
-		if due := table.NextDue(); due != 0 && due <= ctx.Time {
+		if due := table.NextDue(); due != 0 && due <= until {
 			return false
 		}
 	}

@@ -1,0 +1,47 @@
+package dstream_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/dstream/dstreamtest"
+)
+
+// reading is what a sensor measured, at a second of its own clock.
+type reading struct {
+	Sensor string
+	Second int64
+}
+
+func (r reading) when() time.Time { return time.Unix(r.Second, 0) }
+
+// silent tells of sensors of which nothing was heard for five seconds of event time.
+func silent(s dstream.Stream[reading]) dstream.Keyed[string, string] {
+	return s.KeyBy(func(r reading) string { return r.Sensor }).
+		Stateful("silent", func(sensor string, rows []reading, st *dstream.State[int64]) []string {
+			if st.Expired() {
+				return []string{fmt.Sprintf("silent since %d", st.Get())}
+			}
+			for _, r := range rows {
+				st.Set(max(st.Get(), r.Second))
+			}
+			st.ExpireAt(time.Unix(st.Get()+5, 0))
+			return nil
+		}, dstream.EventTimers())
+}
+
+// Rows come up to two seconds late. The watermark is the highest time minus these; what has a timer is told when it gets there.
+func ExampleStream_EventTime() {
+	readings := dstreamtest.Input[reading]("readings")
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, string] {
+		return silent(dstream.From(job, readings.Source()).EventTime(reading.when, 2*time.Second))
+	},
+		rows(readings.Part(0, reading{"a", 10}, reading{"b", 12})),
+		rows(readings.Part(0, reading{"b", 16})),
+		rows(readings.Part(0, reading{"b", 17}, reading{"a", 9})))
+	// Output:
+	// batch 1: nothing
+	// batch 2: nothing
+	// batch 3: a=silent since 10
+}
