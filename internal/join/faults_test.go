@@ -11,8 +11,10 @@ import (
 // Each planted fault must turn its test red; the same tests are green without it.
 func TestPlantedFaultsAreCaught(t *testing.T) {
 	for fault, test := range map[string]string{
-		"P29-join-late":    "TestWithinTimeline",
-		"P29-join-highest": "TestWithinLowestWatermark",
+		"P29-join-late":     "TestWithinTimeline",
+		"P29-join-highest":  "TestWithinLowestWatermark",
+		"P29-version-early": "TestAsOfTimeline",
+		"P29-versions-stay": "TestAsOfAgainstReference",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()

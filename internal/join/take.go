@@ -120,8 +120,11 @@ func emptyBatch(schema *arrow.Schema) *col.Batch {
 	return b
 }
 
-// chosen are rows idx of a batch.
+// chosen are rows idx of a batch, none for nil.
 func chosen(b *col.Batch, idx []int32) *col.Batch {
+	if idx == nil {
+		idx = []int32{}
+	}
 	return (&col.Batch{Schema: b.Schema, Cols: b.Cols, N: b.N, Sel: idx}).Dense()
 }
 

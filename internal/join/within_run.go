@@ -82,30 +82,43 @@ func (r *within) arrive(in [][]arrow.Record) error {
 // take reads the rows of a side that arrive and are not late, and numbers their keys.
 func (r *within) take(side int, in []arrow.Record) {
 	p := &r.sides[side]
-	p.b = gather(r.Sides[side].Schema, in)
-	times := p.b.Cols[r.Time[side].Column]
-	offset := r.Time[side].Offset
-	kept := make([]int32, 0, p.b.N)
-	for i := range p.b.N {
-		if times.IsNull(i) || times.Ints[i]+offset >= r.mark.Before {
+	var null []bool
+	p.b, p.times, null = r.Time[side].arrivals(r.ctx, gather(r.Sides[side].Schema, in), r.mark.Before)
+	p.numbers = numberKeys(r.keys, NewKeys(r.Key, r.Sides[side].Keys), p.b, null)
+}
+
+// arrivals are the rows of b that are not late, and their times; null tells which have none. Late rows are counted.
+func (t Time) arrivals(ctx *task.Context, b *col.Batch, before int64) (_ *col.Batch, times []int64, null []bool) {
+	v := b.Cols[t.Column]
+	kept := make([]int32, 0, b.N)
+	for i := range b.N {
+		if v.IsNull(i) || v.Ints[i]+t.Offset >= before {
 			kept = append(kept, int32(i))
 		}
 	}
-	if late := p.b.N - len(kept); late > 0 {
-		r.ctx.Counters.Late += int64(late)
-		p.b = chosen(p.b, kept)
-		times = p.b.Cols[r.Time[side].Column]
+	if late := b.N - len(kept); late > 0 {
+		ctx.Counters.Late += int64(late)
+		b = chosen(b, kept)
+		v = b.Cols[t.Column]
 	}
-	keys := NewKeys(r.Key, r.Sides[side].Keys)
-	null := keys.Read(p.b)
-	p.numbers, p.times = make([]int32, p.b.N), make([]int64, p.b.N)
-	r.keys.Add(&keys.Keys, p.numbers)
-	for i := range p.times {
-		p.times[i] = times.Ints[i] + offset
-		if times.IsNull(i) || null != nil && null[i] {
-			p.numbers[i] = -1
+	times, null = make([]int64, b.N), make([]bool, b.N)
+	for i := range times {
+		times[i], null[i] = v.Ints[i]+t.Offset, v.IsNull(i)
+	}
+	return b, times, null
+}
+
+// numberKeys numbers the keys of b's rows in d; those with a null in the key, or flagged, are -1.
+func numberKeys(d *row.Dict, keys *Keys, b *col.Batch, flagged []bool) []int32 {
+	null := keys.Read(b)
+	numbers := make([]int32, b.N)
+	d.Add(&keys.Keys, numbers)
+	for i := range numbers {
+		if flagged[i] || null != nil && null[i] {
+			numbers[i] = -1
 		}
 	}
+	return numbers
 }
 
 // bounds are the lowest and highest of times by key.
