@@ -35,31 +35,10 @@ func ReloadEvery(d time.Duration) BroadcastOption {
 func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, error), opts ...BroadcastOption) *Versioned[T] {
 	at := rdd.Caller()
 	job.b.Need(at, "Broadcast", load == nil)
-	b := &rdd.Broadcast{ID: len(job.shared.Broadcasts), Name: name, Site: at.String(), Check: func(data []byte) error {
+	b := &rdd.Broadcast{Name: name, Check: func(data []byte) error {
 		_, err := decodeValue[T](data)
 		return err
 	}}
-	v := &Versioned[T]{b}
-	for _, o := range opts {
-		o(b)
-		if b.Every <= 0 {
-			job.mistakef(at, "broadcast %q: ReloadEvery wants a time above 0", name)
-		}
-	}
-	if name == "" {
-		job.mistakef(at, "a broadcast needs a name: its versions are kept under it")
-		return v
-	}
-	for _, other := range job.shared.Broadcasts {
-		if other.Name == name {
-			job.mistakef(at, "there is a broadcast %q already, from %s; names of broadcasts are unique", name, other.Site)
-			return v
-		}
-	}
-	if len(job.shared.Broadcasts) == task.MaxBroadcasts {
-		job.mistakef(at, "broadcast %q is one more than %d: put several values into one struct", name, task.MaxBroadcasts)
-		return v
-	}
 	b.Load = func(ctx context.Context) (data []byte, err error) {
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -72,8 +51,34 @@ func Broadcast[T any](job *Job, name string, load func(ctx context.Context) (T, 
 		}
 		return canonical.Marshal(value)
 	}
-	job.shared.Broadcasts = append(job.shared.Broadcasts, b)
-	return v
+	job.declare(at, b, opts)
+	return &Versioned[T]{b}
+}
+
+// declare gives b its place among the job's broadcasts, unless something is wrong with its name or options.
+func (j *Job) declare(at rdd.Site, b *rdd.Broadcast, opts []BroadcastOption) {
+	b.ID, b.Site = len(j.shared.Broadcasts), at.String()
+	for _, o := range opts {
+		o(b)
+		if b.Every <= 0 {
+			j.mistakef(at, "broadcast %q: ReloadEvery wants a time above 0", b.Name)
+		}
+	}
+	if b.Name == "" {
+		j.mistakef(at, "a broadcast needs a name: its versions are kept under it")
+		return
+	}
+	for _, other := range j.shared.Broadcasts {
+		if other.Name == b.Name {
+			j.mistakef(at, "there is a broadcast %q already, from %s; names of broadcasts are unique", b.Name, other.Site)
+			return
+		}
+	}
+	if len(j.shared.Broadcasts) == task.MaxBroadcasts {
+		j.mistakef(at, "broadcast %q is one more than %d: put several values into one struct", b.Name, task.MaxBroadcasts)
+		return
+	}
+	j.shared.Broadcasts = append(j.shared.Broadcasts, b)
 }
 
 // Get is the value that t's batch was planned with. Callers must not change what it refers to: all tasks of a process see the same. A function that is

@@ -36,8 +36,12 @@ func Value[T any](job *Job, name string, f func() T) *Shared[T] {
 		job.mistakef(at, "shared value %q: %v", name, err)
 		return s
 	}
-	job.shared.Values = append(job.shared.Values, rdd.Value{Name: name, Hash: sha256.Sum256(data), Data: data})
+	job.shared.Values = append(job.shared.Values, sharedValue(name, data))
 	return s
+}
+
+func sharedValue(name string, data []byte) rdd.Value {
+	return rdd.Value{Name: name, Hash: sha256.Sum256(data), Data: data}
 }
 
 // hasValue tells whether there is a shared value of that name already, which is a mistake.
