@@ -6,6 +6,8 @@ import (
 	"github.com/millrace/millrace/internal/exampletest"
 )
 
+const joinTimed = "docs/joins.md; an example comes with EventTime"
+
 const eventTimed = "docs/windows.md; an example comes with EventTime"
 
 // Every operator is shown by a runnable Example.
@@ -23,9 +25,14 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"State.Exists":   "the example of Keyed.Stateful",
 		"State.Expired":  "the example of State.ExpireAfter",
 		"State.Time":     "the example of State.ExpireAfter",
-		"Frame":          "frames are new, and have no examples yet: take this line out with the first",
-		"Stream.Frame":   "as Frame",
-		"Tumbling":       "the example of Windowed.Agg", "Window.ByBatchTime": "the example of Windowed.Agg", "Windowed.GroupBy": "the example of Windowed.Agg",
+		"OnEqual":        "the example of Frame.Join", "If": "the example of On", "Suffix": "the example of On",
+		"FrameTable.Changes": "the example of Frame.LatestIf", "Frame.Latest": "the example of Frame.JoinTable",
+		"FrameTable": "the examples of its methods", "FrameTable.GroupBy": "the example of TableGroups.Agg", "FrameTable.Schema": "what a plan says of the table",
+		"LookupText": "as LookupCSV", "LookupTable": "the example of Lookup", "LookupTable.Schema": "what a plan says of the table", "Frame.Lookup": "the example of Lookup",
+		"Within": joinTimed, "MaxJoinState": joinTimed, "Frame.JoinWithin": joinTimed, "Frame.JoinAsOf": joinTimed, "Frame.JoinAsOfNow": joinTimed,
+		"Frame":        "frames are new, and have no examples yet: take this line out with the first",
+		"Stream.Frame": "as Frame",
+		"Tumbling":     "the example of Windowed.Agg", "Window.ByBatchTime": "the example of Windowed.Agg", "Windowed.GroupBy": "the example of Windowed.Agg",
 		"EveryRows": "the example of Global", "Desc": "the example of Windowed.TopN",
 		"Sliding": eventTimed, "Days": eventTimed, "Months": eventTimed, "Session": eventTimed, "Window.Offset": eventTimed, "Window.In": eventTimed, "AllowedLateness": eventTimed,
 		"Early": eventTimed, "MaxState": eventTimed, "ShedOldest": eventTimed, "Aggregated.LateRows": eventTimed,

@@ -178,13 +178,14 @@ func (f Frame) JoinTable(t FrameTable, opts ...JoinOption) Frame {
 	if k := rdd.JoinKind(s.Kind); k == RightJoin || k == FullJoin {
 		j.mistakef(at, "joinTable: a %s join would show rows of the table that no row asks for; use LeftJoin, or join tables with each other", s.Kind)
 	}
+	s.Stateless(j.b, at, "joinTable")
 	s.On = t.inKeyOrder(at, "joinTable", s.On)
 	w := &join.WithTable{Spec: *s.Spec(j.b, at, "joinTable", f.Schema(), t.Schema()), View: t.view}
 	val := rdd.FrameCodec(j.b, at, w.Out)
-	return Frame{j, rdd.FrameOf(j.b, j.b.Add(at, &rdd.Node{
+	return f.keepTime(Frame{j, rdd.FrameOf(j.b, j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "joinTable", In: []*rdd.Node{f.node()}, Val: val,
 		Wide: &rdd.WideSpec{Inputs: w.Inputs(), New: w.New, Tables: []*rdd.Node{t.node}, Facts: s.Text()},
-	}))}
+	}))}, w.Spec)
 }
 
 // inKeyOrder are the parts of a join's key in the order of the table's.
@@ -211,6 +212,7 @@ func (t FrameTable) Join(name string, o FrameTable, opts ...JoinOption) FrameTab
 	at, j := rdd.Caller(), t.job
 	runningSettings(j, at, name, nil)
 	s := rdd.JoinSettingsOf(append([]JoinOption{On(t.keyNames()...)}, opts...))
+	s.Stateless(j.b, at, "join of tables")
 	switch k := rdd.JoinKind(s.Kind); {
 	case k == RightJoin || k == SemiJoin || k == AntiJoin:
 		j.mistakef(at, "join of tables: an InnerJoin, LeftJoin or FullJoin, not a %s join", s.Kind)

@@ -5,6 +5,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
@@ -284,4 +287,49 @@ func TestFrameTableChanges(t *testing.T) {
 		{{1, "eve", false}},
 		{{1, "", true}, {3, "", true}},
 	}, [][]change{{{1, "ann", 1}}, {{2, "bo", 1}}, {{1, "ann", -1}, {1, "eve", 1}}, {{1, "eve", -1}}})
+}
+
+// The streams that read a table wait for its sources, over joins and aggregates of tables too (P32).
+func TestFrameTablesAreLoadedFirst(t *testing.T) {
+	job := dstream.NewJob(dstream.JobOptions{})
+	visits := dstream.From(job, dstreamtest.Input[looked]("visits").Source()).Frame()
+	people := dstream.From(job, dstreamtest.Input[person]("people").Source()).Frame().Latest("people table", "id")
+	cities := dstream.From(job, dstreamtest.Input[address]("cities").Source()).Frame().Latest("cities table", "id")
+	both := people.Join("both", cities, dstream.Suffix("_2"))
+	visits.JoinTable(both, dstream.On("id")).To(dstreamtest.Sink("out"))
+	names := dstream.From(job, dstreamtest.Input[person]("names").Source()).Frame().Latest("names table", "id").GroupBy("name").Agg("by name", expr.Count().As("n"))
+	dstream.From(job, dstreamtest.Input[looked]("asked").Source()).Frame().JoinTable(names, dstream.OnEqual(expr.Col("page"), expr.Col("name"))).To(dstreamtest.Sink("more"))
+	plan, err := job.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"visits": {"cities", "people"}, "asked": {"names"}}
+	if diff := cmp.Diff(want, plan.Gates); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTimedJoinMistakes(t *testing.T) {
+	job := dstream.NewJob(dstream.JobOptions{})
+	l := dstream.From(job, dstreamtest.Input[lefty]("l").Source()).Frame()
+	r := dstream.From(job, dstreamtest.Input[righty]("r").Source()).Frame()
+	l.JoinWithin("a", r, dstream.Within(-2*time.Second, time.Second), dstream.On("id"))
+	l.JoinAsOf("b", r, dstream.On("id"), dstream.FullJoin)
+	l.JoinAsOfNow("c", r)
+	r.Latest("t", "id").GroupBy("r").Agg("d", expr.Min(expr.Col("n")).As("m"))
+	_, err := job.Plan()
+	if err == nil {
+		t.Fatal("no mistakes")
+	}
+	for i, want := range []string{
+		"joinWithin: Within(-2s, 1s) has its end before its beginning",
+		"joinWithin: rows need event time on both sides",
+		"joinAsOf: a full join would show versions that no row asks for",
+		"joinAsOfNow: nothing to join on",
+		"agg: ",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("mistake %d: %q is not in\n%v", i, want, err)
+		}
+	}
 }

@@ -33,6 +33,20 @@ func If(condition expr.Expr) JoinOption { return rdd.If(condition) }
 // Suffix is put behind the names of the right side's columns that the left side has too. Without it such a name is a mistake.
 func Suffix(text string) JoinOption { return rdd.Suffix(text) }
 
+// MaxJoinState limits the memory of what JoinWithin, JoinAsOf and JoinAsOfNow keep, in bytes over all partitions, each of which has an equal share. At the limit the job stops, with the
+// operator's name and figures. The default is no limit.
+func MaxJoinState(bytes int64) JoinOption { return rdd.MaxJoinState(bytes) }
+
+// keepingState are the settings of a join that keeps rows, checked.
+func (j *Job) keepingState(at rdd.Site, op, name string, opts []JoinOption) *rdd.JoinSettings {
+	stateSettings(j, at, name, nil)
+	s := rdd.JoinSettingsOf(opts)
+	if s.Max != 0 && s.Max < 1<<20 {
+		j.mistakef(at, "%s: MaxJoinState(%d): at least a MiB", op, s.Max)
+	}
+	return s
+}
+
 // Join gives the pairs of a row of f and a row of o of the same batch that have equal keys: the columns of f, then those of o. Options: On, OnEqual, the kind,
 // If, Suffix. A null equals nothing. Pairs come in order of f's rows, each with its partners in order of theirs, and then rows that match nothing, those of
 // f first. Rows of different batches are joined by JoinWithin, JoinTable and JoinAsOf.

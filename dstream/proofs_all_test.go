@@ -14,6 +14,8 @@ import (
 
 const eventwindowProves = "internal/eventwindow, until EventTime is here"
 
+const joinProves = "internal/join, until EventTime is here"
+
 // unproved are names that no case of Check can use, and who proves them.
 var unproved = map[string]string{
 	"NewJob": "Check makes the job", "From": "Check calls it",
@@ -30,6 +32,8 @@ var unproved = map[string]string{
 	"State.Time":     "TestStatefulTimers",
 	"Days":           eventwindowProves, "Months": eventwindowProves, "Session": eventwindowProves, "Window.Offset": eventwindowProves, "Window.In": eventwindowProves, "AllowedLateness": eventwindowProves,
 	"MaxState": eventwindowProves, "ShedOldest": eventwindowProves, "Aggregated.LateRows": eventwindowProves, "Frame.Deduplicate": eventwindowProves,
+	"Within": joinProves, "MaxJoinState": joinProves, "Frame.JoinWithin": joinProves, "Frame.JoinAsOf": joinProves, "Frame.JoinAsOfNow": joinProves,
+	"FrameTable.Schema": "what a plan says of the table", "LookupTable.Schema": "what a plan says of the table",
 	"Frame.Schema":  "what a plan says of the frame",
 	"State.Exists":  "TestStateful, TestMapWithState",
 	"Pinned.Rows":   "TestPinRows",

@@ -13,6 +13,8 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"RDD.Node": engine, "RDD.Builder": engine, "Keyed.Node": engine, "Keyed.Builder": engine,
 		"From": engine, "Of": engine, "KeyedOf": engine, "Pinned": engine, "Expanding": engine, "CodecOf": engine, "KeyCodecOf": engine,
 		"Bounded": engine, "Caller": engine, "NewPipeline": engine, "NewVersion": engine, "RunnerOf": engine, "WithRunner": engine,
+		"On": "the example of Frame.Join", "OnEqual": "dstream shows it", "If": "dstream shows it", "Suffix": "dstream shows it",
+		"JoinSettings": engine, "MaxJoinState": "for package dstream", "JoinSettings.Stateless": engine, "JoinSettingsOf": engine, "JoinSettings.Spec": engine, "JoinSettings.Text": engine, "JoinSettings.KeyText": engine,
 		"Frame": "frames are new, and have no examples yet: take this line out with the first", "RDD.Frame": "as Frame", "FrameOf": engine, "FrameCodec": engine, "Grouped": "dstream shows them", "KeysCodec": engine, "KeyedFrame.Node": engine,
 		"RDD.EventTime": "dstream shows it: without a job there are no watermarks", "IdleAfter": "as EventTime", "IdleAdvance": "as EventTime", "Ahead": "as EventTime",
 		"EventTime": engine, "Timeline": engine, "NewTimeline": engine,

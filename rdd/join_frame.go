@@ -18,6 +18,7 @@ type JoinSettings struct {
 	On     []join.On
 	If     []expr.Expr
 	Suffix string
+	Max    int64 // bytes of state over all partitions, 0: no limit
 }
 
 // JoinSettingsOf puts options together.
@@ -72,12 +73,25 @@ func Suffix(text string) JoinOption {
 	return joinOption(func(s *JoinSettings) { s.Suffix = text })
 }
 
+// MaxJoinState is a limit for joins of package dstream that keep rows.
+func MaxJoinState(bytes int64) JoinOption {
+	return joinOption(func(s *JoinSettings) { s.Max = bytes })
+}
+
+// Stateless reports settings that only joins have which keep rows.
+func (s *JoinSettings) Stateless(b *Builder, at Site, op string) {
+	if s.Max != 0 {
+		b.Mistakef(at, "%s: MaxJoinState is for joins that keep rows until the watermark passes them", op)
+	}
+}
+
 // Join gives the pairs of a row of f and a row of o of the same batch that have equal keys: the columns of f, then those of o. Options: On, OnEqual, the kind,
 // If, Suffix. A null equals nothing. Pairs come in order of f's rows, each with its partners in order of theirs, and then rows that match nothing, those of
 // f first.
 func (f Frame) Join(o Frame, opts ...JoinOption) Frame {
 	at, b := Caller(), f.b.with(o.b)
 	s := JoinSettingsOf(opts)
+	s.Stateless(b, at, "join")
 	spec := s.Spec(b, at, "join", f.Schema(), o.Schema())
 	val := FrameCodec(b, at, spec.Out)
 	n := b.wide(at, "join", nil, val, join.InBatch(spec), f.node, o.node)
@@ -123,13 +137,18 @@ func (s *JoinSettings) Spec(b *Builder, at Site, op string, left, right *arrow.S
 	return spec
 }
 
-// Text is the settings in the plan's text.
-func (s *JoinSettings) Text() string {
+// KeyText is what is joined on.
+func (s *JoinSettings) KeyText() string {
 	var parts []string
 	for _, o := range s.On {
 		parts = append(parts, o.Left.String()+" = "+o.Right.String())
 	}
-	text := s.Kind.String() + " on " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
+}
+
+// Text is the settings in the plan's text.
+func (s *JoinSettings) Text() string {
+	text := s.Kind.String() + " on " + s.KeyText()
 	for _, c := range s.If {
 		text += ", if " + c.String()
 	}

@@ -20,6 +20,7 @@ import (
 // Let W be the lower of the two watermarks. A left row waits until W has passed it: then all versions up to it are there. A version is kept until its successor is not
 // behind W: no row to come can want it then. With AtOnce rows do not wait, and get the version that is known.
 type AsOf struct {
+	Limit
 	Spec   // inner, left, semi or anti
 	Time   [2]Time
 	AtOnce bool
@@ -79,7 +80,10 @@ func (r *asOf) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.Chu
 	if err := r.answer(emit); err != nil {
 		return err
 	}
-	return r.forget()
+	if err := r.forget(); err != nil {
+		return err
+	}
+	return r.check(ctx)
 }
 
 // remember stores the versions that arrive. None goes yet: rows that have waited may want it.

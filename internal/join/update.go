@@ -15,8 +15,9 @@ type Update struct {
 	Table *state.Table
 	Key   *row.Codec
 	Keys  *row.Keys
-	Here  []bool     // by key: it has a row
-	Vals  *col.Batch // by key: of any content where it has none
+	Here  []bool                           // by key: it has a row
+	Vals  *col.Batch                       // by key: of any content where it has none
+	Show  func(vals *col.Batch) *col.Batch // what readers see of values; nil: the values
 	Out   *arrow.Schema
 	Emit  func(task.Chunk) error // takes changes, under the schema Out: key, value, Diff; nil: nobody reads them
 }
@@ -38,7 +39,7 @@ func (u *Update) Apply() error {
 		old = u.Table.GetCols(known)
 	}
 	var gone, set []int32
-	same := u.same(old, at)
+	same := u.same(old, u.Vals, at)
 	for i, here := range u.Here {
 		switch {
 		case here && !same[i]:
@@ -47,7 +48,7 @@ func (u *Update) Apply() error {
 			gone = append(gone, int32(i))
 		}
 	}
-	if err := u.report(old, at, same); err != nil {
+	if err := u.report(old, at); err != nil {
 		return err
 	}
 	if len(gone) > 0 {
@@ -61,8 +62,8 @@ func (u *Update) Apply() error {
 	return nil
 }
 
-// same tells which keys have the row already that they are to have.
-func (u *Update) same(old *col.Batch, at []int32) []bool {
+// same tells which keys have the values vals already in old.
+func (u *Update) same(old, vals *col.Batch, at []int32) []bool {
 	same := make([]bool, len(at))
 	if old == nil {
 		return same
@@ -70,7 +71,7 @@ func (u *Update) same(old *col.Batch, at []int32) []bool {
 	for i, o := range at {
 		same[i] = o >= 0 && u.Here[i]
 	}
-	for c, v := range u.Vals.Cols {
+	for c, v := range vals.Cols {
 		differ(same, old.Cols[c], v, at)
 	}
 	return same
@@ -106,10 +107,18 @@ func differ(same []bool, old, now *col.Vec, at []int32) {
 }
 
 // report emits the changes: of each key the old row, then the new one.
-func (u *Update) report(old *col.Batch, at []int32, same []bool) error {
+func (u *Update) report(old *col.Batch, at []int32) error {
 	if u.Emit == nil {
 		return nil
 	}
+	vals := u.Vals
+	if u.Show != nil {
+		vals = u.Show(vals)
+		if old != nil {
+			old = u.Show(old)
+		}
+	}
+	same := u.same(old, vals, at)
 	var key, from []int32 // of each row that goes out: its key, and its place in old, or behind it in Vals
 	var diff []int64
 	n := int32(0)
@@ -130,9 +139,9 @@ func (u *Update) report(old *col.Batch, at []int32, same []bool) error {
 	if len(key) == 0 {
 		return nil
 	}
-	both := u.Vals
+	both := vals
 	if old != nil {
-		both = behind(old, u.Vals)
+		both = behind(old, vals)
 	}
 	out := &col.Batch{Schema: u.Out, N: len(key)}
 	cols, err := u.Key.KeyVecs(u.Keys, key)

@@ -19,6 +19,7 @@ import (
 // match goes, and if it has had no partner and the kind of join shows such rows, it goes out (P29).
 type Within struct {
 	Spec
+	Limit
 	Before, After int64 // µs
 	Time          [2]Time
 	Held          [2]*row.Codec // of the tables' values
@@ -127,5 +128,5 @@ func (r *within) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.C
 			return err
 		}
 	}
-	return nil
+	return r.check(ctx)
 }

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/row"
+	"github.com/millrace/millrace/internal/state"
 	"github.com/millrace/millrace/internal/task"
 )
 
@@ -229,5 +232,25 @@ func TestWithinLowestWatermark(t *testing.T) {
 	r := []*col.Batch{batchOf(schemaOf("r"), []event{{"a", 12, 2}})}
 	if got := w.run([]int64{100, 100}, none, r); !slices.Equal(got, []string{"a 10 1 12 2"}) {
 		t.Errorf("got %q; a row at 12 is not late where the operator is at 10", got)
+	}
+}
+
+// A join that keeps more than it may stops, and says what it holds.
+func TestWithinLimit(t *testing.T) {
+	w := &Within{Spec: specOf(t, Inner, ""), Limit: Limit{"clicks", 1 << 20}, After: 1e6, Time: [2]Time{{Column: 1}, {Column: 1}}}
+	if err := w.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	ctx := &task.Context{Batch: 1, Layout: &task.Layout{Reduce: 2}, Counters: &task.Counters{}}
+	ctx.State, ctx.More = state.New(PlaceCodec(), w.Held[0], 0), []*state.Table{state.New(PlaceCodec(), w.Held[1], 0)}
+	var many []event
+	for i := range int64(10_000) {
+		many = append(many, event{fmt.Sprint(i), i, i})
+	}
+	ctx.State.Begin(1)
+	ctx.More[0].Begin(1)
+	err := w.New().Reduce(ctx, [][]arrow.Record{{batchOf(schemaOf("l"), many).Record()}, nil}, nil)
+	if err == nil || !strings.Contains(err.Error(), `the join "clicks" keeps rows at 10000 places in `) {
+		t.Errorf("got %v", err)
 	}
 }
