@@ -1,0 +1,105 @@
+package col
+
+// TakeInto makes out, a column of v's type, values idx of v. It keeps out's memory where it can. v is not nested.
+func (v *Vec) TakeInto(out *Vec, idx []int32) {
+	out.Resize(len(idx))
+	switch v.Kind {
+	case Bool:
+		gather(out.Bools, v.Bools, idx)
+	case Int:
+		gather(out.Ints, v.Ints, idx)
+	case Uint:
+		gather(out.Uints, v.Uints, idx)
+	case Float:
+		gather(out.Floats, v.Floats, idx)
+	case Text:
+		gather(out.Texts, v.Texts, idx)
+	case Decimal:
+		gather(out.Decimals, v.Decimals, idx)
+	}
+	if v.Null != nil {
+		out.Null = take(v.Null, idx)
+	}
+}
+
+// Put sets values idx of v to those of from, in order. Both have one kind, and are not nested.
+func (v *Vec) Put(idx []int32, from *Vec) {
+	switch v.Kind {
+	case Bool:
+		scatter(v.Bools, from.Bools, idx)
+	case Int:
+		scatter(v.Ints, from.Ints, idx)
+	case Uint:
+		scatter(v.Uints, from.Uints, idx)
+	case Float:
+		scatter(v.Floats, from.Floats, idx)
+	case Text:
+		scatter(v.Texts, from.Texts, idx)
+	case Decimal:
+		scatter(v.Decimals, from.Decimals, idx)
+	}
+	if from.Null == nil && v.Null == nil {
+		return
+	}
+	if v.Null == nil {
+		v.Null = make([]bool, v.N)
+	}
+	for j, i := range idx {
+		v.Null[i] = from.Null != nil && from.Null[j]
+	}
+}
+
+// ZeroNulls makes what lies under nulls zero, in place.
+func (v *Vec) ZeroNulls() {
+	if v.Null == nil {
+		return
+	}
+	switch v.Kind {
+	case Bool:
+		clearUnder(v.Bools, v.Null)
+	case Int:
+		clearUnder(v.Ints, v.Null)
+	case Uint:
+		clearUnder(v.Uints, v.Null)
+	case Float:
+		clearUnder(v.Floats, v.Null)
+	case Text:
+		clearUnder(v.Texts, v.Null)
+	case Decimal:
+		clearUnder(v.Decimals, v.Null)
+	}
+}
+
+// Clear makes all values zero, in place.
+func (v *Vec) Clear() {
+	clear(v.Bools)
+	clear(v.Ints)
+	clear(v.Uints)
+	clear(v.Floats)
+	clear(v.Texts)
+	clear(v.Decimals)
+}
+
+func gather[T any](out, in []T, idx []int32) {
+	out = out[:len(idx)]
+	for i, j := range idx {
+		out[i] = in[j]
+	}
+}
+
+func scatter[T any](out, in []T, idx []int32) {
+	in = in[:len(idx)]
+	for i, j := range idx {
+		out[j] = in[i]
+	}
+}
+
+func clearUnder[T any](values []T, null []bool) {
+	var zero T
+	values = values[:len(null)]
+	for i, n := range null {
+		if n {
+			values[i] = zero
+		}
+	}
+}
