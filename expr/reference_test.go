@@ -63,8 +63,9 @@ func (r *reference) eval(e Expr) (any, error) {
 		return r.choose(e)
 	case "coalesce":
 		for _, a := range e.n.args {
-			if v, err := r.eval(a); v != nil || err != nil {
-				return fit(v, r.typeOf(e)), err
+			v, err := r.eval(a)
+			if v = fit(v, r.typeOf(e)); v != nil || err != nil {
+				return v, err
 			}
 		}
 		return nil, nil

@@ -7,6 +7,12 @@ import (
 	"github.com/millrace/millrace/internal/decimal"
 )
 
+// Dec is a decimal as a field of a struct.
+type Dec = decimal.Dec
+
+// ParseDec is the decimal that a text is at a scale, rounded half away from zero; false if it is none, or has more than 38 digits.
+func ParseDec(s string, scale int) (Dec, bool) { return decimal.ParseDec(s, scale) }
+
 // Type is a type of values, for Cast.
 type Type struct{ t arrow.DataType }
 
