@@ -33,3 +33,20 @@ func TestFrameSelectWhereWith(t *testing.T) {
 		{{"e", 5, nil}},
 	}, [][]doubled{{{"b", new(int64(6))}}, {}, {{"e", new(int64(10))}}})
 }
+
+// A Cast that is not possible drops its row and counts it; TryCast gives null.
+func TestFrameCast(t *testing.T) {
+	type raw struct{ Text string }
+	type number struct {
+		N *int64
+		M *int64
+	}
+	dstreamtest.Check(t, func(s dstream.Stream[raw]) dstream.Stream[number] {
+		text := expr.Col("text")
+		return s.Frame().
+			Where(text.Cast(expr.Int64).Ne(7)).
+			Select(text.Cast(expr.Int16).Cast(expr.Int64).As("n"), text.Left(1).TryCast(expr.Int64).As("m")).
+			As[number]()
+	}, [][]raw{{{"1"}, {"x"}, {"7"}, {"-2"}, {"99999"}}, {{"30"}}},
+		[][]number{{{new(int64(1)), new(int64(1))}, {new(int64(-2)), nil}}, {{new(int64(30)), new(int64(3))}}})
+}

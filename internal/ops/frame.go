@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -52,35 +53,60 @@ func ToKeyedRows[K, V any](key, val *row.Codec) func() task.Kernel {
 	}
 }
 
-// Select computes columns; schema is that of the result. read marks the columns that are computed, nil: all.
+// Select computes columns; schema is that of the result. read marks the columns that are computed, nil: all. Rows that an expression does not accept are left
+// out and counted as bad.
 func Select(schema *arrow.Schema, columns []*expr.Bound, read []bool) func() task.Kernel {
-	return func() task.Kernel {
-		evals := make([]*expr.Eval, len(columns))
-		for i, c := range columns {
-			if read == nil || read[i] {
-				evals[i] = c.Eval()
-			}
+	computed := slices.Clone(columns)
+	for i := range computed {
+		if read != nil && !read[i] {
+			computed[i] = nil
 		}
-		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+	}
+	return func() task.Kernel {
+		evals := expr.NewEvals(computed)
+		return KernelFunc(func(ctx *task.Context, in task.Chunk) (task.Chunk, error) {
 			b := in.Vals.(*col.Batch)
-			out := &col.Batch{Schema: schema, N: b.N, Sel: b.Sel, Cols: make([]*col.Vec, len(evals))}
-			for i, e := range evals {
-				if e != nil {
-					out.Cols[i] = e.Vec(b)
-				}
-			}
-			return task.Chunk{N: in.N, Vals: out}, nil
+			out := &col.Batch{Schema: schema, N: b.N, Sel: b.Sel, Cols: evals.Vecs(b, make([]*col.Vec, 0, len(computed)))}
+			out = without(ctx, out, evals.Failed())
+			return task.Chunk{N: out.Len(), Vals: out}, nil
 		})
 	}
 }
 
-// Where keeps the rows for which the condition is true.
+// without is b without the rows that failed, which it counts.
+func without(ctx *task.Context, b *col.Batch, failed []expr.Failure) *col.Batch {
+	if len(failed) == 0 {
+		return b
+	}
+	ctx.Counters.Bad += int64(len(failed))
+	kept := make([]int32, 0, b.Len())
+	keep := func(row int32) {
+		if len(failed) > 0 && failed[0].Row == row {
+			failed = failed[1:]
+			return
+		}
+		kept = append(kept, row)
+	}
+	if b.Sel != nil {
+		for _, row := range b.Sel {
+			keep(row)
+		}
+	} else {
+		for row := range b.N {
+			keep(int32(row))
+		}
+	}
+	return b.Where(kept)
+}
+
+// Where keeps the rows for which the condition is true. Rows that it does not accept are counted as bad.
 func Where(condition *expr.Bound) func() task.Kernel {
 	return func() task.Kernel {
 		eval := condition.Eval()
-		return KernelFunc(func(_ *task.Context, in task.Chunk) (task.Chunk, error) {
+		return KernelFunc(func(ctx *task.Context, in task.Chunk) (task.Chunk, error) {
 			b := in.Vals.(*col.Batch)
 			idx := eval.Where(b, make([]int32, 0, in.N))
+			ctx.Counters.Bad += int64(len(eval.Failed()))
 			return task.Chunk{N: len(idx), Vals: b.Where(idx)}, nil
 		})
 	}
