@@ -7,6 +7,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/millrace/millrace/internal/decimal"
 )
 
 // cells encodes one column: a type switch once, then a loop over its rows.
@@ -25,7 +27,8 @@ func newCells(name string, dt arrow.DataType, text bool) (*cells, error) {
 	switch dt := dt.(type) {
 	case *arrow.BooleanType, *arrow.Int8Type, *arrow.Int16Type, *arrow.Int32Type, *arrow.Int64Type,
 		*arrow.Uint8Type, *arrow.Uint16Type, *arrow.Uint32Type, *arrow.Uint64Type, *arrow.Float32Type, *arrow.Float64Type,
-		*arrow.StringType, *arrow.BinaryType, *arrow.FixedSizeBinaryType, *arrow.TimestampType, *arrow.DurationType, *arrow.NullType:
+		*arrow.StringType, *arrow.BinaryType, *arrow.FixedSizeBinaryType, *arrow.TimestampType, *arrow.DurationType, *arrow.NullType,
+		*arrow.Decimal128Type:
 		return c, nil
 	case *arrow.StructType:
 		if !text {
@@ -91,6 +94,9 @@ func (c *cells) encode(dst *bytesColumn, arr arrow.Array) error {
 		floats(c, dst, a, a.Float32Values(), 32)
 	case *array.Float64:
 		floats(c, dst, a, a.Float64Values(), 64)
+	case *array.Decimal128:
+		scale := int(a.DataType().(*arrow.Decimal128Type).Scale)
+		c.each(dst, a, func(i int) { dst.Data = decimal.Append(dst.Data, a.Value(i), scale) })
 	case *array.Timestamp:
 		c.times(dst, a)
 	case *array.String:

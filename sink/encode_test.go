@@ -105,11 +105,11 @@ func TestEncode(t *testing.T) {
 
 // A record that is a slice of another one has offsets in every buffer.
 func TestEncodeSlice(t *testing.T) {
-	s := Schema{Arrow: fields("l", arrow.ListOf(i64), "p", arrow.StructOf(arrow.Field{Name: "s", Type: str, Nullable: true}), "m", arrow.MapOf(str, i64), "t", ts)}
+	s := Schema{Arrow: fields("l", arrow.ListOf(i64), "p", arrow.StructOf(arrow.Field{Name: "s", Type: str, Nullable: true}), "m", arrow.MapOf(str, i64), "t", ts, "d", &arrow.Decimal128Type{Precision: 9, Scale: 2})}
 	rec := record(t, s.Arrow, `[
-		{"l":[1],"p":{"s":"a"},"m":[{"key":"a","value":1}],"t":"2024-01-01"},
-		{"l":[2,3],"p":{"s":"b"},"m":[{"key":"b","value":2}],"t":"2024-01-02"},
-		{"l":[4],"p":null,"m":null,"t":null}]`)
+		{"l":[1],"p":{"s":"a"},"m":[{"key":"a","value":1}],"t":"2024-01-01","d":"1"},
+		{"l":[2,3],"p":{"s":"b"},"m":[{"key":"b","value":2}],"t":"2024-01-02","d":"-0.5"},
+		{"l":[4],"p":null,"m":null,"t":null,"d":"12.34"}]`)
 	e, err := newEncoder(s, JSON)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestEncodeSlice(t *testing.T) {
 	if err := e.Encode(rec.NewSlice(1, 3), &k, &v); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"l":[2,3],"p":{"s":"b"},"m":{"b":2},"t":"2024-01-02T00:00:00.000000Z"}{"l":[4],"p":null,"m":null,"t":null}`
+	want := `{"l":[2,3],"p":{"s":"b"},"m":{"b":2},"t":"2024-01-02T00:00:00.000000Z","d":-0.50}{"l":[4],"p":null,"m":null,"t":null,"d":12.34}`
 	if diff := cmp.Diff(want, string(v.Data)); diff != "" {
 		t.Error(diff)
 	}
@@ -132,7 +132,7 @@ func TestEncodeRefuses(t *testing.T) {
 	}{
 		{Schema{Arrow: fields("a", str, "b", i64)}, Text, "columns a, b"},
 		{Schema{fields("value", arrow.ListOf(str)), 0, false, true}, Text, "no form as text"},
-		{Schema{Arrow: fields("a", &arrow.Decimal128Type{Precision: 3})}, JSON, "column a"},
+		{Schema{Arrow: fields("a", &arrow.Decimal256Type{Precision: 3})}, JSON, "column a"},
 	} {
 		if _, err := newEncoder(test.schema, test.format); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want …%s…", err, test.want)

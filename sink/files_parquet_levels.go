@@ -1,10 +1,12 @@
 package sink
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 )
@@ -127,6 +129,10 @@ func writeLeaf(w file.ColumnChunkWriter, arr arrow.Array, l levels) (err error) 
 	case *file.ByteArrayColumnChunkWriter:
 		_, err = w.WriteBatch(byteArrays(arr, l), l.def, l.rep)
 	case *file.FixedLenByteArrayColumnChunkWriter:
+		if d, ok := arr.(*array.Decimal128); ok {
+			_, err = w.WriteBatch(pick(l, func(i int) parquet.FixedLenByteArray { return bigEndian(d.Value(i)) }), l.def, l.rep)
+			break
+		}
 		value := arr.(*array.FixedSizeBinary).Value
 		_, err = w.WriteBatch(pick(l, func(i int) parquet.FixedLenByteArray { return value(i) }), l.def, l.rep)
 	default:
@@ -194,4 +200,10 @@ func byteArrays(arr arrow.Array, l levels) []parquet.ByteArray {
 	}
 	a := arr.(*array.String)
 	return pick(l, func(i int) parquet.ByteArray { return parquet.ByteArray(a.Value(i)) })
+}
+
+// bigEndian is a decimal as Parquet has it.
+func bigEndian(n decimal128.Num) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(n.HighBits()))
+	return binary.BigEndian.AppendUint64(b, n.LowBits())
 }

@@ -89,6 +89,8 @@ func parquetType(dt arrow.DataType) (physical parquet.Type, logical schema.Logic
 		return parquet.Types.ByteArray, none, -1, nil
 	case *arrow.FixedSizeBinaryType:
 		return parquet.Types.FixedLenByteArray, none, dt.ByteWidth, nil
+	case *arrow.Decimal128Type:
+		return parquet.Types.FixedLenByteArray, schema.NewDecimalLogicalType(dt.Precision, dt.Scale), 16, nil
 	case *arrow.TimestampType:
 		switch dt.Unit {
 		case arrow.Microsecond:

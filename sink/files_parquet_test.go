@@ -75,12 +75,12 @@ func TestParquetTypes(t *testing.T) {
 		opt("list", arrow.ListOf(i64)),
 		req("lists", arrow.ListOfNonNullable(arrow.ListOf(arrow.BinaryTypes.String))),
 		opt("st", arrow.StructOf(opt("x", i64), req("l", arrow.ListOf(arrow.StructOf(opt("y", i64)))))),
-		opt("m", arrow.MapOf(arrow.BinaryTypes.String, i64)),
+		opt("m", arrow.MapOf(arrow.BinaryTypes.String, i64)), opt("dec", &arrow.Decimal128Type{Precision: 18, Scale: 2}),
 	}, nil)
 	rows := `[
-	{"s":"a","b":"aGk=","ok":true,"i8":-1,"u16":65535,"i64":1,"u64":18446744073709551615,"f32":0.5,"f64":1.5,"at":"2024-01-02 03:04:05.000006","list":[1,null,3],"lists":[["x","y"],[],["z"]],"st":{"x":1,"l":[{"y":2},null,{"y":null}]},"m":[{"key":"k","value":1},{"key":"l","value":null}]},
-	{"s":"","b":null,"ok":null,"i8":2,"u16":null,"i64":-5,"u64":null,"f32":null,"f64":0,"at":null,"list":null,"lists":[],"st":null,"m":null},
-	{"s":"é","b":"","ok":false,"i8":3,"u16":1,"i64":7,"u64":0,"f32":-1,"f64":2.25,"at":"1969-12-31","list":[],"lists":[[]],"st":{"x":null,"l":[]},"m":[]}]`
+	{"s":"a","b":"aGk=","ok":true,"i8":-1,"u16":65535,"i64":1,"u64":18446744073709551615,"f32":0.5,"f64":1.5,"at":"2024-01-02 03:04:05.000006","list":[1,null,3],"lists":[["x","y"],[],["z"]],"st":{"x":1,"l":[{"y":2},null,{"y":null}]},"m":[{"key":"k","value":1},{"key":"l","value":null}],"dec":"-1234567890.12"},
+	{"s":"","b":null,"ok":null,"i8":2,"u16":null,"i64":-5,"u64":null,"f32":null,"f64":0,"at":null,"list":null,"lists":[],"st":null,"m":null,"dec":null},
+	{"s":"é","b":"","ok":false,"i8":3,"u16":1,"i64":7,"u64":0,"f32":-1,"f64":2.25,"at":"1969-12-31","list":[],"lists":[[]],"st":{"x":null,"l":[]},"m":[],"dec":"0.05"}]`
 	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(rows))
 	if err != nil {
 		t.Fatal(err)

@@ -361,7 +361,7 @@ func TestFilesOptions(t *testing.T) {
 	if err := sink.FilesJSON("x", sink.RollSize(0)).Spec().Err; err == nil {
 		t.Error("a roll size of 0 is taken")
 	}
-	bad := sink.Schema{Arrow: arrow.NewSchema([]arrow.Field{{Name: "d", Type: &arrow.Decimal128Type{Precision: 9}}}, nil)}
+	bad := sink.Schema{Arrow: arrow.NewSchema([]arrow.Field{{Name: "d", Type: &arrow.Decimal256Type{Precision: 9}}}, nil)}
 	if err := sink.FilesParquet("x").Spec().Check(bad); err == nil || !strings.Contains(err.Error(), "column d") {
 		t.Errorf("check: %v", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/millrace/millrace/internal/decimal"
 )
 
 // maxColumns is how many columns a struct may have: the size of fieldSet.
@@ -96,6 +98,7 @@ type compiler struct {
 var (
 	typeTime = reflect.TypeFor[time.Time]()
 	typeRaw  = reflect.TypeFor[json.RawMessage]()
+	typeDec  = reflect.TypeFor[decimal.Dec]()
 )
 
 // compile is the node of t, whose place is path in messages.
@@ -119,6 +122,8 @@ func (c *compiler) node(t reflect.Type, path string, o options) *node {
 		}
 		n.kind, n.unit, n.layout = kindTime, o.unit, o.layout
 		return n
+	case t == typeDec:
+		return c.fail(path, "decimals are not read here; use a string, and Cast its column to expr.Decimal")
 	case t == typeRaw && c.tag == "json":
 		n.kind = kindRaw
 		return n

@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/decimal"
 )
 
 // kind is how a value is read and written.
@@ -47,6 +49,7 @@ type skipped struct {
 
 var (
 	timeType  = reflect.TypeFor[time.Time]()
+	decType   = reflect.TypeFor[decimal.Dec]()
 	timestamp = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
 )
 
@@ -61,7 +64,8 @@ var scalars = map[reflect.Kind]arrow.DataType{
 
 // compiler builds the columns of one type and collects what is wrong with it.
 type compiler struct {
-	inside  []reflect.Type // structs around the one being compiled
+	inside  []reflect.Type        // structs around the one being compiled
+	decimal *arrow.Decimal128Type // what the tag of the field around says
 	errs    []error
 	defErrs []error // tags of defaults that cannot be read: wrong for state only
 }
@@ -138,6 +142,14 @@ func (k *compiler) dataType(path string, col *column) arrow.DataType {
 	if t == timeType {
 		col.kind, col.norm = timeKind, true
 		return timestamp
+	}
+	if t == decType {
+		if k.decimal == nil {
+			k.fail(path, "a decimal without its digits; tag the field, as in `decimal:\"18,2\"`")
+			return nil
+		}
+		col.kind = fixedKind
+		return k.decimal
 	}
 	if dt, ok := scalars[t.Kind()]; ok {
 		col.kind = fixedKind
@@ -251,7 +263,7 @@ func (k *compiler) fields(path string, col *column, t reflect.Type, off uintptr)
 		case name == "-":
 			col.skip = append(col.skip, skipped{off + f.Offset, f.Type})
 			col.norm = true
-		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct && f.Type != timeType:
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct && f.Type != timeType && f.Type != decType:
 			k.fields(at, col, f.Type, off+f.Offset)
 		case !f.IsExported():
 			k.fail(at, "field is not exported; export it, or leave it out with `arrow:\"-\"`")
@@ -259,12 +271,15 @@ func (k *compiler) fields(path string, col *column, t reflect.Type, off uintptr)
 			if name == "" {
 				name = snake(f.Name)
 			}
+			outer := k.decimal
+			k.decimal = k.decimalTag(at, f.Tag)
 			if kid := k.value(at, name, f.Type); kid != nil {
 				kid.off = off + f.Offset
 				k.setDefault(at, kid, f)
 				col.kids = append(col.kids, kid)
 				col.norm = col.norm || kid.norm
 			}
+			k.decimal = outer
 		}
 	}
 }

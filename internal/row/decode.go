@@ -115,6 +115,8 @@ func (c *Codec) decodeKey(b []byte, p unsafe.Pointer, t *texts) error {
 			*(*uint16)(q) = binary.LittleEndian.Uint16(v)
 		case size == 4:
 			*(*uint32)(q) = binary.LittleEndian.Uint32(v)
+		case size == 16:
+			copy(unsafe.Slice((*byte)(q), 16), v)
 		default:
 			*(*uint64)(q) = binary.LittleEndian.Uint64(v)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/decimal"
 )
 
 // Default is what a column holds in rows that were written before it existed.
@@ -116,6 +117,13 @@ func (col *column) parse(text string) (string, error) {
 			return "", fmt.Errorf("write true or false")
 		}
 		return strconv.FormatBool(b), nil
+	case t == decType:
+		scale := int(decimalIn(col.field.Type).Scale)
+		d, ok := decimal.ParseDec(text, scale)
+		if !ok || !decimal.Fits(d.Num, int(decimalIn(col.field.Type).Precision)) {
+			return "", fmt.Errorf("write a number of the tag's digits, such as 0.5")
+		}
+		return d.Text(scale), nil
 	case col.kind != fixedKind:
 		return "", fmt.Errorf("a %s cannot have a default: leave the tag out, the field is then empty in old rows", t)
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64:

@@ -9,6 +9,7 @@
 //	time.Time                 timestamp[us, UTC]; truncated by Normalize
 //	time.Duration             int64, nanoseconds
 //	struct                    struct; embedded structs are fields of the outer one
+//	decimal.Dec               decimal of the digits that the field's tag decimal:"18,2" says
 //	[]T                       list; nil and empty are one
 //	map[string]T              map, sorted by key; nil and empty are one
 //	*T of a scalar or struct  nullable

@@ -70,7 +70,11 @@ func structOf(fields []arrow.Field) (reflect.Type, error) {
 		if f.Nullable && nullable(t) {
 			t = reflect.PointerTo(t)
 		}
-		out = append(out, reflect.StructField{Name: "F" + strconv.Itoa(i), Type: t, Tag: reflect.StructTag(`arrow:` + strconv.Quote(f.Name))})
+		tag := `arrow:` + strconv.Quote(f.Name)
+		if d := decimalIn(f.Type); d != nil {
+			tag += fmt.Sprintf(` decimal:"%d,%d"`, d.Precision, d.Scale)
+		}
+		out = append(out, reflect.StructField{Name: "F" + strconv.Itoa(i), Type: t, Tag: reflect.StructTag(tag)})
 	}
 	if len(fields) == 0 {
 		errs = append(errs, errors.New("rows without columns"))
@@ -84,7 +88,8 @@ func structOf(fields []arrow.Field) (reflect.Type, error) {
 // goTypes are the Go types of plain columns.
 var goTypes = map[arrow.Type]reflect.Type{
 	arrow.BOOL: reflect.TypeFor[bool](), arrow.STRING: reflect.TypeFor[string](), arrow.BINARY: reflect.TypeFor[[]byte](), arrow.TIMESTAMP: timeType,
-	arrow.INT8: reflect.TypeFor[int8](), arrow.INT16: reflect.TypeFor[int16](), arrow.INT32: reflect.TypeFor[int32](), arrow.INT64: reflect.TypeFor[int64](),
+	arrow.DECIMAL128: decType,
+	arrow.INT8:       reflect.TypeFor[int8](), arrow.INT16: reflect.TypeFor[int16](), arrow.INT32: reflect.TypeFor[int32](), arrow.INT64: reflect.TypeFor[int64](),
 	arrow.UINT8: reflect.TypeFor[uint8](), arrow.UINT16: reflect.TypeFor[uint16](), arrow.UINT32: reflect.TypeFor[uint32](), arrow.UINT64: reflect.TypeFor[uint64](),
 	arrow.FLOAT32: reflect.TypeFor[float32](), arrow.FLOAT64: reflect.TypeFor[float64](),
 }

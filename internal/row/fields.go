@@ -60,6 +60,15 @@ func (p *fieldParser) field(name string) (arrow.Field, error) {
 }
 
 func (p *fieldParser) dataType() (arrow.DataType, error) {
+	if rest, ok := strings.CutPrefix(p.rest, "decimal("); ok {
+		text, rest, _ := strings.Cut(rest, ")")
+		dt, ok := parseDecimal(text)
+		if !ok {
+			return nil, fmt.Errorf("there is no type \"decimal(%s)\"", text)
+		}
+		p.rest = rest
+		return dt, nil
+	}
 	n := strings.IndexAny(p.rest, ",<>?")
 	if n < 0 {
 		n = len(p.rest)

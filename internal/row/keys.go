@@ -262,6 +262,8 @@ func (c *Codec) appendKey(b []byte, p unsafe.Pointer) []byte {
 			b = binary.LittleEndian.AppendUint16(b, *(*uint16)(q))
 		case part.size == 4:
 			b = binary.LittleEndian.AppendUint32(b, *(*uint32)(q))
+		case part.size == 16: // a decimal: of one scale, so that equal numbers are equal bytes
+			b = append(b, unsafe.Slice((*byte)(q), 16)...)
 		default:
 			b = binary.LittleEndian.AppendUint64(b, *(*uint64)(q))
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/decimal"
 )
 
 // Rows appends the rows of cols to dst (a []T, or nil) and returns it. Strings and []byte alias the columns' memory.
@@ -161,6 +162,8 @@ func readFixed(in source, out cells, size int) {
 		scatter(batch.As[uint32](b), &out)
 	case 8:
 		scatter(batch.As[uint64](b), &out)
+	case 16:
+		scatter(batch.As[decimal.Num](b), &out)
 	}
 }
 

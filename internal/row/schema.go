@@ -1,6 +1,7 @@
 package row
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -21,6 +22,8 @@ func fieldText(f arrow.Field) string {
 	switch t := f.Type.(type) {
 	case *arrow.TimestampType:
 		s = "timestamp[us]"
+	case *arrow.Decimal128Type:
+		s = fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale)
 	case *arrow.ListType:
 		s = "list<" + fieldText(t.ElemField()) + ">"
 	case *arrow.MapType:

@@ -59,7 +59,9 @@ func (v *Vectors) addLeaves(col *column, off uintptr) {
 	case timeKind:
 		leaf.width = 8
 	case fixedKind:
-		leaf.width = int(col.size)
+		if col.size <= 8 { // decimals are in the arena
+			leaf.width = int(col.size)
+		}
 	}
 	v.cols = append(v.cols, leaf)
 }

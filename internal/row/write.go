@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/decimal"
 )
 
 // Columns is rows as Arrow arrays, in the schema's order. idx chooses and orders the rows; nil means all. The result shares no memory with rows. Rows may be
@@ -121,6 +122,8 @@ func writeFixed(in cells, size uintptr) []byte {
 		gather(batch.As[uint32](out), &in)
 	case 8:
 		gather(batch.As[uint64](out), &in)
+	case 16:
+		gather(batch.As[decimal.Num](out), &in)
 	}
 	return out
 }

@@ -1,0 +1,45 @@
+package row
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/millrace/millrace/internal/decimal"
+)
+
+// decimalTag is the type that a tag `decimal:"18,2"` gives the decimals of a field: its own value, or those in its lists and maps. It is nil without one.
+func (k *compiler) decimalTag(path string, tag reflect.StructTag) *arrow.Decimal128Type {
+	text, ok := tag.Lookup("decimal")
+	if !ok {
+		return nil
+	}
+	dt, ok := parseDecimal(text)
+	if !ok {
+		k.fail(path, "decimal:%q: write how many digits there are, 1 to 38, and how many of them behind the point, as in `decimal:\"18,2\"`", text)
+	}
+	return dt
+}
+
+// parseDecimal reads "18,2".
+func parseDecimal(text string) (*arrow.Decimal128Type, bool) {
+	dt := &arrow.Decimal128Type{}
+	n, err := fmt.Sscanf(text, "%d,%d", &dt.Precision, &dt.Scale)
+	ok := err == nil && n == 2 && text == fmt.Sprintf("%d,%d", dt.Precision, dt.Scale) && dt.Precision >= 1 && dt.Precision <= decimal.MaxDigits &&
+		dt.Scale >= 0 && dt.Scale <= dt.Precision
+	return dt, ok
+}
+
+// decimalIn is the type of the decimals of a column that is one, or has them in its lists and maps; nil if there are none.
+func decimalIn(dt arrow.DataType) *arrow.Decimal128Type {
+	switch dt := dt.(type) {
+	case *arrow.Decimal128Type:
+		return dt
+	case *arrow.ListType:
+		return decimalIn(dt.Elem())
+	case *arrow.MapType:
+		return decimalIn(dt.ItemType())
+	}
+	return nil
+}
