@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -174,58 +175,49 @@ func lower(a *arena, s string) string {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf {
 			return strings.ToLower(s)
-		} else if c >= 'A' && c <= 'Z' {
-			return lowerASCII(a, s)
+		} else if c-'A' < 26 {
+			return recased(a, s, 'A', strings.ToLower)
 		}
 	}
 	return s
-}
-
-func lowerASCII(a *arena, s string) string {
-	start := a.room(len(s))
-	a.buf = append(a.buf, s...)
-	high := byte(0)
-	b := a.buf[start:]
-	for i, c := range b {
-		high |= c
-		if c-'A' < 26 {
-			c += 'a' - 'A'
-		}
-		b[i] = c
-	}
-	if high >= utf8.RuneSelf {
-		a.buf = a.buf[:start]
-		return strings.ToLower(s)
-	}
-	return a.text(start)
 }
 
 func upper(a *arena, s string) string {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf {
 			return strings.ToUpper(s)
-		} else if c >= 'a' && c <= 'z' {
-			return upperASCII(a, s)
+		} else if c-'a' < 26 {
+			return recased(a, s, 'a', strings.ToUpper)
 		}
 	}
 	return s
 }
 
-func upperASCII(a *arena, s string) string {
-	start := a.room(len(s))
+const (
+	everyByte = 0x0101010101010101
+	highBits  = 0x80 * everyByte
+)
+
+// recased turns the 26 letters from first on into those of the other case, eight bytes at a time; full does it for what is not ASCII.
+func recased(a *arena, s string, first byte, full func(string) string) string {
+	start := a.room(len(s) + 8)
 	a.buf = append(a.buf, s...)
-	high := byte(0)
-	b := a.buf[start:]
-	for i, c := range b {
-		high |= c
-		if c-'a' < 26 {
-			c -= 'a' - 'A'
+	b := a.buf[start : start+len(s)+8] // the last step goes beyond the text, into bytes that the next text overwrites
+	high := uint64(0)
+	above, beyond := uint64(0x80-first)*everyByte, uint64(0x80-first-26)*everyByte
+	for i := 0; i < len(s); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		if left := len(s) - i; left < 8 {
+			w &= 1<<(8*left) - 1
 		}
-		b[i] = c
+		high |= w
+		low := w &^ highBits
+		letters := ((low + above) ^ (low + beyond)) & highBits // those of at least first, and not 26 above
+		binary.LittleEndian.PutUint64(b[i:], w^letters>>2)
 	}
-	if high >= utf8.RuneSelf {
+	if high&highBits != 0 {
 		a.buf = a.buf[:start]
-		return strings.ToUpper(s)
+		return full(s)
 	}
 	return a.text(start)
 }
