@@ -60,6 +60,8 @@ func toVec(from *column, in cells, v *col.Vec) *col.Vec {
 		}
 	case col.Uint:
 		gatherUints(v.Uints, from.size, &in)
+	case col.Decimal:
+		gather(v.Decimals, &in)
 	default:
 		if from.kind == timeKind {
 			gatherTimes(v.Ints, &in)
@@ -179,6 +181,8 @@ func fromVec(to *column, v *col.Vec, idx []int32, out cells) {
 		}
 	case col.Uint:
 		spreadUints(v.Uints, to.size, idx, &out)
+	case col.Decimal:
+		spread(v.Decimals, idx, &out)
 	default:
 		if to.kind == timeKind {
 			spreadTimes(v.Ints, idx, &out)

@@ -75,6 +75,20 @@ func TestDecimalFields(t *testing.T) {
 	if got := v.Get(idx, nil); !reflect.DeepEqual(got, any(rows)) {
 		t.Errorf("through state: %s", cmp.Diff(rows, got))
 	}
+	if got := c.FromBatch(c.Batch(rows, nil, nil)); !reflect.DeepEqual(got, any(rows)) {
+		t.Errorf("through vectors: %s", cmp.Diff(rows, got))
+	}
+	flat, err := OfSchema(c.Batch(rows, nil, nil).Choose([]int{0, 1, 2}).Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := c.Batch(rows, nil, nil).Choose([]int{0, 1, 2})
+	kept := NewVectors(flat)
+	kept.Grow(len(rows))
+	kept.SetCols(idx, b)
+	if got := kept.GetCols(idx); !reflect.DeepEqual(flat.FromBatch(got), flat.FromBatch(b)) {
+		t.Error("state of columns holds other decimals")
+	}
 	packed := c.Pack(nil, rows, nil)
 	if got, rest, err := c.Unpack(packed, len(rows), nil); err != nil || len(rest) > 0 || !reflect.DeepEqual(got, any(rows)) {
 		t.Errorf("packed: %v\n%s", err, cmp.Diff(rows, got))
@@ -88,6 +102,20 @@ func TestDecimalKeys(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	rows := []priceKey{{dec(r), "a"}, {dec(r), "b"}, {dec(r), ""}}
+	flat, err := OfSchema(c.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var byCol, byRow Keys
+	flat.AppendVecKeys(c.Batch(rows, nil, nil).Cols, nil, &byCol)
+	c.AppendKeys(rows, &byRow)
+	if !reflect.DeepEqual(byCol, byRow) {
+		t.Errorf("keys of columns are %x, of rows %x", byCol.Data, byRow.Data)
+	}
+	vecs, err := flat.KeyVecs(&byCol, nil)
+	if err != nil || !reflect.DeepEqual(vecs[0].Decimals, c.Batch(rows, nil, nil).Cols[0].Decimals) {
+		t.Errorf("keys back: %v, %v", vecs, err)
+	}
 	var k Keys
 	c.AppendKeys(rows, &k)
 	if back, err := c.KeyRows(&k, nil, nil); err != nil || !reflect.DeepEqual(back, any(rows)) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/decimal128"
 
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/col"
@@ -183,6 +184,12 @@ func (w *keyWriter) write(p *keyPart, v *col.Vec) {
 		}
 	case v.Kind == col.Uint:
 		writeInts(w, v.Uints, p.size)
+	case v.Kind == col.Decimal:
+		for i, at := range starts {
+			n := v.Decimals[w.row(i)]
+			binary.LittleEndian.PutUint64(w.data[at:], n.LowBits())
+			binary.LittleEndian.PutUint64(w.data[at+8:], uint64(n.HighBits()))
+		}
 	default:
 		writeInts(w, v.Ints, p.size)
 	}
@@ -300,7 +307,11 @@ func (r keyReader) read(p *keyPart, out *col.Vec, bare bool) bool {
 			if len(key) < p.size {
 				return false
 			}
-			putKeyInt(out, i, key[:p.size])
+			if out.Kind == col.Decimal {
+				out.Decimals[i] = decimal128.New(int64(keyInt(key[8:16])), keyInt(key[:8]))
+			} else {
+				putKeyInt(out, i, key[:p.size])
+			}
 			r.keys[i] = key[p.size:]
 			continue
 		}
@@ -313,12 +324,17 @@ func (r keyReader) read(p *keyPart, out *col.Vec, bare bool) bool {
 	return true
 }
 
-// putKeyInt sets value i to a little-endian integer of the type's width.
-func putKeyInt(out *col.Vec, i int, b string) {
-	var u uint64
+// keyInt is a little-endian integer of up to 8 bytes.
+func keyInt(b string) (u uint64) {
 	for j := len(b) - 1; j >= 0; j-- {
 		u = u<<8 | uint64(b[j])
 	}
+	return u
+}
+
+// putKeyInt sets value i to a little-endian integer of the type's width.
+func putKeyInt(out *col.Vec, i int, b string) {
+	u := keyInt(b)
 	switch out.Kind {
 	case col.Bool:
 		out.Bools[i] = u != 0

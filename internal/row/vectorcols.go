@@ -39,8 +39,8 @@ func (v *Vectors) GetCols(idx []int32) *col.Batch {
 
 func (c *vector) getCol(idx []int32) *col.Vec {
 	t := c.col.field.Type
-	if kind, _ := col.KindOf(t); kind == col.Nested {
-		return c.getNested(idx)
+	if kind, _ := col.KindOf(t); kind == col.Nested || kind == col.Decimal {
+		return c.getEncoded(idx)
 	}
 	out := col.New(t, len(idx))
 	if c.width == 0 {
@@ -166,7 +166,7 @@ func (col *column) slab(n int) cells {
 	return cells{base: reflect.MakeSlice(reflect.SliceOf(t), n, n).UnsafePointer(), stride: t.Size(), n: n}
 }
 
-func (c *vector) getNested(idx []int32) *col.Vec {
+func (c *vector) getEncoded(idx []int32) *col.Vec {
 	mem := c.col.slab(len(idx))
 	if len(idx) > 0 {
 		c.getBytes(idx, mem)
@@ -194,9 +194,9 @@ func (v *Vectors) SetCols(idx []int32, b *col.Batch) {
 
 func (c *vector) setCol(idx []int32, in *col.Vec) {
 	switch {
-	case in.Kind == col.Nested:
+	case in.Kind == col.Nested || in.Kind == col.Decimal:
 		mem := c.col.slab(len(idx))
-		c.col.read(whole(in.Array.Data()), mem)
+		c.col.read(whole(in.ToArray(nil).Data()), mem)
 		c.setBytes(idx, mem)
 		return
 	case c.width == 0:
