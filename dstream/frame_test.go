@@ -50,3 +50,45 @@ func TestFrameCast(t *testing.T) {
 	}, [][]raw{{{"1"}, {"x"}, {"7"}, {"-2"}, {"99999"}}, {{"30"}}},
 		[][]number{{{new(int64(1)), new(int64(1))}, {new(int64(-2)), nil}}, {{new(int64(30)), new(int64(3))}}})
 }
+
+// Nobody reads the column, and still its rows fail: what is read does not change what is computed. Filters stay behind it.
+func TestFrameCastOfUnreadColumn(t *testing.T) {
+	type raw struct{ Text, Other string }
+	type other struct{ Other string }
+	dstreamtest.Check(t, func(s dstream.Stream[raw]) dstream.Stream[other] {
+		return s.Frame().
+			With("n", expr.Col("text").Cast(expr.Int64)).
+			Where(expr.Col("other").Ne("b")).
+			Select("other").
+			As[other]()
+	}, [][]raw{{{"1", "a"}, {"x", "b"}, {"y", "c"}, {"2", "d"}}}, [][]other{{{"a"}, {"d"}}})
+}
+
+// Decimals go through Frames, sinks and keys as numbers.
+func TestFrameDecimals(t *testing.T) {
+	type sale struct {
+		Item  string
+		Price expr.Dec `decimal:"9,2"`
+		N     int64
+	}
+	type total struct {
+		Item  string
+		Price expr.Dec  `decimal:"9,2"`
+		Total *expr.Dec `decimal:"18,2"`
+	}
+	dec := func(s string) expr.Dec {
+		d, ok := expr.ParseDec(s, 2)
+		if !ok {
+			t.Fatal(s)
+		}
+		return d
+	}
+	dstreamtest.Check(t, func(s dstream.Stream[sale]) dstream.Stream[total] {
+		return s.Frame().
+			With("total", expr.Col("price").Mul(expr.Col("n")).TryCast(expr.Decimal(18, 2))).
+			Where(expr.Col("total").Ge(1.5)).
+			Select("item", "price", "total").
+			As[total]()
+	}, [][]sale{{{"a", dec("0.75"), 2}, {"b", dec("0.75"), 1}, {"c", dec("1234567.89"), 1_000_000_000}, {"d", dec("1234567.89"), 1_000_000_000_000}}, {}},
+		[][]total{{{"a", dec("0.75"), new(dec("1.50"))}, {"c", dec("1234567.89"), new(dec("1234567890000000.00"))}}, {}})
+}

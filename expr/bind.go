@@ -19,6 +19,7 @@ type Bound struct {
 	nullable bool
 	one      *col.Vec // its value, of length 1, where that is the same for all rows
 	careful  bool     // computed for rows that count only: it may fail, calls what users wrote, or costs more than moving its columns
+	fails    bool     // it may fail rows
 	fixed    bool     // not computed when bound, though its arguments are constant
 	parts    []*Bound // of a condition: what must all be true; nil: itself
 	make     func(m *maker) kernel
@@ -46,6 +47,10 @@ func (b *Bound) Expr() Expr { return b.expr }
 func (b *Bound) Field() arrow.Field {
 	return arrow.Field{Name: b.expr.Name(), Type: b.typ, Nullable: b.nullable}
 }
+
+// MayFail tells whether there may be rows that it does not accept (Eval.Failed). Who leaves out such an expression, or computes it for fewer rows, changes
+// which rows are left out.
+func (b *Bound) MayFail() bool { return b != nil && b.fails }
 
 // kind is how its values lie in memory. A null without a type has no kind: Nested stands for it.
 func (b *Bound) kind() col.Kind {

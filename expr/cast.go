@@ -50,7 +50,7 @@ func bindCast(c *call) (*Bound, error) {
 			out.SetNull(i)
 		})
 	})
-	b.nullable = b.nullable || fails
+	b.nullable, b.fails = b.nullable || fails, b.fails || fails
 	b.careful = b.careful || fails || arg.typ.ID() == arrow.STRING || to.ID() == arrow.STRING
 	return b, nil
 }

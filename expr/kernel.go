@@ -288,6 +288,7 @@ func looped(t arrow.DataType, args []*Bound, partial bool, l loop) *Bound {
 	for _, a := range args {
 		b.nullable = b.nullable || a.nullable
 		b.careful = b.careful || a.careful
+		b.fails = b.fails || a.fails
 	}
 	return b
 }
@@ -304,7 +305,7 @@ func free(t arrow.DataType, args []*Bound, nullable bool, l loop) *Bound {
 
 // viewed is a function of one argument that gives a column at a time, its memory perhaps that of the argument.
 func viewed(t arrow.DataType, arg *Bound, nullable bool, view func(f *frame, v *col.Vec) *col.Vec) *Bound {
-	return &Bound{typ: t, nullable: nullable, careful: arg.careful, make: func(m *maker) kernel { return &viewKernel{m.kernel(arg), view} }}
+	return &Bound{typ: t, nullable: nullable, careful: arg.careful, fails: arg.fails, make: func(m *maker) kernel { return &viewKernel{m.kernel(arg), view} }}
 }
 
 type viewKernel struct {

@@ -205,6 +205,31 @@ func valueAt(v *col.Vec, i int) any {
 	panic(v.Type)
 }
 
+// zeroAt tells whether what lies at a place is zero, as it must be under a null.
+func zeroAt(v *col.Vec, i int) bool {
+	bare := *v
+	bare.Null = nil
+	switch x := valueAt(&bare, i).(type) {
+	case bool:
+		return !x
+	case int64:
+		return x == 0
+	case uint64:
+		return x == 0
+	case float64:
+		return x == 0
+	case string:
+		return x == ""
+	case []byte:
+		return len(x) == 0
+	case dec:
+		return x.n.Sign() == 0
+	case time.Time:
+		return x.UnixMicro() == 0
+	}
+	return true
+}
+
 func equalValues(a, b any) bool {
 	switch x := a.(type) {
 	case nil:
@@ -419,6 +444,9 @@ func checkAgainstReference(t *testing.T, e Expr, batches []*col.Batch) bool {
 			got := valueAt(v, int(i))
 			if !equalValues(got, want) {
 				t.Fatalf("%s = %v (%T), want %v (%T); row %v", e, got, got, want, want, ref.row)
+			}
+			if got == nil && !zeroAt(v, int(i)) {
+				t.Fatalf("%s: the value under a null is not zero in row %d", e, i)
 			}
 			if got == nil && !b.nullable {
 				t.Fatalf("%s is null, and says that it never is", e)

@@ -293,10 +293,10 @@ func (r *reference) compareNumbers(op string, ex, ey Expr, x, y any) any {
 		return holds(op, exact(x).Cmp(exact(y)))
 	}
 	a, b := float(x), float(y)
-	if r.typeOf(ex).ID() == arrow.FLOAT32 && ey.n.op == "lit" {
+	if r.typeOf(ex).ID() == arrow.FLOAT32 && len(ey.Columns()) == 0 {
 		b = float64(float32(b))
 	}
-	if r.typeOf(ey).ID() == arrow.FLOAT32 && ex.n.op == "lit" {
+	if r.typeOf(ey).ID() == arrow.FLOAT32 && len(ex.Columns()) == 0 {
 		a = float64(float32(a))
 	}
 	switch op {
@@ -317,7 +317,7 @@ func (r *reference) compareNumbers(op string, ex, ey Expr, x, y any) any {
 // besideDecimal is a constant float beside a decimal as what was written.
 func besideDecimal(e Expr, v, other any) any {
 	f, ok := v.(float64)
-	if _, is := other.(dec); !is || !ok || e.n.op != "lit" {
+	if _, is := other.(dec); !is || !ok || len(e.Columns()) > 0 {
 		return v
 	}
 	text := strconv.FormatFloat(f, 'f', -1, 64)

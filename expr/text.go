@@ -60,7 +60,7 @@ func caseText(args []Expr) string {
 }
 
 // reserved are names that would read as something else.
-var reserved = map[string]bool{"null": true, "true": true, "false": true, "nothing": true, "case": true, "when": true, "then": true, "else": true, "end": true, "func": true}
+var reserved = map[string]bool{"null": true, "true": true, "false": true, "case": true, "when": true, "then": true, "else": true, "end": true, "func": true}
 
 func quoteName(name string) string {
 	plain := name != "" && !reserved[name]

@@ -43,7 +43,7 @@ func bindParseTime(c *call) (*Bound, error) {
 		loc = time.UTC
 	}
 	layout, fails := c.text(0), c.op == "parse_time"
-	return heavy(looped(timeType, args, true, func(f *frame, out *col.Vec, in []*col.Vec) {
+	b := heavy(looped(timeType, args, true, func(f *frame, out *col.Vec, in []*col.Vec) {
 		for i, s := range in[0].Texts[:f.n] {
 			if out.Null != nil && out.Null[i] {
 				continue
@@ -58,7 +58,9 @@ func bindParseTime(c *call) (*Bound, error) {
 			}
 			out.SetNull(i)
 		}
-	})), nil
+	}))
+	b.fails = b.fails || fails
+	return b, nil
 }
 
 // parseTime reads 2006-01-02, or that, T or a blank, and 15:04, 15:04:05 or 15:04:05.999999999, then perhaps Z or +07:00. Digits below

@@ -14,17 +14,21 @@ import (
 // them, which are nil for null. Without a pointer, null is not passed on: the result is null. f is called for rows that count, in order; it must depend on its arguments only, and not keep
 // []byte. The name stands for what f does: two functions of one name are taken for the same.
 func Func1[A, B any](name string, f func(A) B) func(a any) Expr {
-	return TryFunc1(name, func(a A) (B, error) { return f(a), nil })
+	return func1(name, func(a A) (B, error) { return f(a), nil }, false)
 }
 
 // Func2 is Func1 for functions of two values.
 func Func2[A, B, C any](name string, f func(A, B) C) func(a, b any) Expr {
-	return TryFunc2(name, func(a A, b B) (C, error) { return f(a, b), nil })
+	return func2(name, func(a A, b B) (C, error) { return f(a, b), nil }, false)
 }
 
 // TryFunc1 is Func1 for functions that may fail: an error fails the row, as Cast does.
 func TryFunc1[A, B any](name string, f func(A) (B, error)) func(a any) Expr {
-	u := &userFunc{args: []reflect.Type{reflect.TypeFor[A]()}, result: reflect.TypeFor[B]()}
+	return func1(name, f, true)
+}
+
+func func1[A, B any](name string, f func(A) (B, error), fails bool) func(a any) Expr {
+	u := &userFunc{fails: fails, args: []reflect.Type{reflect.TypeFor[A]()}, result: reflect.TypeFor[B]()}
 	u.loop = func(fr *frame, out *col.Vec, in []*col.Vec, fails func(i int, err error)) {
 		a := valuesOf[A](in[0], fr.n)
 		put := store[B](out, fr.n)
@@ -46,7 +50,11 @@ func TryFunc1[A, B any](name string, f func(A) (B, error)) func(a any) Expr {
 
 // TryFunc2 is Func2 for functions that may fail.
 func TryFunc2[A, B, C any](name string, f func(A, B) (C, error)) func(a, b any) Expr {
-	u := &userFunc{args: []reflect.Type{reflect.TypeFor[A](), reflect.TypeFor[B]()}, result: reflect.TypeFor[C]()}
+	return func2(name, f, true)
+}
+
+func func2[A, B, C any](name string, f func(A, B) (C, error), fails bool) func(a, b any) Expr {
+	u := &userFunc{fails: fails, args: []reflect.Type{reflect.TypeFor[A](), reflect.TypeFor[B]()}, result: reflect.TypeFor[C]()}
 	u.loop = func(fr *frame, out *col.Vec, in []*col.Vec, fails func(i int, err error)) {
 		a, b := valuesOf[A](in[0], fr.n), valuesOf[B](in[1], fr.n)
 		put := store[C](out, fr.n)
@@ -70,6 +78,7 @@ func TryFunc2[A, B, C any](name string, f func(A, B) (C, error)) func(a, b any) 
 type userFunc struct {
 	args   []reflect.Type
 	result reflect.Type
+	fails  bool // it may give errors
 	loop   func(f *frame, out *col.Vec, in []*col.Vec, fails func(i int, err error))
 }
 
@@ -119,7 +128,7 @@ func bindUser(c *call) (*Bound, error) {
 		})
 		out.ZeroNulls()
 	})
-	b.careful, b.fixed = true, true
+	b.careful, b.fixed, b.fails = true, true, b.fails || u.fails
 	return b, nil
 }
 

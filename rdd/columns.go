@@ -95,8 +95,8 @@ func leading(s *Node) []*Node {
 	}
 	var filters []*Node
 	for n := s.Out[0]; len(n.Out) == 1; {
-		if n = n.Out[0]; n.Kind != Narrow || n.Cols == nil || n.Event != nil || len(n.In) != 1 { // rows that a filter drops move watermarks before it
-			break
+		if n = n.Out[0]; n.Kind != Narrow || n.Cols == nil || n.Event != nil || len(n.In) != 1 || slices.ContainsFunc(n.Exprs, (*expr.Bound).MayFail) {
+			break // rows that are dropped move watermarks before, and those that fail are counted: neither fewer nor more of them may be
 		}
 		if n.Cols.Where == nil {
 			own = untouched(n, own)

@@ -110,7 +110,7 @@ func (f Frame) selecting(at Site, op string, columns ...any) Frame {
 		Reads: func(_ int, out []bool) []bool {
 			var needed []*expr.Bound
 			for i, c := range good {
-				if out[i] {
+				if out[i] || c.MayFail() {
 					needed = append(needed, c)
 				}
 			}

@@ -53,12 +53,12 @@ func ToKeyedRows[K, V any](key, val *row.Codec) func() task.Kernel {
 	}
 }
 
-// Select computes columns; schema is that of the result. read marks the columns that are computed, nil: all. Rows that an expression does not accept are left
+// Select computes columns; schema is that of the result. read marks the columns that are computed, nil: all; those that may fail rows always are. Rows that an expression does not accept are left
 // out and counted as bad.
 func Select(schema *arrow.Schema, columns []*expr.Bound, read []bool) func() task.Kernel {
 	computed := slices.Clone(columns)
 	for i := range computed {
-		if read != nil && !read[i] {
+		if c := computed[i]; read != nil && !read[i] && (c == nil || !c.MayFail()) {
 			computed[i] = nil
 		}
 	}
