@@ -167,19 +167,21 @@ func (d *JSONDecoder) object(s text, n *node, dst unsafe.Pointer, i int) int {
 			i = s.space(i)
 		}
 		if key.field < 0 {
+			if s.at(i) == '"' {
+				if j := s.plain(i + 1); j < s.n && s.byte(j) == '"' {
+					i = j + 1
+					continue
+				}
+			}
 			if i = d.skip(s, i); i < 0 {
 				return -1
 			}
 			continue
 		}
-		f := &n.fields[key.field]
-		if f.node.kind == kindString && s.at(i) == '"' {
-			if j := s.plain(i + 1); j < s.n && s.byte(j) == '"' {
-				*(*string)(unsafe.Add(dst, f.off)) = s.str(i+1, j)
-				have.add(key.field)
-				i = j + 1
-				continue
-			}
+		if j := s.quick(&n.fields[key.field], dst, i); j > i {
+			have.add(key.field)
+			i = j
+			continue
 		}
 		if i = d.column(s, n, key.field, dst, i, &have); i < 0 {
 			return -1
@@ -193,6 +195,37 @@ func (d *JSONDecoder) object(s text, n *node, dst unsafe.Pointer, i int) int {
 	d.depth--
 	if !have.covers(&n.required) {
 		return d.missing(n, &have, i)
+	}
+	return i
+}
+
+// quick reads the value at i into f's place in the struct at dst if it is of the simplest form: a string of plain characters, or an integer of a few digits. It
+// is the index behind it, and i where it is not.
+func (s text) quick(f *field, dst unsafe.Pointer, i int) int {
+	switch {
+	case f.node.kind == kindString && s.at(i) == '"':
+		if j := s.plain(i + 1); j < s.n && s.byte(j) == '"' {
+			*(*string)(unsafe.Add(dst, f.off)) = s.str(i+1, j)
+			return j + 1
+		}
+	case f.node.kind == kindInt && f.node.bits == 64:
+		from := i
+		if f.node.quoted {
+			if s.at(i) != '"' {
+				return i
+			}
+			from++
+		}
+		v, j := s.few(from)
+		switch c := s.at(j); {
+		case j == from:
+		case f.node.quoted && c == '"':
+			*(*int64)(unsafe.Add(dst, f.off)) = v
+			return j + 1
+		case !f.node.quoted && (c == ',' || c == '}'):
+			*(*int64)(unsafe.Add(dst, f.off)) = v
+			return j
+		}
 	}
 	return i
 }

@@ -314,7 +314,7 @@ const adEvent = `{"user_id":"11111111-1111-4111-8111-111111111111","page_id":"22
 type ad struct {
 	AdID      string `json:"ad_id"`
 	EventType string `json:"event_type"`
-	EventTime string `json:"event_time"`
+	EventTime int64  `json:"event_time,string"`
 }
 
 func BenchmarkJSONAds(b *testing.B) {

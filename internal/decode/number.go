@@ -6,6 +6,38 @@ import (
 	"strconv"
 )
 
+// few reads an integer of up to 18 digits, without sign and leading zero, at i, and is the index behind it, or i where there is none like that.
+func (s text) few(i int) (v int64, end int) {
+	if s.at(i)-'1' > 8 {
+		return 0, i
+	}
+	j := i
+	for k := 0; k < 2 && j+8 <= s.n && eightDigits(s.word(j)); k++ {
+		v = v*1e8 + fromEight(s.word(j))
+		j += 8
+	}
+	for ; j < s.n && s.byte(j)-'0' <= 9; j++ {
+		if j-i == 18 {
+			return 0, i
+		}
+		v = v*10 + int64(s.byte(j)-'0')
+	}
+	return v, j
+}
+
+// eightDigits tells whether all bytes of x are digits: their high halves are 3, and stay so when 6 is added.
+func eightDigits(x uint64) bool {
+	return x&(0xf0*ones) == 0x30*ones && (x+6*ones)&(0xf0*ones) == 0x30*ones
+}
+
+// fromEight is the number that eight digits, the first in the lowest byte, stand for: neighbours are put together, then pairs, then fours.
+func fromEight(x uint64) int64 {
+	x -= 0x30 * ones
+	x = x*10 + x>>8
+	const pairs = 0x000000ff000000ff
+	return int64((x&pairs*(100+1_000_000<<32) + x>>16&pairs*(1+10_000<<32)) >> 32)
+}
+
 // uint reads digits [i, j) of s; ok is false where they are none or do not fit 64 bits.
 func (s text) uint(i, j int) (v uint64, ok bool) {
 	if i == j || j-i > 20 {
