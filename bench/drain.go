@@ -18,6 +18,7 @@ import (
 // result is what a run prints.
 type result struct {
 	Work        string  `json:"work"`
+	Form        string  `json:"form"`
 	Source      string  `json:"source"`
 	Master      string  `json:"master"`
 	Interval    string  `json:"interval"`
@@ -127,7 +128,7 @@ func (s *settings) finish(cmd *exec.Cmd, began time.Time, records int) (*result,
 		records = int(m.Rows) // how many there were is known at the end only
 	}
 	r := &result{
-		Work: s.work, Source: s.source, Master: s.master, Interval: s.interval, Records: records,
+		Work: s.work, Form: *jobForm, Source: s.source, Master: s.master, Interval: s.interval, Records: records,
 		CPU: cpu / float64(max(records, 1)) * 1e6, PeakMB: float64(usage.Maxrss) / 1024,
 		Startup: float64(m.FirstOutput-began.UnixMicro()) / 1e6, Batches: m.Batches,
 		BatchP50: float64(m.BatchP50) / 1e6, BatchP99: float64(m.BatchP99) / 1e6,

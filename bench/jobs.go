@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/bench/gen"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 	"github.com/spf13/pflag"
@@ -15,6 +16,7 @@ import (
 // Flags of the jobs themselves; the engine's own come with driver.Main.
 var (
 	jobWork   = pflag.String("work", "w4", "w1, w4, w5, state, closures, window or empty")
+	jobForm   = pflag.String("form", "closures", "w4: closures or frame: how the job says what it computes. Frame: filter and columns are read by the source, the rest is closures")
 	jobSource = pflag.String("source", "log", "log or kafka: where rows come from and go to")
 	jobWindow = pflag.Int64("window", 10_000, "w4: length of a window of event time, in ms")
 )
@@ -37,6 +39,10 @@ func job(j *dstream.Job) {
 			Filter(func(n int64) bool { return n > 0 }).
 			To(output("out-empty").Named("count"))
 	default:
+		if *jobForm == "frame" {
+			campaignsFrame(j)
+			return
+		}
 		campaigns(j)
 	}
 }
@@ -80,6 +86,28 @@ func campaigns(j *dstream.Job) {
 			return campaignWindow{campaignOf.Get()[e.AdID], e.EventTime - e.EventTime%window}
 		}).
 		MapValues(func(e adEvent) tally { return tally{1, e.EventTime} }).
+		RunningReduce("windows", func(a, b tally) tally { return tally{a.Count + b.Count, max(a.Newest, b.Newest)} }, dstream.Expire(time.Minute)).
+		To(output("out-w4"))
+}
+
+// view is what is left of an event behind campaignsFrame's filter.
+type view struct {
+	AdID      string
+	EventTime int64
+}
+
+// campaignsFrame is campaigns with the filter and the choice of columns as a Frame: the source applies them.
+func campaignsFrame(j *dstream.Job) {
+	campaignOf := dstream.Value(j, "campaigns", gen.CampaignOf)
+	window := *jobWindow
+	dstream.From(j, ads("ads")).Frame().
+		Where(expr.Col("event_type").Eq("view")).
+		Select("ad_id", "event_time").
+		As[view]().
+		KeyBy(func(v view) campaignWindow {
+			return campaignWindow{campaignOf.Get()[v.AdID], v.EventTime - v.EventTime%window}
+		}).
+		MapValues(func(v view) tally { return tally{1, v.EventTime} }).
 		RunningReduce("windows", func(a, b tally) tally { return tally{a.Count + b.Count, max(a.Newest, b.Newest)} }, dstream.Expire(time.Minute)).
 		To(output("out-w4"))
 }

@@ -101,6 +101,8 @@ func (s *settings) measure(ctx context.Context, st store) (*result, error) {
 		return s.typed(ctx, st)
 	case s.work != "w1" && s.work != "w4" && s.work != "w5":
 		return nil, fmt.Errorf("--work %q: want w1, w4, w5, state, closures or empty", s.work)
+	case *jobForm != "closures" && (*jobForm != "frame" || s.work != "w4"):
+		return nil, fmt.Errorf("--form %q: want closures, or frame for w4", *jobForm)
 	case s.rate > 0:
 		return s.paced(ctx, st)
 	}
@@ -132,7 +134,7 @@ func (s *settings) outputs() []string {
 
 // jobArgs are the arguments of the process under test.
 func (s *settings) jobArgs(extra ...string) []string {
-	args := []string{"--work", s.work, "--source", s.source, "--name", "bench-" + s.work, "--brokers", s.brokers,
+	args := []string{"--work", s.work, "--form", *jobForm, "--source", s.source, "--name", "bench-" + s.work, "--brokers", s.brokers,
 		"--log", filepath.Join(s.lab, "log"), "--checkpoint", s.checkpoint(), "--summary", s.summary(),
 		"--window", fmt.Sprint(s.window), "--keys", fmt.Sprint(*jobKeys)}
 	if s.interval != "" {
