@@ -115,7 +115,8 @@ func (r *asOf) remember(in []arrow.Record) error {
 			return err
 		}
 	}
-	return t.store()
+	t.store()
+	return nil
 }
 
 // zigzag is a time as packed rows hold it where there is no base.
@@ -186,14 +187,15 @@ func sorted(data []byte, mark int64) (out []byte, due int64, err error) {
 func (r *asOf) forget() error {
 	table := r.ctx.More[0]
 	rows := table.Due(r.mark.After)
-	data, due := heldData(table, r.Held[1], rows), make([]int64, len(rows))
+	data, due := heldData(table, rows), make([]int64, len(rows))
 	for i := range data {
 		var err error
 		if data[i], due[i], err = sorted(data[i], r.mark.After); err != nil {
 			return err
 		}
 	}
-	return putData(table, r.Held[1], rows, data, due)
+	putData(table, r.Held[1], rows, data, due)
+	return nil
 }
 
 // answers tells whether a row can be answered: all versions up to it are there.
@@ -213,7 +215,7 @@ func (r *asOf) due() error {
 	var gone, left []int32
 	var data [][]byte
 	var dues []int64
-	for i, d := range heldData(table, r.Held[0], rows) {
+	for i, d := range heldData(table, rows) {
 		base, end := places[i].Span*waitSpan, int64(task.EndOfTime)
 		var kept []byte
 		for at := 0; at < len(d); {
@@ -239,9 +241,7 @@ func (r *asOf) due() error {
 	if len(gone) > 0 {
 		table.Delete(gone)
 	}
-	if err := putData(table, r.Held[0], left, data, dues); err != nil {
-		return err
-	}
+	putData(table, r.Held[0], left, data, dues)
 	r.numbers = make([]int32, keys.Len())
 	r.keys.Add(&keys, r.numbers)
 	var err error
@@ -307,7 +307,8 @@ func (r *asOf) wait(b *col.Batch, times []int64, numbers, wait []int32) error {
 			return err
 		}
 	}
-	return t.store()
+	t.store()
+	return nil
 }
 
 // firstDue is the watermark at which the first of the rows that wait at a place is answered.
@@ -333,7 +334,7 @@ func (r *asOf) answer(emit func(task.Chunk) error) error {
 	r.ctx.More[0].Find(versionPlaces(r.keys.Keys()), known)
 	rows, keys := ops.Present(known)
 	lists := make([][]version, r.keys.Len())
-	for i, d := range heldData(r.ctx.More[0], r.Held[1], rows) {
+	for i, d := range heldData(r.ctx.More[0], rows) {
 		var err error
 		if lists[keys[i]], err = versions(d); err != nil {
 			return err

@@ -132,7 +132,7 @@ func TestAsOfAgainstReference(t *testing.T) {
 				t.Fatalf("seed %d: %d rows of state, want one for each of %d keys", seed, w.rows(), len(kept))
 			}
 			for _, list := range w.tables {
-				for _, d := range heldData(list[1], w.stores[1][1], list[1].All()) {
+				for _, d := range heldData(list[1], list[1].All()) {
 					if vs, err := versions(d); err != nil || len(vs) != 1 {
 						t.Fatalf("seed %d: a key has %d versions at the end (%v), want 1", seed, len(vs), err)
 					}

@@ -4,14 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"math"
 	"reflect"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/state"
@@ -83,27 +82,25 @@ func (t *touched) load() {
 	t.rows, t.data, t.dirty, t.due = make([]int32, n), make([][]byte, n), make([]bool, n), make([]int64, n)
 	t.table.Find(t.slots.Keys(), t.rows)
 	known, at := ops.Present(t.rows)
-	for i, d := range heldData(t.table, t.codec, known) {
+	for i, d := range heldData(t.table, known) {
 		t.data[at[i]] = d
 	}
 }
 
 // heldData are the packed rows at rows of a table, in memory of the caller's.
-func heldData(t *state.Table, c *row.Codec, rows []int32) [][]byte {
+func heldData(t *state.Table, rows []int32) [][]byte {
 	if len(rows) == 0 {
 		return nil
 	}
-	col := c.Columns(t.Get(rows, nil), nil)[0].(*array.Binary)
 	out := make([][]byte, len(rows))
-	for i := range out {
-		d := col.Value(i)
-		out[i] = d[:len(d):len(d)]
+	for i, d := range t.GetCols(rows).Cols[0].Texts {
+		out[i] = unsafe.Slice(unsafe.StringData(d), len(d)) // nobody else has this memory
 	}
 	return out
 }
 
 // store writes the slots that are dirty; those without rows go.
-func (t *touched) store() error {
+func (t *touched) store() {
 	var gone, idx []int32
 	for i, d := range t.dirty {
 		switch {
@@ -118,34 +115,25 @@ func (t *touched) store() error {
 		t.table.Delete(gone)
 	}
 	if len(idx) == 0 {
-		return nil
+		return
 	}
 	data, due, rows := make([][]byte, len(idx)), make([]int64, len(idx)), make([]int32, len(idx))
 	for i, s := range idx {
 		data[i], due[i] = t.data[s], t.due[s]
 	}
 	t.table.Upsert(ops.Subset(t.slots.Keys(), idx), rows)
-	return putData(t.table, t.codec, rows, data, due)
+	putData(t.table, t.codec, rows, data, due)
 }
 
 // putData stores packed rows at rows of a table.
-func putData(t *state.Table, c *row.Codec, rows []int32, data [][]byte, due []int64) error {
-	size := 0
-	for _, d := range data {
-		size += len(d)
+func putData(t *state.Table, c *row.Codec, rows []int32, data [][]byte, due []int64) {
+	if len(rows) == 0 {
+		return
 	}
-	assert.True(size <= math.MaxInt32, "a batch changes %d bytes of stored rows in one partition; the limit is 2 GiB: use more partitions", size)
-	b := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
-	b.Reserve(len(data))
-	b.ReserveData(size)
-	for _, d := range data {
-		b.Append(d)
+	texts := make([]string, len(data))
+	for i, d := range data {
+		texts[i] = unsafe.String(unsafe.SliceData(d), len(d))
 	}
-	vals, err := c.Rows([]arrow.Array{b.NewArray()}, nil)
-	if err != nil {
-		return err
-	}
-	t.Set(rows, vals)
+	t.SetCols(rows, col.Of(c.Schema(), len(rows), &col.Vec{Type: arrow.BinaryTypes.Binary, Kind: col.Text, N: len(rows), Texts: texts}))
 	t.SetDue(rows, due)
-	return nil
 }

@@ -85,7 +85,8 @@ func (r *within) put(side int, wait []int32, hit []bool) error {
 		}
 		from = end
 	}
-	return p.store()
+	p.store()
+	return nil
 }
 
 // slotsOf are the slots of the places of rows.
@@ -152,7 +153,7 @@ func (r *within) expire(side int) error {
 	var gone, left []int32
 	var data [][]byte
 	var due []int64
-	for i, d := range heldData(table, r.Held[side], rows) {
+	for i, d := range heldData(table, rows) {
 		base := baseOf(keys.Key(i), r.width)
 		var kept []byte
 		for at := 0; at < len(d); {
@@ -182,9 +183,7 @@ func (r *within) expire(side int) error {
 	if len(gone) > 0 {
 		table.Delete(gone)
 	}
-	if err := putData(table, r.Held[side], left, data, due); err != nil {
-		return err
-	}
+	putData(table, r.Held[side], left, data, due)
 	return r.show(side, alone, times)
 }
 
