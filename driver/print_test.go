@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/rdd"
 )
 
 func printActions(acts []action) []string {
@@ -27,6 +28,9 @@ func printAction(a action) string {
 		var parts []string
 		for _, c := range a.commits {
 			s := fmt.Sprintf("commit %d%s%s", c.Batch, printDeltas(c.Deltas), printTotals(c.Totals))
+			for _, r := range c.Reached {
+				s += fmt.Sprintf(" %s=%d%v", r.Input, r.Watermark, r.Partitions)
+			}
 			if c.Fragment != nil {
 				s += fmt.Sprintf(" built %s", c.Fragment)
 			}
@@ -140,6 +144,9 @@ func printPlan(p *checkpoint.Plan) string {
 	if p.Final {
 		s += " final"
 	}
+	for _, w := range p.Watermarks {
+		s += fmt.Sprintf(" %s=%s rest=%s most=%s highs=%d", w.Input, printTime(w.Before), printTime(w.Rest), printTime(w.Most), len(w.Highs))
+	}
 	return s
 }
 
@@ -195,4 +202,15 @@ func (s *script) state() []string {
 	}
 	m.eachPart(func(_ *input, p *part) { out = append(out, fmt.Sprintf("part %v owner=%s", p, p.owner)) })
 	return out
+}
+
+// printTime prints an event time.
+func printTime(at int64) string {
+	switch at {
+	case rdd.NoTime:
+		return "none"
+	case rdd.EndOfTime:
+		return "end"
+	}
+	return fmt.Sprint(at)
 }

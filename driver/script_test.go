@@ -131,13 +131,16 @@ func (s *script) event(name string, o map[string]string, w []string, line string
 	case "held":
 		return message{w[0], s.held(w[1:], o)}
 	case "staged":
-		st := &executor.Staged{Batch: batch(), Generation: gen, NextDue: num(o["due"]) * 1000}
+		st := &executor.Staged{Batch: batch(), Generation: gen, NextDue: num(o["due"]) * 1000, EventDue: num(o["eventdue"])}
 		if o["delta"] != "" {
 			st.Delta = &checkpoint.DeltaRef{File: o["delta"], Batch: st.Batch, Since: st.Batch - 1}
 		}
 		return message{w[0], st}
 	case "done":
 		d := &executor.TaskDone{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), Sums: []uint64{uint64(num(o["sum"]))}, Counters: rdd.Counters{RowsIn: num(o["rows"]), Bad: num(o["bad"])}}
+		if n, ok := o["high"]; ok { // µs
+			d.Highs = []int64{num(n)}
+		}
 		if n, ok := o["add"]; ok { // to the one accumulator
 			d.Added = []rdd.Delta{scriptAmount(s.m.shape.accumulators[0].kind, n)}
 		}
@@ -234,6 +237,9 @@ func scriptSetup(o map[string]string) setup {
 
 func scriptShape(o map[string]string) shape {
 	sh := shape{onEmpty: o["onempty"] == "yes", stateful: true, inputs: map[int]string{0: "a"}, sinks: []sinkShape{{"out", false}}, nodes: []string{"source", `runningCount "words" (main.go:7)`, "out", "transform (main.go:12)"}}
+	if v, ok := o["event"]; ok { // of source a: idle after so many milliseconds, delay 0
+		sh.events = []eventShape{{name: "a.at", sources: []string{"a"}, time: rdd.EventTime{Idle: num(v) * 1000, Follow: num(o["follow"]) * 1000}}}
+	}
 	sh.reach = num(o["reach"]) * 1000
 	for _, every := range strings.Split(o["every"], ",") { // milliseconds
 		if every != "" {
@@ -305,6 +311,9 @@ func scriptRecovered(o map[string]string, l rdd.Layout) checkpoint.Recovered {
 			at = num(v)
 		}
 		r.Deltas = []checkpoint.DeltaRef{{File: fmt.Sprintf("d%d", at), Batch: at}}
+	}
+	if v, ok := o["reached"]; ok { // by partition 0, and the watermark
+		r.Reached = []checkpoint.Reached{{Input: "a.at", Watermark: num(v), Partitions: []checkpoint.PartitionHigh{{Source: "a", Micros: num(v)}}}}
 	}
 	return r
 }

@@ -83,3 +83,22 @@ func TestIdlePartition(t *testing.T) {
 		t.Fatalf("%d batches were cut while nothing came", len(batches))
 	}
 }
+
+// TestAhead: a time too far ahead of the batch's does not move the watermark; a row without one is a dead letter, with its record.
+func TestAhead(t *testing.T) {
+	in := dstreamtest.Input[sighting]("in")
+	j := dstreamtest.Run(t, func(job *dstream.Job) {
+		sightings(dstream.From(job, in.Source()), 0, dstream.Ahead(time.Minute)).To(dstreamtest.Sink("out"))
+	}, dstreamtest.Start(dstreamtest.At(100*time.Second)))
+	b := j.Batch(in.Part(0, sighting{"a", 10}, sighting{"none", 0}, sighting{"far", 5000}, sighting{"b", 40}))
+	if w := j.Watermark("in"); w.Unix() != 40 {
+		t.Errorf("watermark %v", w)
+	}
+	if b.Counters.Ahead != 1 || b.Counters.Bad != 1 {
+		t.Errorf("counted %+v", b.Counters)
+	}
+	letters := b.DeadLetters("in")
+	if len(letters) != 1 || letters[0].Offset != 1 {
+		t.Errorf("dead letters %+v", letters)
+	}
+}

@@ -13,6 +13,7 @@ const eventTimed = "docs/windows.md; an example comes with EventTime"
 // Every operator is shown by a runnable Example.
 func TestEveryOperatorHasAnExample(t *testing.T) {
 	exampletest.Check(t, ".", map[string]string{
+		"Window.String":  "how a window prints",
 		"NewJob":         "drivers and test kits call it; users are given a job",
 		"Job":            "what drivers ask of a job; users give it to functions",
 		"Acc.Add":        "the example of Accumulator",

@@ -65,17 +65,18 @@ func BenchmarkClose(b *testing.B) {
 	}
 }
 
-// 100,000 windows close in one batch in 100 ms; the test allows for machines that are busy.
+// 100,000 windows close in one batch in about 100 ms (BenchmarkClose). On a machine that is busy that says nothing, so the test compares: it takes no longer
+// than opening them with ten rows each.
 func TestClosingManyWindowsIsFast(t *testing.T) {
 	events := keyed(100_000, 10)
 	for name, spec := range map[string]Spec{"tumbling": {Kind: Sliding, Size: 1000, Slide: 1000}, "sessions": {Kind: Session, Size: 1000}} {
 		w := newWorld(t, spec, Emit{}, 1)
 		w.silent, w.chunk = true, task.ChunkRows
-		w.run(5, events)
-		took := timeOf(func() { w.run(task.EndOfTime) })
-		t.Logf("%s: %v", name, took)
-		if took > time.Second || w.open() != 0 {
-			t.Errorf("%s: %v, %d left", name, took, w.open())
+		opening := timeOf(func() { w.run(5, events) })
+		closing := timeOf(func() { w.run(task.EndOfTime) })
+		t.Logf("%s: opened in %v, closed in %v", name, opening, closing)
+		if closing > 2*opening || w.open() != 0 {
+			t.Errorf("%s: opened in %v, closed in %v, %d left", name, opening, closing, w.open())
 		}
 	}
 }
