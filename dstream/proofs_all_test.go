@@ -33,7 +33,7 @@ var unproved = map[string]string{
 	"State.Late":     "TestEventTimers",
 	"IdleAdvance":    "partitions fall idle by the driver's clock: its scripts", "Ahead": "as IdleAdvance",
 	"Window.String": "prints",
-	"Days":           eventwindowProves, "Months": eventwindowProves, "Session": eventwindowProves, "Window.Offset": eventwindowProves, "Window.In": eventwindowProves, "AllowedLateness": eventwindowProves,
+	"Days":          eventwindowProves, "Months": eventwindowProves, "Session": eventwindowProves, "Window.Offset": eventwindowProves, "Window.In": eventwindowProves, "AllowedLateness": eventwindowProves,
 	"MaxState": eventwindowProves, "ShedOldest": eventwindowProves, "Aggregated.LateRows": eventwindowProves, "Frame.Deduplicate": eventwindowProves,
 	"Within": joinProves, "MaxJoinState": joinProves, "Frame.JoinWithin": joinProves, "Frame.JoinAsOf": joinProves, "Frame.JoinAsOfNow": joinProves,
 	"FrameTable.Schema": "what a plan says of the table", "LookupTable.Schema": "what a plan says of the table",

@@ -34,7 +34,7 @@ func windowOf(item string, from, to int, n, total int64) windowTally {
 //	shown   –        [0 10) 3     9 late    [10 20)  [20 30)
 func TestWindowAggByEventTime(t *testing.T) {
 	dstreamtest.Check(t, func(s dstream.Stream[seen]) dstream.Stream[windowTally] {
-		return dated(s).Window(dstream.Tumbling(10 * time.Second)).GroupBy("item").Agg("tally", countAndTotal()...).As[windowTally]()
+		return dated(s).Window(dstream.Tumbling(10*time.Second)).GroupBy("item").Agg("tally", countAndTotal()...).As[windowTally]()
 	}, [][]seen{
 		{seenAt("a", 1, 1), seenAt("a", 8, 2)},
 		{seenAt("a", 12, 4), seenAt("a", 3, 8)},
@@ -62,7 +62,7 @@ func TestSessionsByEventTime(t *testing.T) {
 // Late rows go out in the batch in which they come; the window does not count them.
 func TestLateRows(t *testing.T) {
 	dstreamtest.Check(t, func(s dstream.Stream[seen]) dstream.Stream[seen] {
-		return dated(s).Window(dstream.Tumbling(10 * time.Second)).GroupBy("item").Agg("tally", countAndTotal()...).LateRows().As[seen]()
+		return dated(s).Window(dstream.Tumbling(10*time.Second)).GroupBy("item").Agg("tally", countAndTotal()...).LateRows().As[seen]()
 	}, [][]seen{
 		{seenAt("a", 1, 1), seenAt("a", 12, 2)},
 		{seenAt("a", 9, 4), seenAt("a", 10, 8), seenAt("b", 0, 1)},
