@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/internal/exampletest"
 )
 
-const joinTimed = "docs/joins.md; an example comes with EventTime"
+const joinTimed = "docs/joins.md, and TestFrameJoinWithin and TestFrameJoinAsOf with their timelines"
 
 const eventTimed = "docs/windows.md; an example comes with EventTime"
 
