@@ -38,7 +38,9 @@ var Queries = map[string]Query{
 func c(name string) expr.Expr { return expr.Col(name) }
 
 // passThrough is q0: the bids.
-func passThrough(h House) dstream.Frame { return h.Bids.Select("auction", "bidder", "price", "date_time") }
+func passThrough(h House) dstream.Frame {
+	return h.Bids.Select("auction", "bidder", "price", "date_time")
+}
 
 // euros is a price in another currency, exactly.
 func euros() expr.Expr {
