@@ -18,6 +18,7 @@ import (
 var planted = []struct{ fault, test string }{
 	{"I4-order", "TestScripts/open"},
 	{"I9-append", "TestFence"},
+	{"P1-watermark", "TestReached"},
 	{"P3-nosync", "TestAcknowledgedSurvives"},
 	{"P3-torn", "TestBitFlips"},
 	{"P4-slot", "TestSlotTaken"},

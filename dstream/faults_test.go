@@ -19,6 +19,8 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 		"I7-unstable":          "TestTopK",
 		"I7-state-first":       "TestProofRunningOrder",
 		"P13-dropped":          "TestDeadLetters",
+		"P13-undated":          "TestAhead",
+		"P29-timers-first":     "TestEventTimers",
 		"P15-derive":           "TestReduceByKeyAndWindow",
 		"P21-value-everywhere": "TestValueOnExecutor",
 		"P24-shared-zero":      "TestAggregateByKey",

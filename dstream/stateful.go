@@ -169,7 +169,10 @@ type statefulReducer[K, V, S, U any] struct {
 
 // Reduce calls the function for the keys that are due, then for the keys that have rows.
 func (r *statefulReducer[K, V, S, U]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.Chunk) error) error {
-	if !r.event && (len(in[0]) > 0 || !fault.Planted("P28-timers-wait")) || r.event && fault.Planted("P29-timers-first") {
+	switch {
+	case r.event && fault.Planted("P29-timers-first"):
+		r.expire(ctx, ctx.Mark.After)
+	case !r.event && (len(in[0]) > 0 || !fault.Planted("P28-timers-wait")):
 		r.expire(ctx, ctx.Time)
 	}
 	if err := r.start.load(ctx, in, nil); err != nil {

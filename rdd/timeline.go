@@ -148,12 +148,12 @@ func (t *Timeline) mark(lags []lag) Mark {
 			after = t.after[l.event]
 			assert.True(after != unresolved, "the watermark of %s is not known where it has to be", t.record[l.event].Input)
 		}
-		if fault.Planted("I6") {
+		if fault.Planted("I6-after") {
 			before = after
 		}
 		m.Before, m.After = min(m.Before, task.Earlier(before, l.hold)), min(m.After, task.Earlier(after, l.hold))
 	}
-	if fault.Planted("P29-late") {
+	if fault.Planted("P29-mark-stays") {
 		m.After = m.Before
 	}
 	return m

@@ -50,9 +50,7 @@ var also = map[string]string{
 }
 
 // notBuilt are rules without a fault, and what docs/protocol.md says of them as long as there is nothing to plant one in.
-var notBuilt = map[string]string{
-	"I6": "There are no watermarks yet.",
-}
+var notBuilt = map[string]string{}
 
 // TestPlantedFaultsAreCaught runs tests of this package, with real processes, once more with a fault on: they have to go red. The other packages have
 // such a test each, for theirs.
