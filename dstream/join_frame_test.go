@@ -65,12 +65,6 @@ func wide(f dstream.Frame, kind dstream.JoinKind) dstream.Stream[both] {
 
 // nullable reads the columns of a join, which are null where its kind may leave a side out.
 func nullable(f dstream.Frame, kind dstream.JoinKind) dstream.Stream[both] {
-	type inner struct {
-		ID *int64
-		L  string
-		R  string
-		N  int64
-	}
 	type strict struct {
 		ID int64
 		L  string

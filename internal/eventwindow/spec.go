@@ -70,7 +70,7 @@ func (s Spec) Check() error {
 	}
 	switch {
 	case s.Offset != 0 && (s.Kind == Session || s.Kind == Count || s.Kind == Global):
-		return errors.New("Offset is for windows that are aligned to the clock")
+		return errors.New("an Offset is for windows that are aligned to the clock")
 	case s.Batch && (s.Kind == Count || s.Kind == Global):
 		return errors.New("ByBatchTime is for windows of time")
 	case s.Timed() && s.Kind != Months && s.Kind != Days && (s.Size > maxSize || s.Slide > maxSize):
