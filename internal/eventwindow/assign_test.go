@@ -154,7 +154,7 @@ func TestCalendarWindowsCoverTime(t *testing.T) {
 func TestSpecCheck(t *testing.T) {
 	for want, s := range map[string]Spec{
 		"a window lasts a microsecond at least, and slides by one at least": {Kind: Sliding, Size: 0, Slide: 1},
-		"Offset is for windows that are aligned to the clock":               {Kind: Session, Size: 1, Offset: 1},
+		"an Offset is for windows that are aligned to the clock":            {Kind: Session, Size: 1, Offset: 1},
 		"ByBatchTime is for windows of time":                                {Kind: Count, Size: 1, Batch: true},
 		"a window of 0 rows: 1 to 1000000":                                  {Kind: Count},
 		"an offset of 25h0m0s: at most a day":                               {Kind: Days, Size: 1, Offset: 25 * day / 24},
