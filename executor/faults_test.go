@@ -19,7 +19,6 @@ func TestPlantedFaults(t *testing.T) {
 		"P18-journal":     "TestJournalOfMutableSource",
 		"I8-bound":        "TestPrefetchBound",
 		"I9-executor":     "TestAdoption",
-		"I9-late-owner":   "TestLateOwner",
 		"P23-shared":      "TestElsewhere",
 		"P31-pass":        "TestEvery",
 	} {

@@ -267,10 +267,7 @@ func (e *core) laneFailed(ev laneDone) {
 	t.status = failed
 	t.staged, t.asked = false, false
 	err := fmt.Errorf("sink %s lane %d: %w", l.id.Sink, l.id.Lane, ev.err)
-	// Who is fenced may be the rightful owner still: an executor that was counted as lost, and was late, may have opened the lane behind it. Opening it once
-	// more settles that: an owner of a newer epoch refuses, and that is final (I9).
-	final := errors.Is(ev.err, sink.ErrFenced) && (ev.op.verb == reopen || fault.Planted("I9-late-owner"))
-	e.fail(t.run.key.batch, t.id, t.attempt, err, final)
+	e.fail(t.run.key.batch, t.id, t.attempt, err, errors.Is(ev.err, sink.ErrFenced))
 }
 
 // restage brings a lane that was opened again to where it was: what it has not published is staged again.

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 )
@@ -53,54 +52,8 @@ func TestLaneFailures(t *testing.T) {
 	}
 }
 
-// TestFencedLane is a lane that an owner of a newer epoch has taken over: another attempt finds that out, which is fatal, and nothing of it is visible.
+// TestFencedLane is a lane that a newer owner has taken over: fatal, and nothing of it is visible.
 func TestFencedLane(t *testing.T) {
-	w, f, n, p := stagedForPublishing(t)
-	out := &storeOutput{w.store, "out"}
-	if _, err := out.Lane(t.Context(), 0, 2, sink.Owner{UUID: "u", Timeline: 1, Epoch: 9}); err != nil {
-		t.Fatal(err)
-	}
-	f.send(n, &Publish{Batch: p.Batch})
-	e := expect[*TaskFailed](f, n)
-	if e.Fatal {
-		t.Fatalf("final before it was tried again: %+v", e)
-	}
-	f.send(n, &Retry{Batch: p.Batch, Attempt: 1, Tasks: []rdd.TaskID{e.Task}})
-	if e := expect[*TaskFailed](f, n); !e.Fatal {
-		t.Fatalf("%+v", e)
-	}
-	if len(w.store.lanes[LaneID{"out", 0}].published) != 0 {
-		t.Error("a fenced lane has published")
-	}
-}
-
-// TestLateOwner is a lane that an executor of the same epoch opened behind its owner's back, having been counted as lost before: the owner takes it back (I9).
-func TestLateOwner(t *testing.T) {
-	w, f, n, p := stagedForPublishing(t)
-	out := &storeOutput{w.store, "out"}
-	late, err := out.Lane(t.Context(), 0, 2, sink.Owner{UUID: "u", Timeline: 1, Epoch: f.epoch})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.send(n, &Publish{Batch: p.Batch})
-	e := expect[*TaskFailed](f, n)
-	if e.Fatal {
-		t.Fatalf("the owner is not asked again: %+v", e)
-	}
-	f.send(n, &Retry{Batch: p.Batch, Attempt: 1, Tasks: []rdd.TaskID{e.Task}})
-	f.staged(p.Batch)
-	f.send(n, &Publish{Batch: p.Batch})
-	expect[*Published](f, n)
-	if len(w.store.lanes[LaneID{"out", 0}].published) == 0 {
-		t.Error("the owner has not published")
-	}
-	if err := late.Publish(t.Context(), sink.Batch{Number: p.Batch + 1}); !errors.Is(err, sink.ErrFenced) {
-		t.Errorf("the late one publishes: %v", err)
-	}
-}
-
-// stagedForPublishing is an executor that has everything, with a batch that is staged.
-func stagedForPublishing(t *testing.T) (*world, *fleet, *node, *checkpoint.Plan) {
 	w := newWorld(t)
 	pushed(w)
 	f := newFleet(w)
@@ -109,7 +62,17 @@ func stagedForPublishing(t *testing.T) (*world, *fleet, *node, *checkpoint.Plan)
 	p := f.cut(10)
 	f.launch(p)
 	f.staged(p.Batch)
-	return w, f, n, p
+	out := &storeOutput{w.store, "out"}
+	if _, err := out.Lane(t.Context(), 0, 2, sink.Owner{UUID: "u", Timeline: 1, Epoch: 9}); err != nil {
+		t.Fatal(err)
+	}
+	f.send(n, &Publish{Batch: p.Batch})
+	if e := expect[*TaskFailed](f, n); !e.Fatal {
+		t.Fatalf("%+v", e)
+	}
+	if len(w.store.lanes[LaneID{"out", 0}].published) != 0 {
+		t.Error("a fenced lane has published")
+	}
 }
 
 // TestFlush asks all lanes.

@@ -57,9 +57,6 @@ func (o *storeOutput) Lane(_ context.Context, n, _ int, owner sink.Owner) (sink.
 		l = &storeLane{published: map[int64]string{}}
 		o.s.lanes[id] = l
 	}
-	if l.owner != nil && owner.Epoch < l.owner.o.Epoch {
-		return nil, sink.ErrFenced
-	}
 	w := &storeWriter{s: o.s, id: id, l: l, o: owner, staged: map[int64]string{}, m: l.marker}
 	l.owner = w
 	return w, nil
