@@ -177,7 +177,7 @@ var errDead = errors.New("this executor was made to die")
 // start is driver.Config.Start.
 func (f *fleet) start(ctx context.Context, x executor.Config) (executor.Conn, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	e := &mortal{f: f, name: x.Name, cancel: cancel, dead: make(chan struct{})}
+	e := &mortal{f: f, name: x.Name, cancel: cancel, dead: make(chan struct{}), buried: make(chan struct{})}
 	x.Done = e.done
 	ended := make(chan struct{})
 	f.group.Go(func() error {
@@ -236,6 +236,7 @@ type mortal struct {
 	name   string
 	cancel context.CancelFunc
 	dead   chan struct{}
+	buried chan struct{} // closed when nothing of it runs any more
 	once   sync.Once
 }
 
@@ -254,12 +255,16 @@ func (e *mortal) fate(s stage, batch int64, mine func(death, *executor.Assign) b
 	return true
 }
 
-// die drops everything: connection, memory, tasks, peers. It does not wait for the end of what runs.
+// die drops everything: connection, memory, tasks, peers. It does not wait for the end of what runs. The driver hears of it when all has ended: a process that
+// was killed does nothing behind its death, such as opening a lane that another has by then.
 func (e *mortal) die() {
 	e.once.Do(func() {
 		close(e.dead)
 		e.cancel()
-		e.f.group.Go(e.Conn.Close)
+		e.f.group.Go(func() error {
+			defer close(e.buried)
+			return e.Conn.Close()
+		})
 	})
 }
 
@@ -308,6 +313,7 @@ func (e *mortal) Recv() (executor.ToDriver, error) {
 	m, err := e.Conn.Recv()
 	switch {
 	case e.gone():
+		<-e.buried
 		return nil, errDead
 	case err != nil:
 		return nil, err
@@ -320,6 +326,7 @@ func (e *mortal) Recv() (executor.ToDriver, error) {
 	case *executor.Published:
 		if e.fate(published, m.Batch, e.hasLane) {
 			e.die()
+			<-e.buried
 			return nil, errDead
 		}
 		if e.fate(reported, m.Batch, e.hasLane) {
