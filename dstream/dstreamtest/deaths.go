@@ -177,9 +177,9 @@ var errDead = errors.New("this executor was made to die")
 // start is driver.Config.Start.
 func (f *fleet) start(ctx context.Context, x executor.Config) (executor.Conn, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	e := &mortal{f: f, name: x.Name, cancel: cancel, dead: make(chan struct{}), buried: make(chan struct{})}
+	e := &mortal{f: f, name: x.Name, cancel: cancel, dead: make(chan struct{}), buried: make(chan struct{}), ended: make(chan struct{})}
 	x.Done = e.done
-	ended := make(chan struct{})
+	ended := e.ended
 	f.group.Go(func() error {
 		defer close(ended)
 		defer cancel()
@@ -236,6 +236,7 @@ type mortal struct {
 	name   string
 	cancel context.CancelFunc
 	dead   chan struct{}
+	ended  chan struct{} // closed when its process would have ended
 	buried chan struct{} // closed when nothing of it runs any more
 	once   sync.Once
 }
@@ -263,7 +264,9 @@ func (e *mortal) die() {
 		e.cancel()
 		e.f.group.Go(func() error {
 			defer close(e.buried)
-			return e.Conn.Close()
+			err := e.Conn.Close()
+			<-e.ended
+			return err
 		})
 	})
 }
