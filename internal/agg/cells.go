@@ -1,6 +1,8 @@
 package agg
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 
@@ -143,22 +145,10 @@ func putAll[T any](dst, src []T, rows, idx []int32) {
 // take is the cells of groups idx as a column.
 func (c *cells) take(idx []int32) *col.Vec {
 	out := c.v.Take(idx)
-	for _, null := range out.Null {
-		if null {
-			return c.zeroed(out)
-		}
+	if !slices.Contains(out.Null, true) {
+		out.Null = nil
 	}
-	out.Null = nil
-	return out
-}
-
-// zeroed makes what lies under nulls zero, where a null was put over a value.
-func (c *cells) zeroed(out *col.Vec) *col.Vec {
-	for i, null := range out.Null {
-		if null {
-			out.SetNull(i)
-		}
-	}
+	out.ZeroNulls() // a null may have been put over a value
 	return out
 }
 

@@ -2,6 +2,7 @@ package col
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -113,13 +114,8 @@ func (v *Vec) zeroNulls() {
 }
 
 func cleared[T any](in []T, null []bool) []T {
-	out := append([]T(nil), in[:len(null)]...)
-	var zero T
-	for i, n := range null {
-		if n {
-			out[i] = zero
-		}
-	}
+	out := slices.Clone(in[:len(null)])
+	clearUnder(out, null)
 	return out
 }
 

@@ -89,8 +89,12 @@ func (v *Vec) Resize(n int) {
 	}
 }
 
+// sized is s with n elements of any content. What grows once may grow again, and gets some room; what is new gets none.
 func sized[T any](s []T, n int) []T {
-	if cap(s) < n {
+	switch {
+	case cap(s) == 0:
+		return make([]T, n)
+	case cap(s) < n:
 		return make([]T, n, n+n/8)
 	}
 	return s[:n]
@@ -132,33 +136,17 @@ func (v *Vec) Take(idx []int32) *Vec {
 		return v
 	}
 	out := &Vec{Type: v.Type, Kind: v.Kind, N: len(idx)}
-	switch v.Kind {
-	case Bool:
-		out.Bools = take(v.Bools, idx)
-	case Int:
-		out.Ints = take(v.Ints, idx)
-	case Uint:
-		out.Uints = take(v.Uints, idx)
-	case Float:
-		out.Floats = take(v.Floats, idx)
-	case Text:
-		out.Texts = take(v.Texts, idx)
-	case Decimal:
-		out.Decimals = take(v.Decimals, idx)
-	case Nested:
+	if v.Kind == Nested {
 		out.Array = takeArray(v.Array, idx)
+		return out
 	}
-	if v.Null != nil {
-		out.Null = take(v.Null, idx)
-	}
+	v.TakeInto(out, idx)
 	return out
 }
 
 func take[T any](in []T, idx []int32) []T {
 	out := make([]T, len(idx))
-	for i, j := range idx {
-		out[i] = in[j]
-	}
+	gather(out, in, idx)
 	return out
 }
 

@@ -66,12 +66,8 @@ func (c *vector) getCol(idx []int32) *col.Vec {
 	default:
 		c.getNumbers(idx, out)
 	}
-	if c.col.kind == timeKind && out.Null != nil { // a time of zero memory is not zero
-		for i, null := range out.Null {
-			if null {
-				out.SetNull(i)
-			}
-		}
+	if c.col.kind == timeKind { // a time of zero memory is not zero
+		out.ZeroNulls()
 	}
 	return out
 }
