@@ -13,17 +13,21 @@ import (
 	"github.com/millrace/millrace/internal/col"
 )
 
-var dynamic sync.Map // FieldsText -> *Codec
+var dynamic sync.Map // text -> *Codec, see known
 
 // OfSchema is the codec of rows that are known by their columns only, those of a Frame: its Go type is a struct without a name. Chunks of such
 // rows are *col.Batch, which Columns and Len take as they take slices. Nullable columns are pointers in the struct, but for lists and maps, whose null
 // is the empty one; as a key, null is a value of its own. The error names a column whose type no row has, or that stands there twice.
 func OfSchema(s *arrow.Schema) (*Codec, error) {
-	text := FieldsText(s.Fields())
+	return known(FieldsText(s.Fields()), func() (reflect.Type, error) { return structOf(s.Fields()) })
+}
+
+// known is the codec of that text, cached: of columns only, whose Go type typ makes.
+func known(text string, typ func() (reflect.Type, error)) (*Codec, error) {
 	if c, ok := dynamic.Load(text); ok {
 		return c.(*Codec), nil
 	}
-	t, err := structOf(s.Fields())
+	t, err := typ()
 	if err != nil {
 		return nil, err
 	}
@@ -135,28 +139,19 @@ func batchColumns(rows any, idx []int32) []arrow.Array {
 
 // OfGroupedSchema is OfSchema for keys that say their key group themselves: the first column, uint8, is a GroupID.
 func OfGroupedSchema(s *arrow.Schema) (*Codec, error) {
-	text := "grouped: " + FieldsText(s.Fields())
-	if c, ok := dynamic.Load(text); ok {
-		return c.(*Codec), nil
-	}
-	plain, err := structOf(s.Fields())
-	if err != nil {
-		return nil, err
-	}
-	fields := make([]reflect.StructField, plain.NumField())
-	for i := range fields {
-		fields[i] = plain.Field(i)
-	}
-	if fields[0].Type != reflect.TypeFor[uint8]() {
-		return nil, fmt.Errorf("column %q is %s; the group of a key is uint8", s.Field(0).Name, s.Field(0).Type)
-	}
-	fields[0].Type = groupType
-	c, err := compile(reflect.StructOf(fields))
-	if err != nil {
-		return nil, err
-	}
-	c.dynamic, c.keys, c.keyWidth = true, nil, 0
-	c.compileKey()
-	first, _ := dynamic.LoadOrStore(text, c)
-	return first.(*Codec), nil
+	return known("grouped: "+FieldsText(s.Fields()), func() (reflect.Type, error) {
+		plain, err := structOf(s.Fields())
+		if err != nil {
+			return nil, err
+		}
+		fields := make([]reflect.StructField, plain.NumField())
+		for i := range fields {
+			fields[i] = plain.Field(i)
+		}
+		if fields[0].Type != reflect.TypeFor[uint8]() {
+			return nil, fmt.Errorf("column %q is %s; the group of a key is uint8", s.Field(0).Name, s.Field(0).Type)
+		}
+		fields[0].Type = groupType
+		return reflect.StructOf(fields), nil
+	})
 }
