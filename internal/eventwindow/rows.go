@@ -5,7 +5,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/expr"
-	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
@@ -53,10 +52,7 @@ func (w *rowWriter) Add(ctx *task.Context, in task.Chunk) error {
 
 // Flush makes the blocks.
 func (w *rowWriter) Flush(ctx *task.Context) ([]arrow.Record, error) {
-	out := make([]arrow.Record, ctx.Layout.Reduce)
-	for p, recs := range w.out {
-		out[p] = batch.Concat(recs)
-	}
+	out := ops.Joined(ctx, w.out)
 	w.out = nil
 	return out, nil
 }

@@ -5,7 +5,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/expr"
-	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
@@ -64,7 +63,6 @@ func (w *latestWriter) Add(_ *task.Context, in task.Chunk) error {
 
 // Flush makes the blocks: rows in order of the keys' first appearance within a chunk, chunk by chunk.
 func (w *latestWriter) Flush(ctx *task.Context) ([]arrow.Record, error) {
-	out := make([]arrow.Record, ctx.Layout.Reduce)
 	parts := make([][]arrow.Record, ctx.Layout.Reduce)
 	rows, hashes := make([][]int32, len(w.chunks)), make([][]uint64, len(w.chunks))
 	all := w.dict.Keys()
@@ -80,11 +78,8 @@ func (w *latestWriter) Flush(ctx *task.Context) ([]arrow.Record, error) {
 			}
 		}
 	}
-	for p, recs := range parts {
-		out[p] = batch.Concat(recs)
-	}
 	w.chunks, w.last, w.dict = nil, nil, row.NewDict(0)
-	return out, nil
+	return ops.Joined(ctx, parts), nil
 }
 
 // New makes the reducer of one task.

@@ -58,10 +58,7 @@ func without(idx []int32, flags []bool) []int32 {
 
 // Flush makes the blocks.
 func (w *writer) Flush(ctx *task.Context) ([]arrow.Record, error) {
-	out := make([]arrow.Record, ctx.Layout.Reduce)
-	for p, recs := range w.out {
-		out[p] = batch.Concat(recs)
-	}
+	out := ops.Joined(ctx, w.out)
 	w.out = nil
 	return out, nil
 }

@@ -82,10 +82,7 @@ func (w *placedWriter) Add(ctx *task.Context, in task.Chunk) error {
 
 // Flush makes the blocks.
 func (w *placedWriter) Flush(ctx *task.Context) ([]arrow.Record, error) {
-	out := make([]arrow.Record, ctx.Layout.Reduce)
-	for p, recs := range w.out {
-		out[p] = batch.Concat(recs)
-	}
+	out := Joined(ctx, w.out)
 	w.rows, w.out = 0, nil
 	return out, nil
 }

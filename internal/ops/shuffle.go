@@ -55,6 +55,15 @@ func Blocks(ctx *task.Context, schema *arrow.Schema, key *row.Codec, d *row.Dict
 	return out, nil
 }
 
+// Joined makes one block a reduce partition of what a writer has gathered for each, in order.
+func Joined(ctx *task.Context, parts [][]arrow.Record) []arrow.Record {
+	out := make([]arrow.Record, ctx.Layout.Reduce)
+	for p, recs := range parts {
+		out[p] = batch.Concat(recs)
+	}
+	return out
+}
+
 // rowWriter sends every row to the partition of its key, in order. It turns rows into columns a group of chunks at a time: then
 // they hold no pointers any more, and a large batch costs the collector little.
 type rowWriter[K, V any] struct {
@@ -116,14 +125,11 @@ func (w *rowWriter[K, V]) convert(ctx *task.Context) {
 
 // Flush makes the blocks.
 func (w *rowWriter[K, V]) Flush(ctx *task.Context) ([]arrow.Record, error) {
-	out := make([]arrow.Record, ctx.Layout.Reduce)
 	if w.s == nil {
-		return out, nil
+		return Joined(ctx, nil), nil
 	}
 	w.convert(ctx)
-	for p, recs := range w.out {
-		out[p] = batch.Concat(recs)
-	}
+	out := Joined(ctx, w.out)
 	w.s.Free()
 	w.s, w.out = nil, nil
 	return out, nil
