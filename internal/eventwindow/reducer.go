@@ -28,20 +28,8 @@ type touched struct {
 
 // Reduce judges the rows by the watermark of the batch before, takes what is not late, and then closes what the watermark of this batch has passed (P29).
 func (r *reducer) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
-	r.mark = r.Aggregation.mark(ctx)
-	var t touched
-	err := ops.WithScratch(func(s *ops.Scratch) (err error) {
-		t, err = r.take(ctx, in[0], s)
-		return err
-	})
+	gone, err := r.turn(ctx, in, r.take, func(show []int32) error { return r.emit(ctx, show, r.emitting(emit)) })
 	if err != nil {
-		return err
-	}
-	show, gone := r.judge(ctx, t)
-	if r.Emit.Every > 0 {
-		show = append(show, r.early(ctx, t)...)
-	}
-	if err := r.emit(ctx, show, r.emitting(emit)); err != nil {
 		return err
 	}
 	if r.Both != nil {
@@ -49,6 +37,31 @@ func (r *reducer) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.
 			return err
 		}
 	}
+	return r.finish(ctx, gone)
+}
+
+// turn is what all windows on the clock do in a batch: take adds its rows to the state, and show emits windows. gone are those that are final.
+func (r *reducer) turn(
+	ctx *task.Context, in [][]arrow.Record, take func(*task.Context, []arrow.Record, *ops.Scratch) (touched, error), show func([]int32) error,
+) (gone []int32, err error) {
+	r.mark = r.Aggregation.mark(ctx)
+	var t touched
+	err = ops.WithScratch(func(s *ops.Scratch) (err error) {
+		t, err = take(ctx, in[0], s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	shown, gone := r.judge(ctx, t)
+	if r.Emit.Every > 0 {
+		shown = append(shown, r.early(ctx, t)...)
+	}
+	return gone, show(shown)
+}
+
+// finish lets go of what is final, and sees to the limit.
+func (r *reducer) finish(ctx *task.Context, gone []int32) error {
 	ctx.State.Delete(gone)
 	return r.Emit.limit(ctx, r.Name, ctx.State)
 }

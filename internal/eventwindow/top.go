@@ -101,24 +101,11 @@ type topReducer struct {
 
 // Reduce is that of reducer, for rows.
 func (r *topReducer) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
-	r.mark = r.Aggregation.mark(ctx)
-	var t touched
-	err := ops.WithScratch(func(s *ops.Scratch) (err error) {
-		t, err = r.take(ctx, in[0], s)
-		return err
-	})
+	gone, err := r.turn(ctx, in, r.take, func(show []int32) error { return r.show(ctx, show, emit) })
 	if err != nil {
 		return err
 	}
-	show, gone := r.judge(ctx, t)
-	if r.Emit.Every > 0 {
-		show = append(show, r.early(ctx, t)...)
-	}
-	if err := r.show(ctx, show, emit); err != nil {
-		return err
-	}
-	ctx.State.Delete(gone)
-	return r.Emit.limit(ctx, r.Name, ctx.State)
+	return r.finish(ctx, gone)
 }
 
 // candidates are rows of a batch by window, in order.
