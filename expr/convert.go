@@ -273,32 +273,17 @@ func fromText(to arrow.DataType) conversion {
 	case kind == col.Int:
 		bits := bitsOf(to)
 		return func(_ *frame, out, in *col.Vec, bad func(int)) {
-			for i, s := range in.Texts[:in.N] {
-				n, err := strconv.ParseInt(s, 10, bits)
-				if out.Ints[i] = n; err != nil {
-					bad(i)
-				}
-			}
+			parseAll(out.Ints[:in.N], in.Texts, func(s string) (int64, error) { return strconv.ParseInt(s, 10, bits) }, bad)
 		}
 	case kind == col.Uint:
 		bits := bitsOf(to)
 		return func(_ *frame, out, in *col.Vec, bad func(int)) {
-			for i, s := range in.Texts[:in.N] {
-				n, err := strconv.ParseUint(s, 10, bits)
-				if out.Uints[i] = n; err != nil {
-					bad(i)
-				}
-			}
+			parseAll(out.Uints[:in.N], in.Texts, func(s string) (uint64, error) { return strconv.ParseUint(s, 10, bits) }, bad)
 		}
 	case kind == col.Float:
 		bits := bitsOf(to)
 		return func(_ *frame, out, in *col.Vec, bad func(int)) {
-			for i, s := range in.Texts[:in.N] {
-				x, err := strconv.ParseFloat(s, bits)
-				if out.Floats[i] = x; err != nil {
-					bad(i)
-				}
-			}
+			parseAll(out.Floats[:in.N], in.Texts, func(s string) (float64, error) { return strconv.ParseFloat(s, bits) }, bad)
 		}
 	}
 	t := to.(*arrow.Decimal128Type)
@@ -312,6 +297,7 @@ func fromText(to arrow.DataType) conversion {
 	}
 }
 
+// parseAll reads texts. The call is small beside the reading of a number.
 func parseAll[T any](out []T, in []string, parse func(string) (T, error), bad func(int)) {
 	for i := range out {
 		v, err := parse(in[i])

@@ -100,6 +100,16 @@ func (c *call) timestamp() (*Bound, error) {
 	return a, nil
 }
 
+// zoned are the arguments of a function of a timestamp in a zone, which is its second setting: nil for UTC.
+func (c *call) zoned() (*Bound, *time.Location, error) {
+	a, err := c.timestamp()
+	if err != nil {
+		return nil, nil, err
+	}
+	loc, err := location(c.text(1))
+	return a, loc, err
+}
+
 // location is the zone of that name, nil for UTC.
 func location(name string) (*time.Location, error) {
 	if name == "" || name == "UTC" {
@@ -119,11 +129,7 @@ func location(name string) (*time.Location, error) {
 var steps = map[string]int64{"microsecond": 1, "millisecond": 1000, "second": secondMicros, "minute": 60 * secondMicros, "hour": 3600 * secondMicros}
 
 func bindTruncate(c *call) (*Bound, error) {
-	a, err := c.timestamp()
-	if err != nil {
-		return nil, err
-	}
-	loc, err := location(c.text(1))
+	a, loc, err := c.zoned()
 	if err != nil {
 		return nil, err
 	}
@@ -185,11 +191,7 @@ func truncateSteps(out, in []int64, step, offset int64, clk *clock) {
 }
 
 func bindExtract(c *call) (*Bound, error) {
-	a, err := c.timestamp()
-	if err != nil {
-		return nil, err
-	}
-	loc, err := location(c.text(1))
+	a, loc, err := c.zoned()
 	if err != nil {
 		return nil, err
 	}

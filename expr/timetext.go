@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -8,18 +9,11 @@ import (
 )
 
 func bindFormat(c *call) (*Bound, error) {
-	a, err := c.timestamp()
+	a, loc, err := c.zoned()
 	if err != nil {
 		return nil, err
 	}
-	loc, err := location(c.text(1))
-	if err != nil {
-		return nil, err
-	}
-	if loc == nil {
-		loc = time.UTC
-	}
-	layout := c.text(0)
+	layout, loc := c.text(0), cmp.Or(loc, time.UTC)
 	return heavy(looped(textType, []*Bound{a}, false, func(f *frame, out *col.Vec, in []*col.Vec) {
 		var a arena
 		for i, us := range in[0].Ints[:f.n] {
@@ -39,10 +33,7 @@ func bindParseTime(c *call) (*Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	if loc == nil {
-		loc = time.UTC
-	}
-	layout, fails := c.text(0), c.op == "parse_time"
+	layout, fails, loc := c.text(0), c.op == "parse_time", cmp.Or(loc, time.UTC)
 	b := heavy(looped(timeType, args, true, func(f *frame, out *col.Vec, in []*col.Vec) {
 		for i, s := range in[0].Texts[:f.n] {
 			if out.Null != nil && out.Null[i] {
