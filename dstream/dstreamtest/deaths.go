@@ -177,11 +177,10 @@ var errDead = errors.New("this executor was made to die")
 // start is driver.Config.Start.
 func (f *fleet) start(ctx context.Context, x executor.Config) (executor.Conn, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	e := &mortal{f: f, name: x.Name, cancel: cancel, dead: make(chan struct{}), buried: make(chan struct{}), ended: make(chan struct{})}
+	e := &mortal{f: f, name: x.Name, cancel: cancel, dead: make(chan struct{}), ended: make(chan struct{})}
 	x.Done = e.done
-	ended := e.ended
 	f.group.Go(func() error {
-		defer close(ended)
+		defer close(e.ended)
 		defer cancel()
 		return executor.ServeSocket(ctx, x.Listen.Addr, x.Listen.Security.Token, x, engineLimit)
 	})
@@ -192,7 +191,7 @@ func (f *fleet) start(ctx context.Context, x executor.Config) (executor.Conn, er
 			return e, nil
 		}
 		select {
-		case <-ended:
+		case <-e.ended:
 			return nil, err
 		case <-clock.System{}.After(time.Millisecond / 4):
 		}
@@ -236,8 +235,7 @@ type mortal struct {
 	name   string
 	cancel context.CancelFunc
 	dead   chan struct{}
-	ended  chan struct{} // closed when its process would have ended
-	buried chan struct{} // closed when nothing of it runs any more
+	ended  chan struct{} // closed when nothing of it runs any more
 	once   sync.Once
 }
 
@@ -262,12 +260,7 @@ func (e *mortal) die() {
 	e.once.Do(func() {
 		close(e.dead)
 		e.cancel()
-		e.f.group.Go(func() error {
-			defer close(e.buried)
-			err := e.Conn.Close()
-			<-e.ended
-			return err
-		})
+		e.f.group.Go(e.Conn.Close)
 	})
 }
 
@@ -316,7 +309,7 @@ func (e *mortal) Recv() (executor.ToDriver, error) {
 	m, err := e.Conn.Recv()
 	switch {
 	case e.gone():
-		<-e.buried
+		<-e.ended
 		return nil, errDead
 	case err != nil:
 		return nil, err
@@ -329,7 +322,7 @@ func (e *mortal) Recv() (executor.ToDriver, error) {
 	case *executor.Published:
 		if e.fate(published, m.Batch, e.hasLane) {
 			e.die()
-			<-e.buried
+			<-e.ended
 			return nil, errDead
 		}
 		if e.fate(reported, m.Batch, e.hasLane) {
