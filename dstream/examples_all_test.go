@@ -8,7 +8,7 @@ import (
 
 const joinTimed = "docs/joins.md, and TestFrameJoinWithin and TestFrameJoinAsOf with their timelines"
 
-const eventTimed = "docs/windows.md; an example comes with EventTime"
+const eventTimed = "docs/windows.md, and the timelines of window_event_test.go"
 
 // Every operator is shown by a runnable Example.
 func TestEveryOperatorHasAnExample(t *testing.T) {
@@ -31,7 +31,7 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"FrameTable": "the examples of its methods", "FrameTable.GroupBy": "the example of TableGroups.Agg", "FrameTable.Schema": "what a plan says of the table",
 		"LookupText": "as LookupCSV", "LookupTable": "the example of Lookup", "LookupTable.Schema": "what a plan says of the table", "Frame.Lookup": "the example of Lookup",
 		"Within": joinTimed, "MaxJoinState": joinTimed, "Frame.JoinWithin": joinTimed, "Frame.JoinAsOf": joinTimed, "Frame.JoinAsOfNow": joinTimed,
-		"Frame":        "frames are new, and have no examples yet: take this line out with the first",
+		"Frame":        "Select, With, Where, Union and the like are in the examples of the other operators",
 		"Stream.Frame": "as Frame",
 		"Tumbling":     "the example of Windowed.Agg", "Window.ByBatchTime": "the example of Windowed.Agg", "Windowed.GroupBy": "the example of Windowed.Agg",
 		"EveryRows": "the example of Global", "Desc": "the example of Windowed.TopN",
