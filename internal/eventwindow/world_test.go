@@ -67,6 +67,7 @@ type world struct {
 	both     *Aggregation // gives late rows
 	lateRows []string
 	silent   bool // gives no rows
+	deltas   bool // takes what is written to a checkpoint
 }
 
 // newWorld has the keys, the time, and count(*) and sum(v).
@@ -149,6 +150,9 @@ func (w *world) attempt(now, after int64, sources [][]event) []string {
 		w.err = err
 		for _, t := range tables {
 			t.Seal()
+			if w.deltas {
+				t.Delta(w.batch)
+			}
 			t.Forget(w.batch)
 		}
 		w.late += ctx.Counters.Late

@@ -33,6 +33,25 @@ func (a *Arena) Get(r int32) []byte {
 	return a.data[s.off : s.off+s.len : s.off+s.len]
 }
 
+// Collect are the strings of rows one behind the other, and writes where they end. Places are read before strings, so that what the cache does not hold is waited
+// for together.
+func (a *Arena) Collect(rows []int32, ends []uint32) []byte {
+	size := 0
+	for i, r := range rows {
+		size += int(a.spans[r].len)
+		ends[i] = uint32(size)
+	}
+	assert.True(size <= math.MaxUint32, "strings of %d bytes pass the limit of 4 GiB of one set", size)
+	out := make([]byte, size)
+	lo := uint32(0)
+	for i, r := range rows {
+		s := a.spans[r]
+		copy(out[lo:ends[i]], a.data[s.off:s.off+s.len])
+		lo = ends[i]
+	}
+	return out
+}
+
 // Warm reads the beginnings of strings, at most 64, so that they are in the cache; ^0 is none.
 func (a *Arena) Warm(rows []uint32) {
 	var offs [64]uint32
@@ -66,6 +85,15 @@ func (a *Arena) Set(r int32, b []byte) {
 	assert.True(off+len(b) <= math.MaxUint32, "a column of state passes the limit of 4 GiB in one partition; use more partitions")
 	a.data = append(a.data, b...)
 	*s = span{uint32(off), uint32(len(b))}
+}
+
+// Clear makes strings of rows empty.
+func (a *Arena) Clear(rows []int32) {
+	for _, r := range rows {
+		a.garbage += int(a.spans[r].len)
+		a.spans[r].len = 0
+	}
+	a.Compact()
 }
 
 // Compact moves the strings together when more than half of the arena is garbage, and enough of it to pay for the walk

@@ -1,6 +1,9 @@
 package row
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // AppendImage appends what row r holds to b, for SetImage.
 func (v *Vectors) AppendImage(b []byte, r int32) []byte {
@@ -25,6 +28,63 @@ func (v *Vectors) AppendImage(b []byte, r int32) []byte {
 		}
 	}
 	return b
+}
+
+// AppendImages is AppendImage for many rows.
+func (v *Vectors) AppendImages(b []byte, rows []int32) []byte {
+	size := v.imageSize()
+	if size == 0 {
+		for _, r := range rows {
+			b = v.AppendImage(b, r)
+		}
+		return b
+	}
+	first := len(b)
+	b = slices.Grow(b, size*len(rows))[:first+size*len(rows)]
+	at := first
+	for i := range v.cols {
+		c := &v.cols[i]
+		switch c.width {
+		case 1:
+			for j, r := range rows {
+				b[at+j*size] = c.w1[r]
+			}
+		case 2:
+			for j, r := range rows {
+				binary.LittleEndian.PutUint16(b[at+j*size:], c.w2[r])
+			}
+		case 4:
+			for j, r := range rows {
+				binary.LittleEndian.PutUint32(b[at+j*size:], c.w4[r])
+			}
+		case 8:
+			for j, r := range rows {
+				binary.LittleEndian.PutUint64(b[at+j*size:], c.w8[r])
+			}
+		}
+		at += c.width
+		if c.valid != nil {
+			for j, r := range rows {
+				b[at+j*size] = c.valid[r]
+			}
+			at++
+		}
+	}
+	return b
+}
+
+// imageSize is the size of an image, 0 if they differ.
+func (v *Vectors) imageSize() (size int) {
+	for i := range v.cols {
+		c := &v.cols[i]
+		if c.width == 0 {
+			return 0
+		}
+		if size += c.width; c.valid != nil {
+			size++
+		}
+	}
+	return size
 }
 
 // SetImage gives row r back what it held when b was appended by AppendImage, and is the rest of b.

@@ -22,6 +22,16 @@ func (v *Vectors) leafColumns() bool {
 	return true
 }
 
+// Flat tells whether each column of the rows is a scalar: GetCols copies those column by column.
+func (v *Vectors) Flat() bool {
+	for _, c := range v.codec.cols {
+		if kind, ok := col.KindOf(c.field.Type); !ok || kind == col.Nested {
+			return false
+		}
+	}
+	return true
+}
+
 // GetCols are rows idx as columns that share no memory with v. The codec's schema is theirs.
 func (v *Vectors) GetCols(idx []int32) *col.Batch {
 	inRange(idx, v.n)

@@ -280,26 +280,32 @@ func (v *Vectors) Int64(i int) bool {
 	return i < len(v.cols) && v.cols[i].col.kind == fixedKind && !v.cols[i].col.ptr && v.cols[i].col.field.Type.ID() == arrow.INT64
 }
 
-// Clear makes row r zero.
-func (v *Vectors) Clear(r int32) {
+// Clear makes rows zero.
+func (v *Vectors) Clear(rows []int32) {
 	for i := range v.cols {
 		c := &v.cols[i]
 		switch c.width {
 		case 0:
-			c.arena.Set(r, nil)
+			c.arena.Clear(rows)
 			continue
 		case 1:
-			c.w1[r] = 0
+			zero(c.w1, rows)
 		case 2:
-			c.w2[r] = 0
+			zero(c.w2, rows)
 		case 4:
-			c.w4[r] = 0
+			zero(c.w4, rows)
 		case 8:
-			c.w8[r] = 0
+			zero(c.w8, rows)
 		}
 		if c.valid != nil {
-			c.valid[r] = 0
+			zero(c.valid, rows)
 		}
+	}
+}
+
+func zero[T uint8 | uint16 | uint32 | uint64](mem []T, rows []int32) {
+	for _, r := range rows {
+		mem[r] = 0
 	}
 }
 

@@ -2,14 +2,13 @@ package state
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/row"
 )
 
@@ -37,70 +36,6 @@ func mustCodec[T any]() *row.Codec {
 	return c
 }
 
-// place is where a row stands in a delta or dump.
-type place struct {
-	first uint64 // the key's first bytes, big-endian: most comparisons end here
-	row   int32
-	group uint8
-	dead  bool
-	fresh bool
-}
-
-func (t *Table) place(r int32) place {
-	key := t.keys.get(r)
-	var b [8]byte
-	copy(b[:], key)
-	return place{first: binary.BigEndian.Uint64(b[:]), row: r, group: t.group[r] &^ dead, dead: t.group[r]&dead != 0}
-}
-
-// compareKeys orders by key bytes.
-func (t *Table) compareKeys(a, b *place) int {
-	if c := cmp.Compare(a.first, b.first); c != 0 {
-		return c
-	}
-	return bytes.Compare(t.keys.get(a.row), t.keys.get(b.row))
-}
-
-// sort is ps ordered by (group, key bytes); of one key the live row is first. Rows are counted into their groups and
-// then sorted within them, which halves the comparisons.
-func (t *Table) sort(ps []place) []place {
-	var ends [row.Groups]int
-	for i := range ps {
-		ends[ps[i].group]++
-	}
-	at := 0
-	for g, n := range ends {
-		ends[g] = at
-		at += n
-	}
-	out := make([]place, len(ps))
-	for i := range ps {
-		g := ps[i].group
-		out[ends[g]] = ps[i]
-		ends[g]++
-	}
-	at = 0
-	for _, end := range ends {
-		if end-at > 1 {
-			slices.SortFunc(out[at:end], t.inGroup)
-		}
-		at = end
-	}
-	return out
-}
-
-// inGroup orders places of one group by (key bytes, live first).
-func (t *Table) inGroup(a, b place) int {
-	c := t.compareKeys(&a, &b)
-	switch {
-	case c != 0 || a.dead == b.dead:
-		return c
-	case b.dead:
-		return -1
-	}
-	return 1
-}
-
 // Delta are the rows that batch b (sealed, not forgotten) changed, in Schema's form, ordered by (group, key bytes). Zero rows: nil. The record shares no
 // memory with the table. It must be taken before the next batch begins: an assertion fails otherwise.
 func (t *Table) Delta(b int64) arrow.Record {
@@ -108,25 +43,36 @@ func (t *Table) Delta(b int64) arrow.Record {
 	n := len(t.undo)
 	assert.True(n > 0 && t.undo[n-1].batch == b, "delta of batch %d: it was forgotten", b)
 	u := t.undo[n-1]
-	ps := make([]place, len(u.rows))
-	for i, r := range u.rows {
-		ps[i] = t.place(r)
-		ps[i].fresh = u.fresh[i]
+	es, keys := t.sorted(u.rows)
+	if len(u.gone) > 0 && slices.Contains(u.fresh, true) {
+		es = t.oneOfEach(u, es, keys)
 	}
-	return t.record(t.oneOfEach(t.sort(ps)))
+	return t.record(es, keys)
 }
 
-// oneOfEach leaves one row of each key: the live one; else a deleted one, unless the key came and went in this batch.
-func (t *Table) oneOfEach(ps []place) []place {
-	out := ps[:0]
-	for i := 0; i < len(ps); {
-		end, one := i+1, ps[i]
-		for ; end < len(ps) && ps[end].group == one.group && t.compareKeys(&one, &ps[end]) == 0; end++ {
-			if one.dead && one.fresh {
-				one = ps[end]
+// sorted are rows in order of (group, key bytes). Their places are those in rows and in keys.
+func (t *Table) sorted(rows []int32) ([]entry, *row.Keys) {
+	es, more := make([]entry, len(rows)), make([]entry, len(rows))
+	for i, r := range rows {
+		es[i] = entry{word: uint64(t.group[r] &^ dead), row: r, at: int32(i)}
+	}
+	sortWords(es, more)
+	keys := t.keys.collect(rows)
+	runs(es, func(lo, hi int) { sortKeys(keys, es[lo:hi], more, 0) })
+	return es, keys
+}
+
+// oneOfEach leaves one row of each key that batch u changed: the live one; else a deleted one, unless the key came and went in the batch.
+func (t *Table) oneOfEach(u *undo, es []entry, keys *row.Keys) []entry {
+	out := es[:0]
+	for i := 0; i < len(es); {
+		end, one := i+1, es[i]
+		for ; end < len(es) && bytes.Equal(keys.Key(int(es[i].at)), keys.Key(int(es[end].at))); end++ {
+			if t.gone(one.row) && (!t.gone(es[end].row) || u.fresh[one.at]) {
+				one = es[end]
 			}
 		}
-		if !one.dead || !one.fresh {
+		if !t.gone(one.row) || !u.fresh[one.at] {
 			out = append(out, one)
 		}
 		i = end
@@ -134,37 +80,54 @@ func (t *Table) oneOfEach(ps []place) []place {
 	return out
 }
 
+// gone tells whether a row was deleted.
+func (t *Table) gone(r int32) bool { return t.group[r]&dead != 0 }
+
 // Dump are all live rows of key group g at the current version, in Schema's form, ordered by key bytes; nil when there are none. No batch may be open.
 func (t *Table) Dump(g int) arrow.Record {
 	assert.True(t.open == nil, "dump while batch %d is open", t.version+1)
-	ps := make([]place, 0, t.groupLen[g])
-	for at := 0; len(ps) < cap(ps); at++ {
+	rows := make([]int32, 0, t.groupLen[g])
+	for at := 0; len(rows) < cap(rows); at++ {
 		at += bytes.IndexByte(t.group[at:], uint8(g))
-		ps = append(ps, t.place(int32(at)))
+		rows = append(rows, int32(at))
 	}
-	return t.record(t.sort(ps))
+	return t.record(t.sorted(rows))
 }
 
-// record makes a record of rows.
-func (t *Table) record(ps []place) arrow.Record {
-	if len(ps) == 0 {
+// record makes a record of rows with their keys.
+func (t *Table) record(es []entry, keys *row.Keys) arrow.Record {
+	n := len(es)
+	if n == 0 {
 		return nil
 	}
-	heads := make([]head, len(ps))
-	rows, live, pick := make([]int32, len(ps)), make([]int32, 0, len(ps)), make([]int32, len(ps))
-	for i, p := range ps {
-		heads[i] = head{Group: p.group, Deleted: p.dead}
-		if t.due != nil {
-			heads[i].Due = t.due[p.row]
-		}
-		rows[i], pick[i] = p.row, -1
-		if !p.dead {
+	group, gone, due := col.New(arrow.PrimitiveTypes.Uint8, n), col.New(arrow.FixedWidthTypes.Boolean, n), col.New(arrow.PrimitiveTypes.Int64, n)
+	live, pick, places := make([]int32, 0, n), make([]int32, n), make([]int32, n)
+	for i, e := range es {
+		places[i] = e.at
+		group.Uints[i], gone.Bools[i] = uint64(t.group[e.row]&^dead), t.gone(e.row)
+		if pick[i] = -1; !gone.Bools[i] {
 			pick[i] = int32(len(live))
-			live = append(live, p.row)
+			live = append(live, e.row)
 		}
 	}
+	if t.due != nil {
+		for i, e := range es {
+			due.Ints[i] = t.due[e.row]
+		}
+	}
+	keyCols, err := t.key.KeyColumns(keys, places)
+	assert.True(err == nil, "keys of state: %v", err)
+	cols := append([]arrow.Array{group.ToArray(nil), gone.ToArray(nil), due.ToArray(nil)}, keyCols...)
+	return array.NewRecord(t.schema, append(cols, t.values(live, pick)...), int64(n))
+}
+
+// values are columns of values: pick has places in live, -1 is a zero value.
+func (t *Table) values(live, pick []int32) []arrow.Array {
+	if len(live) == len(pick) && t.vals.Flat() {
+		return t.vals.GetCols(live).Arrays(nil)
+	}
 	vals := t.vals.Get(live, nil)
-	if len(live) < len(rows) {
+	if len(live) < len(pick) {
 		vals = t.val.AppendZero(vals, 1)
 		for i := range pick {
 			if pick[i] < 0 {
@@ -172,25 +135,24 @@ func (t *Table) record(ps []place) arrow.Record {
 			}
 		}
 	}
-	keys, err := t.key.KeyColumns(t.keys.collect(rows), nil)
-	assert.True(err == nil, "keys of state: %v", err)
-	cols := append(headCodec.Columns(heads, nil), keys...)
-	cols = append(cols, t.val.Columns(vals, pick)...)
-	return array.NewRecord(t.schema, cols, int64(len(rows)))
+	return t.val.Columns(vals, pick)
 }
 
 // All are the live rows, ordered by key bytes.
 func (t *Table) All() []int32 {
-	ps := make([]place, 0, t.live)
+	rows := make([]int32, 0, t.live)
 	for r := range t.used {
 		if t.group[r]&dead == 0 {
-			ps = append(ps, t.place(int32(r)))
+			rows = append(rows, int32(r))
 		}
 	}
-	slices.SortFunc(ps, func(a, b place) int { return t.compareKeys(&a, &b) })
-	rows := make([]int32, len(ps))
-	for i, p := range ps {
-		rows[i] = p.row
+	es, more := make([]entry, len(rows)), make([]entry, len(rows))
+	for i, r := range rows {
+		es[i] = entry{row: r, at: int32(i)}
+	}
+	sortKeys(t.keys.collect(rows), es, more, 0)
+	for i, e := range es {
+		rows[i] = e.row
 	}
 	return rows
 }

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 )
@@ -32,9 +31,17 @@ func (h *dueHeap) pop() {
 	s := *h
 	n := len(s) - 1
 	s[0] = s[n]
-	s = s[:n]
-	*h = s
-	for i := 0; ; {
+	*h = s[:n]
+	if n > 0 {
+		h.down(0)
+	}
+}
+
+// down moves the entry at place i, which may be later than those below it, to where it belongs.
+func (h *dueHeap) down(i int) {
+	s := *h
+	n := len(s)
+	for {
 		low := 2*i + 1
 		if low >= n {
 			return
@@ -50,11 +57,40 @@ func (h *dueHeap) pop() {
 	}
 }
 
+// take removes the entries whose time is <= until. They are the top of the heap, so it looks at them and at those right below only; the holes are filled from
+// the lowest up, most of which are near the ground: that is much less than to pop one by one.
+func (h *dueHeap) take(until int64) []dueEntry {
+	s := *h
+	if len(s) == 0 || s[0].at > until {
+		return nil
+	}
+	holes := []int{0}
+	taken := make([]dueEntry, 0, 64)
+	for i := 0; i < len(holes); i++ {
+		taken = append(taken, s[holes[i]])
+		for low := 2*holes[i] + 1; low <= 2*holes[i]+2 && low < len(s); low++ {
+			if s[low].at <= until {
+				holes = append(holes, low)
+			}
+		}
+	}
+	for _, hole := range slices.Backward(holes) {
+		n := len(*h) - 1
+		last := (*h)[n]
+		*h = (*h)[:n]
+		if hole < n {
+			(*h)[hole] = last
+			h.down(hole)
+		}
+	}
+	return taken
+}
+
 // SetDue sets the due time of rows idx, µs since 1970; 0 means never. It marks the row changed.
 func (t *Table) SetDue(idx []int32, due []int64) {
 	t.mustBeOpen()
 	for i, r := range idx {
-		t.touch(r)
+		t.mark(r)
 		t.setDue(r, due[i])
 	}
 }
@@ -91,27 +127,32 @@ func (t *Table) tidyDue() {
 // not what there is.
 func (t *Table) Due(until int64) []int32 {
 	t.mustBeOpen()
-	var found []dueEntry
-	for len(t.heap) > 0 && t.heap[0].at <= until {
-		e := t.heap[0]
-		t.heap.pop()
+	taken := t.heap.take(until)
+	found := make([]entry, 0, len(taken))
+	for _, e := range taken {
 		if t.due[e.row] == e.at {
-			t.touch(e.row)
+			t.mark(e.row)
 			t.due[e.row] = 0
-			found = append(found, e)
+			found = append(found, entry{word: uint64(e.at) ^ 1<<63, row: e.row}) // times in the order of numbers without a sign
 		}
 	}
-	slices.SortFunc(found, func(a, b dueEntry) int {
-		if c := cmp.Compare(a.at, b.at); c != 0 {
-			return c
-		}
-		return bytes.Compare(t.keys.get(a.row), t.keys.get(b.row))
-	})
+	more := make([]entry, len(found))
+	sortWords(found, more)
+	runs(found, func(lo, hi int) { t.sortRows(found[lo:hi], more) })
 	rows := make([]int32, len(found))
 	for i, e := range found {
 		rows[i] = e.row
 	}
 	return rows
+}
+
+// sortRows orders rows by their keys.
+func (t *Table) sortRows(es, more []entry) {
+	rows := make([]int32, len(es))
+	for i := range es {
+		rows[i], es[i].at = es[i].row, int32(i)
+	}
+	sortKeys(t.keys.collect(rows), es, more, 0)
 }
 
 // NextDue is the earliest due time, 0 if there is none.

@@ -10,8 +10,9 @@ import (
 // index finds rows by the low half of their key's hash: open addressing with linear probing, removal by moving back.
 // It does not know the keys; the same hash may stand in it many times.
 type index struct {
-	slots []uint64 // hash << 32 | row + 1; 0 is free. The length is a power of two
-	n     int
+	slots  []uint64 // hash << 32 | row + 1; 0 is free. The length is a power of two
+	n      int
+	warmed uint64 // so that warm has a use for what it reads
 }
 
 func newIndex() index { return index{slots: make([]uint64, 16)} }
@@ -66,6 +67,16 @@ func (x *index) place(s uint64) {
 		at = (at + 1) & mask
 	}
 	x.slots[at] = s
+}
+
+// warm brings the slots of some hashes into the cache: they are waited for together.
+func (x *index) warm(hashes []uint64) {
+	mask := uint32(len(x.slots) - 1)
+	var sum uint64
+	for _, h := range hashes {
+		sum ^= x.slots[uint32(h)&mask]
+	}
+	x.warmed = sum
 }
 
 // remove takes row r, which must be there, out.
@@ -132,11 +143,10 @@ func (s *keyStore) set(r int32, key []byte) {
 	}
 }
 
-// clear gives the memory of a key back.
-func (s *keyStore) clear(r int32) {
+// clear gives the memory of keys back.
+func (s *keyStore) clear(rows []int32) {
 	if s.width == 0 {
-		s.arena.Set(r, nil)
-		s.arena.Compact()
+		s.arena.Clear(rows)
 	}
 }
 
@@ -144,10 +154,22 @@ func (s *keyStore) hash(r int32) uint64 { return s.codec.KeyHash(s.get(r)) }
 
 // collect is the keys of rows, without hashes.
 func (s *keyStore) collect(rows []int32) *row.Keys {
-	k := &row.Keys{Ends: make([]uint32, len(rows)), Data: make([]byte, 0, len(rows)*max(s.width, 8))}
-	for i, r := range rows {
-		k.Data = append(k.Data, s.get(r)...)
-		k.Ends[i] = uint32(len(k.Data))
+	k := &row.Keys{Ends: make([]uint32, len(rows))}
+	switch s.width {
+	case 0:
+		k.Data = s.arena.Collect(rows, k.Ends)
+	case 8:
+		k.Data = make([]byte, 8*len(rows))
+		for i, r := range rows {
+			binary.LittleEndian.PutUint64(k.Data[8*i:], s.w8[r])
+			k.Ends[i] = uint32(8 * (i + 1))
+		}
+	default:
+		k.Data = make([]byte, 0, len(rows)*s.width)
+		for i, r := range rows {
+			k.Data = append(k.Data, s.get(r)...)
+			k.Ends[i] = uint32(len(k.Data))
+		}
 	}
 	return k
 }

@@ -53,13 +53,14 @@ func (t *Table) empty(from, until int) {
 	for g := from; g < until; g++ {
 		n += t.groupLen[g]
 	}
-	for r := 0; n > 0; r++ {
+	gone := make([]int32, 0, n)
+	for r := int32(0); len(gone) < n; r++ {
 		if g := int(t.group[r]); g >= from && g < until {
-			t.kill(int32(r))
-			t.release(int32(r))
-			n--
+			t.kill(r, t.keys.hash(r))
+			gone = append(gone, r)
 		}
 	}
+	t.release(gone)
 }
 
 func (t *Table) load(rec arrow.Record, from, until int) error {
@@ -124,12 +125,14 @@ func (t *Table) load(rec arrow.Record, from, until int) error {
 func (t *Table) drop(k *row.Keys) {
 	idx := make([]int32, k.Len())
 	t.Find(k, idx)
-	for _, r := range idx {
+	gone := idx[:0]
+	for i, r := range idx {
 		if r >= 0 && t.group[r]&dead == 0 {
-			t.kill(r)
-			t.release(r)
+			t.kill(r, k.Hash[i])
+			gone = append(gone, r)
 		}
 	}
+	t.release(gone)
 }
 
 // LoadedTo sets the version after Load.

@@ -44,6 +44,7 @@ type Table struct {
 	undo    []*undo  // sealed batches, ascending
 	spare   []*undo  // memory to use again
 	changed []uint64 // bit per row: is in open.rows
+	imaged  []uint64 // bit per row: is in open.set, or fresh
 }
 
 // New is an empty table at version (batch) at.
@@ -165,6 +166,7 @@ func (t *Table) grow() {
 		t.due = append(make([]int64, 0, n), t.due...)[:n]
 	}
 	t.changed = append(make([]uint64, 0, (n+63)/64), t.changed...)[:(n+63)/64]
+	t.imaged = append(make([]uint64, 0, (n+63)/64), t.imaged...)[:(n+63)/64]
 }
 
 // revive puts a dead row, whose key and group are set, into the index.
@@ -176,8 +178,8 @@ func (t *Table) revive(r int32, hash uint64) {
 }
 
 // kill takes a live row out of the index. Its key and value stay where they are.
-func (t *Table) kill(r int32) {
-	t.index.remove(uint32(t.keys.hash(r)), r)
+func (t *Table) kill(r int32, hash uint64) {
+	t.index.remove(uint32(hash), r)
 	t.groupLen[t.group[r]]--
 	t.live--
 	t.group[r] |= dead
@@ -186,11 +188,11 @@ func (t *Table) kill(r int32) {
 	}
 }
 
-// release gives a dead row's number free.
-func (t *Table) release(r int32) {
-	t.vals.Clear(r)
-	t.keys.clear(r)
-	t.free = append(t.free, r)
+// release gives the numbers of dead rows free.
+func (t *Table) release(rows []int32) {
+	t.vals.Clear(rows)
+	t.keys.clear(rows)
+	t.free = append(t.free, rows...)
 }
 
 // Get appends the values of rows idx to dst, a []S or nil, and returns it. idx must not hold -1. Strings are copies that the caller may keep.
@@ -199,9 +201,7 @@ func (t *Table) Get(idx []int32, dst any) any { return t.vals.Get(idx, dst) }
 // Set stores values src (a []S, same length as idx) into rows idx and marks them changed. A row may stand in idx once only.
 func (t *Table) Set(idx []int32, src any) {
 	t.mustBeOpen()
-	for _, r := range idx {
-		t.touch(r)
-	}
+	t.touchAll(idx)
 	t.vals.Set(idx, src)
 }
 
@@ -211,9 +211,7 @@ func (t *Table) GetCols(idx []int32) *col.Batch { return t.vals.GetCols(idx) }
 // SetCols is Set with the values as columns: the rows of vals that count, whose schema is that of the table's values.
 func (t *Table) SetCols(idx []int32, vals *col.Batch) {
 	t.mustBeOpen()
-	for _, r := range idx {
-		t.touch(r)
-	}
+	t.touchAll(idx)
 	t.vals.SetCols(idx, vals)
 }
 
@@ -225,16 +223,6 @@ func (t *Table) KeyCols(idx []int32) []*col.Vec {
 	vecs, err := t.key.KeyVecs(t.keys.collect(idx), nil)
 	assert.True(err == nil, "keys of state: %v", err)
 	return vecs
-}
-
-// touch keeps what undoes a change of row r, which must be live, at its first change in the open batch.
-func (t *Table) touch(r int32) {
-	if t.group[r]&dead != 0 {
-		assert.True(false, "row %d was deleted", r)
-	}
-	if t.changed[r>>6]>>(r&63)&1 == 0 {
-		t.open.keep(t, r)
-	}
 }
 
 // AddInt64 adds delta[i] to column 0 (which must be a non-null int64) of row idx[i] and marks it changed; rows may repeat. The fast path of counts and sums.
@@ -262,10 +250,20 @@ func (t *Table) Int64(idx []int32, dst []int64) []int64 {
 // Delete removes rows idx. Their numbers are given to other keys only after the batch is forgotten.
 func (t *Table) Delete(idx []int32) {
 	t.mustBeOpen()
-	for _, r := range idx {
-		t.touch(r)
-		t.kill(r)
-		t.open.gone = append(t.open.gone, r)
+	var hashes [warmKeys]uint64
+	for len(idx) > 0 {
+		part := idx[:min(warmKeys, len(idx))]
+		idx = idx[len(part):]
+		for i, r := range part {
+			t.mark(r)
+			hashes[i] = t.keys.hash(r)
+		}
+		t.index.warm(hashes[:len(part)])
+		for i, r := range part {
+			assert.True(t.group[r]&dead == 0, "a row is deleted twice")
+			t.kill(r, hashes[i])
+		}
+		t.open.gone = append(t.open.gone, part...)
 	}
 }
 
@@ -274,7 +272,7 @@ func (t *Table) Len() int { return t.live }
 
 // Bytes is the memory that the table holds.
 func (t *Table) Bytes() int64 {
-	n := t.vals.Bytes() + int64(t.keys.bytes()) + int64(8*cap(t.index.slots)+cap(t.group)+8*cap(t.due)+8*cap(t.changed)+16*cap(t.heap)+4*cap(t.free))
+	n := t.vals.Bytes() + int64(t.keys.bytes()) + int64(8*cap(t.index.slots)+cap(t.group)+8*cap(t.due)+8*cap(t.changed)+8*cap(t.imaged)+16*cap(t.heap)+4*cap(t.free))
 	for _, u := range t.undo {
 		n += u.bytes()
 	}
