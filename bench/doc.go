@@ -5,6 +5,8 @@
 //	go run ./bench --work state --keys 1000000                                         batches that touch few of many keys
 //	go run ./bench --work closures --seconds 10                                          typed rows through functions of the user's
 //	go run ./bench --work window                                                       a long window that slides by a batch, beside a plain ReduceByKey
+//	go run ./bench --work sessions --keys 1000000                                      memory of open sessions, and batches that close a tenth of them
+//	go run ./bench --work close --keys 1000000                                         the same with windows of an hour
 //	go run ./bench --work empty --master procs[2,1] --seconds 5                        batches without data
 //
 // The job under test runs in a process of its own, this binary again, through driver.Main with default settings plus --checkpoint;

@@ -35,7 +35,15 @@ type settings struct {
 }
 
 func main() {
-	if os.Getenv(childEnv) != "" {
+	switch os.Getenv(childEnv) {
+	case "":
+	case closingEnv:
+		if err := runClosing(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	default:
 		if err := startProfile(); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
@@ -71,6 +79,13 @@ func run(ctx context.Context) error {
 	s := flags()
 	if s.work == "window" {
 		r, err := s.windows(ctx)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(r)
+	}
+	if s.work == "sessions" || s.work == "close" {
+		r, err := s.closing(ctx)
 		if err != nil {
 			return err
 		}
