@@ -77,6 +77,60 @@ func appendFloat(dst []byte, f float64, bits int, text bool) []byte {
 	return dst
 }
 
+// secondsADay is how long a day is in UTC.
+const secondsADay = 24 * 60 * 60
+
+// appendSecond appends a second since 1970 as 2006-01-02T15:04:05. Years of four digits are computed here: rows have many times, and time's formats read their layout each time.
+func appendSecond(dst []byte, sec int64) []byte {
+	const first, last = -62_135_596_800, 253_402_300_799 // the years 1 to 9999
+	if sec < first || sec > last {
+		return time.Unix(sec, 0).UTC().AppendFormat(dst, "2006-01-02T15:04:05")
+	}
+	day, rest := sec/secondsADay, sec%secondsADay
+	if rest < 0 {
+		day, rest = day-1, rest+secondsADay
+	}
+	y, m, d := civil(uint32(day + 719_468))
+	dst = append(dst, "0000-00-00T00:00:00"...)
+	b := dst[len(dst)-19:]
+	putTwo(b, y/100)
+	putTwo(b[2:], y%100)
+	putTwo(b[5:], m)
+	putTwo(b[8:], d)
+	s := uint32(rest)
+	putTwo(b[11:], s/3600)
+	putTwo(b[14:], s/60%60)
+	putTwo(b[17:], s%60)
+	return dst
+}
+
+// appendMicros appends a part of a second as .000000.
+func appendMicros(dst []byte, us uint32) []byte {
+	dst = append(dst, ".000000"...)
+	b := dst[len(dst)-6:]
+	putTwo(b, us/10_000)
+	putTwo(b[2:], us/100%100)
+	putTwo(b[4:], us%100)
+	return dst
+}
+
+// putTwo writes a number below 100.
+func putTwo(b []byte, v uint32) { b[0], b[1] = byte('0'+v/10), byte('0'+v%10) }
+
+// civil is the date of a day since 1 March of the year 0. It counts years from March on, so that the leap day is their last, in eras of 400 years.
+func civil(day uint32) (year, month, date uint32) {
+	const era = 146_097 // days
+	in := day % era
+	y := (in - in/1460 + in/36524 - in/146096) / 365
+	in -= 365*y + y/4 - y/100
+	m := (5*in + 2) / 153 // from March
+	year, month, date = day/era*400+y, m+3, in-(153*m+2)/5+1
+	if month > 12 {
+		year, month = year+1, month-12
+	}
+	return year, month, date
+}
+
 // appendTime appends a time of perSecond units since 1970 as 2006-01-02T15:04:05.000000Z; in JSON within quotes.
 func appendTime(dst []byte, v, perSecond int64, text bool) []byte {
 	if !text {
@@ -86,7 +140,8 @@ func appendTime(dst []byte, v, perSecond int64, text bool) []byte {
 	if rest < 0 {
 		sec, rest = sec-1, rest+perSecond
 	}
-	dst = time.Unix(sec, rest*(1e9/perSecond)).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+	dst = appendSecond(dst, sec)
+	dst = append(appendMicros(dst, uint32(rest*(1e9/perSecond)/1000)), 'Z')
 	if !text {
 		dst = append(dst, '"')
 	}
