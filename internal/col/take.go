@@ -103,3 +103,34 @@ func clearUnder[T any](values []T, null []bool) {
 		}
 	}
 }
+
+// Joined is v with more, of the same kind, behind it, in v's memory where it has room. v is not used again. Nested columns cannot be joined.
+func (v *Vec) Joined(more *Vec) *Vec {
+	out := &Vec{Type: v.Type, Kind: v.Kind, N: v.N + more.N}
+	if v.Null != nil || more.Null != nil {
+		out.Null = append(nulls(v), nulls(more)...)
+	}
+	switch v.Kind {
+	case Bool:
+		out.Bools = append(v.Bools[:v.N], more.Bools[:more.N]...)
+	case Int:
+		out.Ints = append(v.Ints[:v.N], more.Ints[:more.N]...)
+	case Uint:
+		out.Uints = append(v.Uints[:v.N], more.Uints[:more.N]...)
+	case Float:
+		out.Floats = append(v.Floats[:v.N], more.Floats[:more.N]...)
+	case Text:
+		out.Texts = append(v.Texts[:v.N], more.Texts[:more.N]...)
+	case Decimal:
+		out.Decimals = append(v.Decimals[:v.N], more.Decimals[:more.N]...)
+	}
+	return out
+}
+
+// nulls are v's flags for nulls, made if there are none.
+func nulls(v *Vec) []bool {
+	if v.Null == nil {
+		return make([]bool, v.N)
+	}
+	return v.Null[:v.N]
+}

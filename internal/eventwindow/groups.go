@@ -45,34 +45,3 @@ func taken(cols []*col.Vec, idx []int32) []*col.Vec {
 	}
 	return out
 }
-
-// joined is v with more behind it, in v's memory where it has room. v is not used again.
-func joined(v, more *col.Vec) *col.Vec {
-	out := &col.Vec{Type: v.Type, Kind: v.Kind, N: v.N + more.N}
-	if v.Null != nil || more.Null != nil {
-		out.Null = append(nulls(v), nulls(more)...)
-	}
-	switch v.Kind {
-	case col.Bool:
-		out.Bools = append(v.Bools[:v.N], more.Bools[:more.N]...)
-	case col.Int:
-		out.Ints = append(v.Ints[:v.N], more.Ints[:more.N]...)
-	case col.Uint:
-		out.Uints = append(v.Uints[:v.N], more.Uints[:more.N]...)
-	case col.Float:
-		out.Floats = append(v.Floats[:v.N], more.Floats[:more.N]...)
-	case col.Text:
-		out.Texts = append(v.Texts[:v.N], more.Texts[:more.N]...)
-	case col.Decimal:
-		out.Decimals = append(v.Decimals[:v.N], more.Decimals[:more.N]...)
-	}
-	return out
-}
-
-// nulls are v's flags for nulls, made if there are none.
-func nulls(v *col.Vec) []bool {
-	if v.Null == nil {
-		return make([]bool, v.N)
-	}
-	return v.Null[:v.N]
-}

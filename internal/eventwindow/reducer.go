@@ -1,6 +1,7 @@
 package eventwindow
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -194,8 +195,10 @@ func (r *reducer) judge(ctx *task.Context, t touched) (show, gone []int32) {
 	}
 	var kept []int32
 	var later []int64
-	for i, start := range ctx.State.KeyCols(due)[r.startAt].Ints {
-		end := r.windows.End(start)
+	keys := ctx.State.KeyBytes(due) // they end in the window's beginning
+	for i := range due {
+		key := keys.Key(i)
+		end := r.windows.End(int64(binary.LittleEndian.Uint64(key[len(key)-8:])))
 		if !r.Emit.OnChange && !passed(end, 0, r.mark.Before) && passed(end, 0, r.mark.After) {
 			show = append(show, due[i])
 		}

@@ -146,20 +146,19 @@ func (r *sessions) number(cols []*col.Vec, n int) ([]int32, error) {
 
 // load finds the sessions of the keys in hand, and of those that have sessions that are due. The rest of these are the only sessions of keys that are not in hand:
 // alone, they need not be joined with anything.
-func (r *sessions) load(ctx *task.Context, due []int32) (alone []int32, err error) {
-	marked := slices.Sorted(slices.Values(due))
-	if err := r.find(ctx, upTo(r.s.Dict.Len()), marked); err != nil {
-		return nil, err
+func (r *sessions) load(ctx *task.Context, due []int32) (alone loners, err error) {
+	if err := r.find(ctx, upTo(r.s.Dict.Len())); err != nil {
+		return alone, err
 	}
 	alone, rest := r.split(ctx, due)
 	if len(rest) > 0 {
 		before := r.s.Dict.Len()
 		cols := ctx.State.KeyCols(rest)
 		if _, err := r.number(cols[1:len(cols)-1], len(rest)); err != nil {
-			return nil, err
+			return alone, err
 		}
-		if err := r.find(ctx, upTo(r.s.Dict.Len())[before:], marked); err != nil {
-			return nil, err
+		if err := r.find(ctx, upTo(r.s.Dict.Len())[before:]); err != nil {
+			return alone, err
 		}
 	}
 	slices.SortStableFunc(r.old, func(a, b slot) int { return cmp.Compare(a.key, b.key) })
@@ -178,8 +177,8 @@ func (r *sessions) load(ctx *task.Context, due []int32) (alone []int32, err erro
 	return alone, nil
 }
 
-// find adds the sessions that keys have to old.
-func (r *sessions) find(ctx *task.Context, keys, due []int32) error {
+// find adds the sessions that keys have to old. All sessions have a due time, but for those whose time has come.
+func (r *sessions) find(ctx *task.Context, keys []int32) error {
 	for n := int32(0); len(keys) > 0; n++ {
 		k, err := r.places(keys, n)
 		if err != nil {
@@ -190,8 +189,7 @@ func (r *sessions) find(ctx *task.Context, keys, due []int32) error {
 		found := keys[:0]
 		for i, row := range rows {
 			if row >= 0 {
-				_, is := slices.BinarySearch(due, row)
-				r.old = append(r.old, slot{keys[i], row, is})
+				r.old = append(r.old, slot{keys[i], row, !ctx.State.Waits(row)})
 				found = append(found, keys[i])
 			}
 		}
@@ -200,22 +198,31 @@ func (r *sessions) find(ctx *task.Context, keys, due []int32) error {
 	return nil
 }
 
+// loners are sessions that are the only ones of their keys: rows, and their places in keys, whose last four bytes are another number than that of the session.
+type loners struct {
+	rows, at []int32
+	keys     *row.Keys
+}
+
 // split are the rows that are due and not in old yet: those that are the only sessions of their keys, and others.
-func (r *sessions) split(ctx *task.Context, due []int32) (alone, rest []int32) {
+func (r *sessions) split(ctx *task.Context, due []int32) (alone loners, rest []int32) {
 	if len(due) == 0 {
-		return nil, nil
+		return alone, nil
 	}
 	had := make([]int32, len(r.old))
 	for i, o := range r.old {
 		had[i] = o.row
 	}
 	slices.Sort(had)
-	due = slices.DeleteFunc(slices.Clone(due), func(row int32) bool {
-		_, is := slices.BinarySearch(had, row)
-		return is
-	})
-	k := ctx.State.Keys(due) // they end in the number of the session
-	first := make([]bool, len(due))
+	if len(had) > 0 {
+		due = slices.DeleteFunc(slices.Clone(due), func(row int32) bool {
+			_, is := slices.BinarySearch(had, row)
+			return is
+		})
+	}
+	k := ctx.State.KeyBytes(due) // they end in the number of the session
+	k.Hash = make([]uint64, len(due))
+	first, second := make([]bool, len(due)), make([]int32, len(due))
 	for i := range due {
 		key := k.Key(i)
 		number := key[len(key)-4:]
@@ -223,11 +230,11 @@ func (r *sessions) split(ctx *task.Context, due []int32) (alone, rest []int32) {
 		binary.LittleEndian.PutUint32(number, 1)
 		k.Hash[i] = r.Key.KeyHash(key)
 	}
-	second := make([]int32, len(due))
 	ctx.State.Find(k, second)
+	alone = loners{rows: make([]int32, 0, len(due)), at: make([]int32, 0, len(due)), keys: k}
 	for i, row := range due {
 		if first[i] && second[i] < 0 {
-			alone = append(alone, row)
+			alone.rows, alone.at = append(alone.rows, row), append(alone.at, int32(i))
 		} else {
 			rest = append(rest, row)
 		}

@@ -160,9 +160,11 @@ func (r *sessions) early(ctx *task.Context, came int) ([]bool, error) {
 }
 
 // close shows sessions that are due and alone, by (due time, key), and lets go of those that are final.
-func (r *sessions) close(ctx *task.Context, rows []int32, emit func(task.Chunk) error) error {
-	var gone, kept []int32
+func (r *sessions) close(ctx *task.Context, alone loners, emit func(task.Chunk) error) error {
+	var kept []int32
 	var due []int64
+	rows := alone.rows
+	gone := make([]int32, 0, len(rows))
 	for lo := 0; lo < len(rows); lo += task.ChunkRows {
 		part := rows[lo:min(lo+task.ChunkRows, len(rows))]
 		cols := ctx.State.GetCols(part).Cols
@@ -185,7 +187,11 @@ func (r *sessions) close(ctx *task.Context, rows []int32, emit func(task.Chunk) 
 		}
 		g := r.Set.NewGroups()
 		g.Merge(cols[2:], upTo(len(part)))
-		out := append(ctx.State.KeyCols(part)[1:1+len(r.names):1+len(r.names)], cols[0], cols[1])
+		key, err := r.Key.KeyVecs(alone.keys, alone.at[lo:lo+len(part)])
+		if err != nil {
+			return err
+		}
+		out := append(key[1:1+len(r.names):1+len(r.names)], cols[0], cols[1])
 		out = append(taken(out, show), g.Results(show)...)
 		if err := emit(task.Chunk{N: len(show), Vals: col.Of(r.Out, len(show), out...)}); err != nil {
 			return err

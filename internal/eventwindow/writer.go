@@ -162,7 +162,7 @@ func appendCols(dst, cols []*col.Vec, idx []int32) []*col.Vec {
 		return taken(cols, idx)
 	}
 	for i, c := range cols {
-		dst[i] = joined(dst[i], c.Take(idx))
+		dst[i] = dst[i].Joined(c.Take(idx))
 	}
 	return dst
 }

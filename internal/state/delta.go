@@ -123,19 +123,28 @@ func (t *Table) record(es []entry, keys *row.Keys) arrow.Record {
 
 // values are columns of values: pick has places in live, -1 is a zero value.
 func (t *Table) values(live, pick []int32) []arrow.Array {
-	if len(live) == len(pick) && t.vals.Flat() {
-		return t.vals.GetCols(live).Arrays(nil)
-	}
-	vals := t.vals.Get(live, nil)
-	if len(live) < len(pick) {
-		vals = t.val.AppendZero(vals, 1)
-		for i := range pick {
-			if pick[i] < 0 {
-				pick[i] = int32(len(live))
-			}
+	all := len(live) == len(pick)
+	for i := range pick {
+		if pick[i] < 0 {
+			pick[i] = int32(len(live))
 		}
 	}
-	return t.val.Columns(vals, pick)
+	if !t.vals.Flat() {
+		vals := t.vals.Get(live, nil)
+		if !all {
+			vals = t.val.AppendZero(vals, 1)
+		}
+		return t.val.Columns(vals, pick)
+	}
+	vals := t.vals.GetCols(live)
+	if all {
+		return vals.Arrays(nil)
+	}
+	cols := t.val.Columns(t.val.AppendZero(nil, 1), nil)
+	for i, v := range vals.Cols {
+		cols[i] = v.Joined(col.FromArray(cols[i])).ToArray(pick)
+	}
+	return cols
 }
 
 // All are the live rows, ordered by key bytes.

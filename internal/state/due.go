@@ -128,17 +128,23 @@ func (t *Table) tidyDue() {
 func (t *Table) Due(until int64) []int32 {
 	t.mustBeOpen()
 	taken := t.heap.take(until)
-	found := make([]entry, 0, len(taken))
-	for _, e := range taken {
-		if t.due[e.row] == e.at {
+	found, more := make([]entry, len(taken)), make([]entry, len(taken))
+	for i, e := range taken {
+		found[i] = entry{word: uint64(e.row), row: e.row, at: int32(i)}
+	}
+	sortWords(found, more) // by row, as they lie in memory
+	n := 0
+	for _, f := range found {
+		if e := taken[f.at]; t.due[e.row] == e.at {
 			t.mark(e.row)
 			t.due[e.row] = 0
-			found = append(found, entry{word: uint64(e.at) ^ 1<<63, row: e.row}) // times in the order of numbers without a sign
+			found[n] = entry{word: uint64(e.at) ^ 1<<63, row: e.row} // times in the order of numbers without a sign
+			n++
 		}
 	}
-	more := make([]entry, len(found))
+	found = found[:n]
 	sortWords(found, more)
-	runs(found, func(lo, hi int) { t.sortRows(found[lo:hi], more) })
+	runs(found, func(lo, hi int) { t.sortByKey(found[lo:hi], more) })
 	rows := make([]int32, len(found))
 	for i, e := range found {
 		rows[i] = e.row
@@ -146,14 +152,17 @@ func (t *Table) Due(until int64) []int32 {
 	return rows
 }
 
-// sortRows orders rows by their keys.
-func (t *Table) sortRows(es, more []entry) {
+// sortByKey orders rows by their keys.
+func (t *Table) sortByKey(es, more []entry) {
 	rows := make([]int32, len(es))
 	for i := range es {
 		rows[i], es[i].at = es[i].row, int32(i)
 	}
 	sortKeys(t.keys.collect(rows), es, more, 0)
 }
+
+// Waits tells whether row r has a due time.
+func (t *Table) Waits(r int32) bool { return t.due != nil && t.due[r] != 0 }
 
 // NextDue is the earliest due time, 0 if there is none.
 func (t *Table) NextDue() int64 {

@@ -192,6 +192,9 @@ func (s *keyStore) warm(rows []uint32) {
 
 func (s *keyStore) bytes() int { return 8*cap(s.w8) + cap(s.fixed) + s.arena.Bytes() }
 
+// KeyBytes are the encoded keys of rows without hashes, in memory of the caller's.
+func (t *Table) KeyBytes(rows []int32) *row.Keys { return t.keys.collect(rows) }
+
 // Keys are the encoded keys of rows, with their hashes, in memory of the caller's.
 func (t *Table) Keys(rows []int32) *row.Keys {
 	k := t.keys.collect(rows)

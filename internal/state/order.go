@@ -109,3 +109,18 @@ func wordOf(key []byte, depth int) uint64 {
 	copy(b[:], key[min(depth, len(key)):])
 	return binary.BigEndian.Uint64(b[:])
 }
+
+// sortRows orders many rows as they lie in memory; of few, and of those in order, it does not matter.
+func sortRows(rows []int32) {
+	if len(rows) < fewWords || slices.IsSorted(rows) {
+		return
+	}
+	es, more := make([]entry, len(rows)), make([]entry, len(rows))
+	for i, r := range rows {
+		es[i] = entry{word: uint64(r), row: r}
+	}
+	sortWords(es, more)
+	for i, e := range es {
+		rows[i] = e.row
+	}
+}

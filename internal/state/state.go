@@ -250,6 +250,10 @@ func (t *Table) Int64(idx []int32, dst []int64) []int64 {
 // Delete removes rows idx. Their numbers are given to other keys only after the batch is forgotten.
 func (t *Table) Delete(idx []int32) {
 	t.mustBeOpen()
+	at := len(t.open.gone)
+	t.open.gone = append(t.open.gone, idx...)
+	idx = t.open.gone[at:]
+	sortRows(idx)
 	var hashes [warmKeys]uint64
 	for len(idx) > 0 {
 		part := idx[:min(warmKeys, len(idx))]
@@ -263,7 +267,6 @@ func (t *Table) Delete(idx []int32) {
 			assert.True(t.group[r]&dead == 0, "a row is deleted twice")
 			t.kill(r, hashes[i])
 		}
-		t.open.gone = append(t.open.gone, part...)
 	}
 }
 
