@@ -192,7 +192,10 @@ func (r *sessions) close(ctx *task.Context, alone loners, emit func(task.Chunk) 
 			return err
 		}
 		out := append(key[1:1+len(r.names):1+len(r.names)], cols[0], cols[1])
-		out = append(taken(out, show), g.Results(show)...)
+		if len(show) < len(part) {
+			out = taken(out, show)
+		}
+		out = append(out, g.Results(show)...)
 		if err := emit(task.Chunk{N: len(show), Vals: col.Of(r.Out, len(show), out...)}); err != nil {
 			return err
 		}

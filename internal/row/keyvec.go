@@ -3,6 +3,8 @@ package row
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
@@ -246,86 +248,130 @@ func (c *Codec) KeyVecs(k *Keys, idx []int32) ([]*col.Vec, error) {
 	r := newKeyReader(k, idx)
 	out := make([]*col.Vec, len(c.keys))
 	for i, p := range c.keys {
-		out[i] = col.New(c.cols[i].field.Type, len(r.keys))
+		out[i] = col.New(c.cols[i].field.Type, len(r.at))
 		if !r.read(&p, out[i], c.textKey()) {
 			return nil, fmt.Errorf("a key of %s ends too early", c.text)
 		}
 	}
-	for _, rest := range r.keys {
-		if rest != "" {
-			return nil, fmt.Errorf("a key of %s has %d bytes too many", c.text, len(rest))
+	for i, at := range r.at {
+		if at != r.ends[i] {
+			return nil, fmt.Errorf("a key of %s has %d bytes too many", c.text, r.ends[i]-at)
 		}
 	}
 	return out, nil
 }
 
-// keyReader decodes keys column by column: keys is what is left of each.
-type keyReader struct{ keys []string }
+// keyReader decodes keys column by column: data[at[i]:ends[i]] is what is left of key i.
+type keyReader struct {
+	data     []byte // nobody changes it: texts are parts of it
+	at, ends []uint32
+}
 
 func newKeyReader(k *Keys, idx []int32) keyReader {
 	if idx == nil {
-		r := keyReader{make([]string, k.Len())}
-		all, lo := string(k.Data), uint32(0)
-		for i, hi := range k.Ends {
-			r.keys[i] = all[lo:hi]
-			lo = hi
+		n := k.Len()
+		r := keyReader{slices.Clone(k.Data), make([]uint32, n), k.Ends}
+		if n > 0 {
+			copy(r.at[1:], k.Ends)
 		}
 		return r
 	}
-	r, b := keyReader{make([]string, len(idx))}, make([]byte, 0, k.size(idx))
-	for _, i := range idx {
-		b = append(b, k.Key(int(i))...)
-	}
-	all, lo := string(b), 0
+	r := keyReader{make([]byte, 0, k.size(idx)), make([]uint32, len(idx)), make([]uint32, len(idx))}
 	for i, j := range idx {
-		hi := lo + len(k.Key(int(j)))
-		r.keys[i] = all[lo:hi]
-		lo = hi
+		r.at[i] = uint32(len(r.data))
+		r.data = append(r.data, k.Key(int(j))...)
+		r.ends[i] = uint32(len(r.data))
 	}
 	return r
 }
 
+// text is a part of the data.
+func (r *keyReader) text(lo, hi uint32) string {
+	return unsafe.String(unsafe.SliceData(r.data[lo:]), int(hi-lo))
+}
+
 // read takes one column from the keys; false: one ends too early. Bare text is all that is left.
-func (r keyReader) read(p *keyPart, out *col.Vec, bare bool) bool {
-	for i, key := range r.keys {
-		if p.null != nil {
-			if len(key) <= p.size {
+func (r *keyReader) read(p *keyPart, out *col.Vec, bare bool) bool {
+	switch {
+	case p.null != nil:
+		return r.readNullable(p, out)
+	case bare:
+		for i, at := range r.at {
+			out.Texts[i], r.at[i] = r.text(at, r.ends[i]), r.ends[i]
+		}
+		return true
+	case p.size == 0:
+		for i := range r.at {
+			if !r.readText(i, out) {
 				return false
 			}
-			if key[0] == 0 {
-				r.keys[i] = key[1+p.size:]
-				out.SetNull(i)
-				continue
-			}
-			key = key[1:]
 		}
-		switch {
-		case bare:
-			out.Texts[i], r.keys[i] = key, ""
-			continue
-		case p.size > 0:
-			if len(key) < p.size {
+		return true
+	case p.size == 8 && out.Kind == col.Int:
+		for i, at := range r.at {
+			if r.ends[i]-at < 8 {
 				return false
 			}
-			if out.Kind == col.Decimal {
-				out.Decimals[i] = decimal128.New(int64(keyInt(key[8:16])), keyInt(key[:8]))
-			} else {
-				putKeyInt(out, i, key[:p.size])
-			}
-			r.keys[i] = key[p.size:]
-			continue
+			out.Ints[i] = int64(binary.LittleEndian.Uint64(r.data[at:]))
+			r.at[i] = at + 8
 		}
-		n, w := uvarint(key)
-		if w == 0 || n > uint64(len(key)-w) {
+		return true
+	}
+	for i := range r.at {
+		if !r.readFixed(i, p.size, out) {
 			return false
 		}
-		out.Texts[i], r.keys[i] = key[w:w+int(n)], key[w+int(n):]
+	}
+	return true
+}
+
+// readNullable is read for a column with a flag before each value.
+func (r *keyReader) readNullable(p *keyPart, out *col.Vec) bool {
+	for i, at := range r.at {
+		if r.ends[i]-at <= uint32(p.size) {
+			return false
+		}
+		r.at[i]++
+		if r.data[at] == 0 {
+			r.at[i] += uint32(p.size)
+			out.SetNull(i)
+			continue
+		}
+		if p.size > 0 && !r.readFixed(i, p.size, out) || p.size == 0 && !r.readText(i, out) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *keyReader) readText(i int, out *col.Vec) bool {
+	at, end := r.at[i], r.ends[i]
+	n, w := binary.Uvarint(r.data[at:end])
+	if w <= 0 || n > uint64(end-at)-uint64(w) {
+		return false
+	}
+	lo := at + uint32(w)
+	r.at[i] = lo + uint32(n)
+	out.Texts[i] = r.text(lo, r.at[i])
+	return true
+}
+
+func (r *keyReader) readFixed(i, size int, out *col.Vec) bool {
+	at := r.at[i]
+	if r.ends[i]-at < uint32(size) {
+		return false
+	}
+	r.at[i] = at + uint32(size)
+	if b := r.data[at:r.at[i]]; out.Kind == col.Decimal {
+		out.Decimals[i] = decimal128.New(int64(keyInt(b[8:16])), keyInt(b[:8]))
+	} else {
+		putKeyInt(out, i, b)
 	}
 	return true
 }
 
 // keyInt is a little-endian integer of up to 8 bytes.
-func keyInt(b string) (u uint64) {
+func keyInt(b []byte) (u uint64) {
 	for j := len(b) - 1; j >= 0; j-- {
 		u = u<<8 | uint64(b[j])
 	}
@@ -333,7 +379,7 @@ func keyInt(b string) (u uint64) {
 }
 
 // putKeyInt sets value i to a little-endian integer of the type's width.
-func putKeyInt(out *col.Vec, i int, b string) {
+func putKeyInt(out *col.Vec, i int, b []byte) {
 	u := keyInt(b)
 	switch out.Kind {
 	case col.Bool:

@@ -17,7 +17,7 @@ type entry struct {
 }
 
 const (
-	fewWords   = 128 // so many are compared; more are counted by byte, which costs by the bytes in which they differ
+	fewWords   = 64 // so many are compared; more are counted by byte, which costs by the bytes in which they differ
 	fewKeys    = 16
 	deepest    = 64 // bytes behind which keys are compared
 	wordLength = 8
