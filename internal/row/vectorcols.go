@@ -83,6 +83,9 @@ func (c *vector) getCol(idx []int32) *col.Vec {
 }
 
 func (c *vector) getNumbers(idx []int32, out *col.Vec) {
+	if c.width == 8 && c.w8 == nil {
+		return // out is new
+	}
 	switch out.Type.ID() {
 	case arrow.INT8:
 		loadAs[int64, int8](out.Ints, c.w1, idx)
@@ -243,7 +246,9 @@ func (c *vector) setNumbers(idx []int32, in *col.Vec) {
 	case arrow.INT32:
 		storeAs[int64, int32](c.w4, idx, in.Ints)
 	case arrow.INT64:
-		storeAs[int64, int64](c.w8, idx, in.Ints)
+		if !c.blank(reread[uint64](in.Ints[:len(idx)])) {
+			storeAs[int64, int64](c.w8, idx, in.Ints)
+		}
 	case arrow.UINT8:
 		storeAs[uint64, uint8](c.w1, idx, in.Uints)
 	case arrow.UINT16:
@@ -251,11 +256,15 @@ func (c *vector) setNumbers(idx []int32, in *col.Vec) {
 	case arrow.UINT32:
 		storeAs[uint64, uint32](c.w4, idx, in.Uints)
 	case arrow.UINT64:
-		storeAs[uint64, uint64](c.w8, idx, in.Uints)
+		if !c.blank(reread[uint64](in.Uints[:len(idx)])) {
+			storeAs[uint64, uint64](c.w8, idx, in.Uints)
+		}
 	case arrow.FLOAT32:
 		storeAs[float64, float32](c.w4, idx, in.Floats)
 	case arrow.FLOAT64:
-		storeAs[float64, float64](c.w8, idx, in.Floats)
+		if !c.blank(reread[uint64](in.Floats[:len(idx)])) {
+			storeAs[float64, float64](c.w8, idx, in.Floats)
+		}
 	default:
 		assert.True(false, "%s is no number of state", in.Type)
 	}

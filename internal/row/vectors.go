@@ -28,7 +28,9 @@ type vector struct {
 	w1    []uint8  // values by width
 	w2    []uint16 //
 	w4    []uint32 //
-	w8    []uint64 //
+	w8    []uint64 // nil as long as all of a number that is lazy are zero
+	lazy  bool     //
+	rows  int      // length of w8
 	valid []uint8  // nullable scalars: 1 where there is a value
 	arena Arena
 }
@@ -62,6 +64,7 @@ func (v *Vectors) addLeaves(col *column, off uintptr) {
 		if col.size <= 8 { // decimals are in the arena
 			leaf.width = int(col.size)
 		}
+		leaf.lazy = leaf.width == 8 && !col.ptr
 	}
 	v.cols = append(v.cols, leaf)
 }
@@ -88,12 +91,29 @@ func (v *Vectors) Grow(n int) {
 		case 4:
 			c.w4 = grow(c.w4, n)
 		case 8:
-			c.w8 = grow(c.w8, n)
+			if c.rows = n; c.w8 != nil || !c.lazy {
+				c.w8 = grow(c.w8, n)
+			}
 		}
 		if c.col.ptr {
 			c.valid = grow(c.valid, n)
 		}
 	}
+}
+
+// blank tells whether a column has no memory yet and needs none for vals, since all of them are zero too: the upper words of wide sums nearly always are.
+// Otherwise it has memory afterwards.
+func (c *vector) blank(vals []uint64) bool {
+	if c.w8 != nil {
+		return false
+	}
+	for _, v := range vals {
+		if v != 0 {
+			c.w8 = make([]uint64, c.rows)
+			return false
+		}
+	}
+	return true
 }
 
 // grow is s with n elements; new ones are zero. Memory grows by a quarter at least.
@@ -147,6 +167,9 @@ func (c *vector) setFixed(idx []int32, in cells) {
 	case c.width == 4:
 		store(c.w4, idx, in)
 	default:
+		if c.w8 == nil {
+			c.w8 = make([]uint64, c.rows)
+		}
 		store(c.w8, idx, in)
 	}
 }
@@ -235,7 +258,9 @@ func (c *vector) getFixed(idx []int32, out cells) {
 	case c.width == 4:
 		load(c.w4, idx, out)
 	default:
-		load(c.w8, idx, out)
+		if c.w8 != nil { // the cells are zero
+			load(c.w8, idx, out)
+		}
 	}
 }
 
@@ -269,8 +294,11 @@ func (c *vector) getBytes(idx []int32, out cells) {
 // Ints is column i as it is kept, if it is an int64 that is not nullable, and nil otherwise. It is valid until the next Grow.
 func (v *Vectors) Ints(i int) []int64 {
 	c := &v.cols[i]
-	if !v.Int64(i) || len(c.w8) == 0 {
+	if !v.Int64(i) || v.n == 0 {
 		return nil
+	}
+	if c.w8 == nil {
+		c.w8 = make([]uint64, c.rows)
 	}
 	return unsafe.Slice((*int64)(unsafe.Pointer(&c.w8[0])), len(c.w8))
 }
@@ -295,7 +323,9 @@ func (v *Vectors) Clear(rows []int32) {
 		case 4:
 			zero(c.w4, rows)
 		case 8:
-			zero(c.w8, rows)
+			if c.w8 != nil {
+				zero(c.w8, rows)
+			}
 		}
 		if c.valid != nil {
 			zero(c.valid, rows)
