@@ -100,7 +100,7 @@ func (r *reducer) take(ctx *task.Context, in []arrow.Record, s *ops.Scratch) (to
 		g.Merge(b.parts[i], b.nums[i])
 	}
 	t.crossed = r.crossed(b.rows, came)
-	ctx.State.Upsert(s.Dict.Keys(), rows)
+	ctx.State.Add(s.Dict.Keys(), rows)
 	if r.Spec.Kind != Global {
 		r.schedule(ctx, rows, places, b.ends)
 	}

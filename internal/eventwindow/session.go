@@ -270,9 +270,7 @@ func (r *sessions) placesAt(keys []int32, slots []int64) (*row.Keys, error) {
 
 // join makes sessions of the pieces: those of a key that touch or overlap are one. Pieces are sorted, and pieces[i].start becomes the number of its session.
 func (r *sessions) join() []run {
-	slices.SortFunc(r.pieces, func(a, b piece) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.start, b.start), cmp.Compare(a.from, b.from), cmp.Compare(a.at, b.at))
-	})
+	r.sort()
 	var runs []run
 	for i := range r.pieces {
 		p := &r.pieces[i]
@@ -290,6 +288,33 @@ func (r *sessions) join() []run {
 		p.start = int64(len(runs) - 1)
 	}
 	return runs
+}
+
+// sort orders pieces by (key, start, source, place). Keys have numbers without gaps, so pieces are counted into their keys, of which most have a few.
+func (r *sessions) sort() {
+	ends := make([]int32, r.s.Dict.Len()+1)
+	for i := range r.pieces {
+		ends[r.pieces[i].key+1]++
+	}
+	for k := 1; k < len(ends); k++ {
+		ends[k] += ends[k-1]
+	}
+	sorted := make([]piece, len(r.pieces))
+	for i := range r.pieces {
+		k := r.pieces[i].key
+		sorted[ends[k]] = r.pieces[i]
+		ends[k]++
+	}
+	lo := int32(0)
+	for _, hi := range ends[:len(ends)-1] {
+		if hi-lo > 1 {
+			slices.SortFunc(sorted[lo:hi], func(a, b piece) int {
+				return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.from, b.from), cmp.Compare(a.at, b.at))
+			})
+		}
+		lo = hi
+	}
+	r.pieces = sorted
 }
 
 // merge puts the pieces' aggregates together: the state's before what came.

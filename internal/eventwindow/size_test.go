@@ -79,6 +79,38 @@ func benchmarkClose(b *testing.B, spec Spec, open int) {
 	b.ReportMetric(cpu.Seconds()*1000/float64(b.N), "cpu-ms/close")
 }
 
+// BenchmarkUpdate is a batch of 100,000 rows of windows that are all open already: what a task and a reduce partition do, and the delta, by number of keys.
+func BenchmarkUpdate(b *testing.B) {
+	for _, kind := range []struct {
+		name string
+		spec Spec
+	}{{"tumbling", Spec{Kind: Sliding, Size: 1000, Slide: 1000}}, {"sessions", Spec{Kind: Session, Size: 1000}}} {
+		for _, keys := range []int{1000, 100_000, 1_000_000} {
+			b.Run(fmt.Sprintf("%s of %d", kind.name, keys), func(b *testing.B) {
+				const rows = 100_000
+				w := newWorld(b, kind.spec, Emit{}, 1)
+				w.silent, w.deltas, w.chunk = true, true, task.ChunkRows
+				all := keyed(keys, 10)
+				w.run(5, all)
+				batch := make([]event, rows)
+				runtime.GC()
+				var cpu time.Duration
+				next := 0
+				for b.Loop() {
+					for i := range batch {
+						batch[i] = all[next%keys]
+						next += 7907
+					}
+					before := cpuTime(b)
+					w.run(5, batch)
+					cpu += cpuTime(b) - before
+				}
+				b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N)/rows, "cpu-ns/row")
+			})
+		}
+	}
+}
+
 func cpuTime(tb testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

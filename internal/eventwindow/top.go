@@ -133,7 +133,7 @@ func (r *topReducer) take(ctx *task.Context, in []arrow.Record, s *ops.Scratch) 
 		}
 	}
 	r.first(col.FromRecord(all), c.rows)
-	ctx.State.Upsert(s.Dict.Keys(), rows)
+	ctx.State.Add(s.Dict.Keys(), rows)
 	r.schedule(ctx, rows, places, c.ends)
 	blobs := col.New(arrow.BinaryTypes.Binary, len(rows))
 	for i, idx := range c.rows {

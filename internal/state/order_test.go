@@ -80,3 +80,20 @@ func TestTakeLeavesAHeap(t *testing.T) {
 		}
 	}
 }
+
+// Add gives rows to keys that Find has not found: one to a key that stands there twice, and those that are known keep theirs.
+func TestAddBehindFind(t *testing.T) {
+	kc, vc := codec[string](t), codec[int64](t)
+	table := New(kc, vc, 0)
+	table.Begin(1)
+	known := make([]int32, 1)
+	table.Upsert(keysOf(kc, "b"), known)
+	k, idx := keysOf(kc, "a", "b", "a", "c"), make([]int32, 4)
+	table.Find(k, idx)
+	table.Add(k, idx)
+	again := make([]int32, 4)
+	table.Find(k, again)
+	if !slices.Equal(idx, again) || idx[0] != idx[2] || idx[1] != known[0] || table.Len() != 3 {
+		t.Errorf("added as %d, found as %d, %d rows; b is %d", idx, again, table.Len(), known)
+	}
+}

@@ -108,10 +108,26 @@ func (t *Table) Upsert(k *row.Keys, idx []int32) {
 	t.upsert(k, idx)
 }
 
+// Add is Upsert for keys that Find has looked for in this batch: only those of the numbers -1 are looked for again, and added.
+func (t *Table) Add(k *row.Keys, idx []int32) {
+	t.mustBeOpen()
+	for i, r := range idx {
+		if r < 0 {
+			if r = t.find(k.Key(i), k.Hash[i]); r < 0 {
+				r = t.add(k.Key(i), k.Hash[i])
+			}
+			idx[i] = r
+		}
+	}
+}
+
 func (t *Table) upsert(k *row.Keys, idx []int32) {
 	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
 	lo := uint32(0)
 	for i, hi := range k.Ends {
+		if i%warmKeys == 0 {
+			t.warm(k.Hash[i:min(i+warmKeys, len(idx))])
+		}
 		key, h := k.Data[lo:hi], k.Hash[i]
 		lo = hi
 		r := t.find(key, h)
