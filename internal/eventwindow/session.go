@@ -3,11 +3,13 @@ package eventwindow
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/agg"
+	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/ops"
@@ -147,9 +149,7 @@ func (r *sessions) number(cols []*col.Vec, n int) ([]int32, error) {
 // load finds the sessions of the keys in hand, and of those that have sessions that are due. The rest of these are the only sessions of keys that are not in hand:
 // alone, they need not be joined with anything.
 func (r *sessions) load(ctx *task.Context, due []int32) (alone loners, err error) {
-	if err := r.find(ctx, upTo(r.s.Dict.Len())); err != nil {
-		return alone, err
-	}
+	r.find(ctx, upTo(r.s.Dict.Len()))
 	alone, rest := r.split(ctx, due)
 	if len(rest) > 0 {
 		before := r.s.Dict.Len()
@@ -157,9 +157,7 @@ func (r *sessions) load(ctx *task.Context, due []int32) (alone loners, err error
 		if _, err := r.number(cols[1:len(cols)-1], len(rest)); err != nil {
 			return alone, err
 		}
-		if err := r.find(ctx, upTo(r.s.Dict.Len())[before:]); err != nil {
-			return alone, err
-		}
+		r.find(ctx, upTo(r.s.Dict.Len())[before:])
 	}
 	slices.SortStableFunc(r.old, func(a, b slot) int { return cmp.Compare(a.key, b.key) })
 	if len(r.old) == 0 {
@@ -178,14 +176,10 @@ func (r *sessions) load(ctx *task.Context, due []int32) (alone loners, err error
 }
 
 // find adds the sessions that keys have to old. All sessions have a due time, but for those whose time has come.
-func (r *sessions) find(ctx *task.Context, keys []int32) error {
+func (r *sessions) find(ctx *task.Context, keys []int32) {
 	for n := int32(0); len(keys) > 0; n++ {
-		k, err := r.places(keys, n)
-		if err != nil {
-			return err
-		}
 		rows := make([]int32, len(keys))
-		ctx.State.Find(k, rows)
+		ctx.State.Find(r.places(keys, n), rows)
 		found := keys[:0]
 		for i, row := range rows {
 			if row >= 0 {
@@ -195,7 +189,6 @@ func (r *sessions) find(ctx *task.Context, keys []int32) error {
 		}
 		keys = found
 	}
-	return nil
 }
 
 // loners are sessions that are the only ones of their keys: rows, and their places in keys, whose last four bytes are another number than that of the session.
@@ -243,7 +236,7 @@ func (r *sessions) split(ctx *task.Context, due []int32) (alone loners, rest []i
 }
 
 // places are the keys of the state for the n-th session of each of the keys.
-func (r *sessions) places(keys []int32, n int32) (*row.Keys, error) {
+func (r *sessions) places(keys []int32, n int32) *row.Keys {
 	slots := make([]int64, len(keys))
 	for i := range slots {
 		slots[i] = int64(n)
@@ -251,21 +244,19 @@ func (r *sessions) places(keys []int32, n int32) (*row.Keys, error) {
 	return r.placesAt(keys, slots)
 }
 
-// placesAt are the keys of the state for session slots[i] of keys[i].
-func (r *sessions) placesAt(keys []int32, slots []int64) (*row.Keys, error) {
-	all := r.s.Dict.Keys()
-	cols, err := r.owner.KeyVecs(all, keys)
-	if err != nil {
-		return nil, err
+// placesAt are the keys of the state for session slots[i] of keys[i]: bytes as r.Key makes them of (group, keys, slot).
+func (r *sessions) placesAt(keys []int32, slots []int64) *row.Keys {
+	all, k := r.s.Dict.Keys(), &row.Keys{Grouped: true, Ends: make([]uint32, 0, len(keys)), Hash: make([]uint64, 0, len(keys))}
+	for i, n := range keys {
+		start := len(k.Data)
+		k.Data = append(k.Data, byte(row.Group(all.Hash[n])))
+		k.Data = r.owner.AppendPart(k.Data, all.Key(int(n)))
+		k.Data = binary.LittleEndian.AppendUint32(k.Data, uint32(slots[i]))
+		k.Ends = append(k.Ends, uint32(len(k.Data)))
+		k.Hash = append(k.Hash, r.Key.KeyHash(k.Data[start:]))
 	}
-	groups := make([]uint64, len(keys))
-	for i, k := range keys {
-		groups[i] = uint64(row.Group(all.Hash[k]))
-	}
-	cols = append(append([]*col.Vec{uintVec(arrow.PrimitiveTypes.Uint8, groups)}, cols...), intVec(arrow.PrimitiveTypes.Int32, slots))
-	k := &row.Keys{}
-	r.Key.AppendVecKeys(cols, nil, k)
-	return k, nil
+	assert.True(len(k.Data) <= math.MaxUint32, "keys of %d bytes pass the limit of 4 GiB of one set", len(k.Data))
+	return k
 }
 
 // join makes sessions of the pieces: those of a key that touch or overlap are one. Pieces are sorted, and pieces[i].start becomes the number of its session.

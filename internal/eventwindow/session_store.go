@@ -94,11 +94,7 @@ func (w *sessionWrites) apply(ctx *task.Context, r *sessions, g *agg.Groups) err
 		for i, at := range w.fresh {
 			keys[i] = r.runs[w.set[at]].key
 		}
-		k, err := r.placesAt(keys, w.slots)
-		if err != nil {
-			return err
-		}
-		ctx.State.Upsert(k, made)
+		ctx.State.Upsert(r.placesAt(keys, w.slots), made)
 		for i, at := range w.fresh {
 			w.rows[at] = made[i]
 		}
@@ -136,11 +132,7 @@ func (r *sessions) early(ctx *task.Context, came int) ([]bool, error) {
 	}
 	table := ctx.More[0]
 	if came > 0 {
-		k, err := r.places(upTo(came), 0)
-		if err != nil {
-			return nil, err
-		}
-		table.Upsert(k, make([]int32, came))
+		table.Upsert(r.places(upTo(came), 0), make([]int32, came))
 	}
 	if ctx.Time%r.Emit.Every != 0 || table.Len() == 0 {
 		return nil, nil

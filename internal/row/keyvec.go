@@ -261,6 +261,14 @@ func (c *Codec) KeyVecs(k *Keys, idx []int32) ([]*col.Vec, error) {
 	return out, nil
 }
 
+// AppendPart appends what an encoded key of c is as the first columns of a key of more columns: a text alone has no length, among others it has.
+func (c *Codec) AppendPart(dst, key []byte) []byte {
+	if c.textKey() {
+		dst = binary.AppendUvarint(dst, uint64(len(key)))
+	}
+	return append(dst, key...)
+}
+
 // keyReader decodes keys column by column: data[at[i]:ends[i]] is what is left of key i.
 type keyReader struct {
 	data     []byte // nobody changes it: texts are parts of it
