@@ -127,17 +127,25 @@ func (k *templateKey) match(s text, i int) bool {
 
 // learn appends the text [from, i) in front of field's value. It is false where the template ends here.
 func (t *template) learn(s text, from, i, field int) bool {
+	k, ok := newKey(s, from, i, field)
+	if ok {
+		t.keys = append(t.keys, k)
+	}
+	return ok
+}
+
+// newKey is the text [from, i), and false where it is too long to be kept.
+func newKey(s text, from, i, field int) (templateKey, bool) {
 	n := i - from
 	if n > maxTemplateText {
-		return false
+		return templateKey{}, false
 	}
 	k := templateKey{n: n, field: field, m0: lowBytes(n), m1: lowBytes(n - 8)}
 	k.w0, k.w1 = s.word(from)&k.m0, s.word(from+8)&k.m1
 	if n > 16 {
 		k.rest = string(s.slice(from+16, i))
 	}
-	t.keys = append(t.keys, k)
-	return true
+	return k, true
 }
 
 // lowBytes is a mask of the first n bytes of a word.

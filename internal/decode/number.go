@@ -11,11 +11,24 @@ func (s text) few(i int) (v int64, end int) {
 	if s.at(i)-'1' > 8 {
 		return 0, i
 	}
-	j := i
-	for k := 0; k < 2 && j+8 <= s.n && eightDigits(s.word(j)); k++ {
-		v = v*1e8 + fromEight(s.word(j))
-		j += 8
+	for j := i; ; {
+		x := s.word(j)
+		n := min(digitsOf(x), s.n-j)
+		if n < 8 {
+			if n > 0 { // what is left moves up behind zeros
+				v = v*powers[n] + fromEight(x<<(64-8*n)|(0x30*ones)>>(8*n))
+			}
+			return v, j + n
+		}
+		v = v*1e8 + fromEight(x)
+		if j += 8; j-i == 16 {
+			return s.last(v, i, j)
+		}
 	}
+}
+
+// last is few for what may stand behind 16 digits.
+func (s text) last(v int64, i, j int) (int64, int) {
 	for ; j < s.n && s.byte(j)-'0' <= 9; j++ {
 		if j-i == 18 {
 			return 0, i
@@ -25,9 +38,12 @@ func (s text) few(i int) (v int64, end int) {
 	return v, j
 }
 
-// eightDigits tells whether all bytes of x are digits: their high halves are 3, and stay so when 6 is added.
-func eightDigits(x uint64) bool {
-	return x&(0xf0*ones) == 0x30*ones && (x+6*ones)&(0xf0*ones) == 0x30*ones
+var powers = [8]int64{1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000}
+
+// digitsOf is how many bytes of x, from the lowest, are digits. With '0' taken away a digit is at most 9; what a carry does lies above the lowest byte that is none.
+func digitsOf(x uint64) int {
+	x ^= 0x30 * ones
+	return bits.TrailingZeros64(((x+0x76*ones)|x)&highs) >> 3
 }
 
 // fromEight is the number that eight digits, the first in the lowest byte, stand for: neighbours are put together, then pairs, then fours.

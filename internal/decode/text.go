@@ -59,6 +59,26 @@ func (s text) plain(i int) int {
 	return s.n
 }
 
+// allPlain tells whether the n bytes from i on are plain characters. It looks at them all, without a branch in between.
+func (s text) allPlain(i, n int) bool {
+	var m uint64
+	if n < 8 {
+		low := uint64(1)<<(8*n) - 1
+		m = unplain(s.word(i)&low | spaces&^low)
+		return m&highs == 0
+	}
+	end := i + n - 8
+	for ; i < end; i += 8 {
+		m |= unplain(s.word(i))
+	}
+	return (m|unplain(s.word(end)))&highs == 0
+}
+
+// unplain has a high bit set where x has a character that is not plain, and maybe in bytes above one.
+func unplain(x uint64) uint64 {
+	return ((x ^ quotes) - ones) | ((x ^ slants) - ones) | (x - spaces) | x
+}
+
 // special is plain for text in UTF-8: bytes that are not ASCII are passed over.
 func (s text) special(i int) int {
 	for i < s.n {
