@@ -111,7 +111,7 @@ func (c *compactor) each(ctx context.Context, seg int64, f func(h *head, b *reco
 		if err != nil {
 			return p.damaged(next, seg, pos, err)
 		}
-		bb := newBlock(raw, []head{h})
+		bb := newBlock(&records.Block{Data: raw}, []head{h})
 		if err := bb.add(&h, 0); err != nil {
 			return p.damaged(next, seg, pos, err)
 		}

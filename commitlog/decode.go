@@ -38,8 +38,8 @@ type blockBuilder struct {
 	offsets bool // some frame has gaps
 }
 
-// newBlock is a builder for frames in data with n records altogether; data has records.Padding spare bytes.
-func newBlock(data []byte, heads []head) *blockBuilder {
+// newBlock is a builder for frames that lie in b's Data; b has no records yet.
+func newBlock(b *records.Block, heads []head) *blockBuilder {
 	n, keys, offsets, headers := 0, false, false, false
 	for i := range heads {
 		h := &heads[i]
@@ -48,11 +48,8 @@ func newBlock(data []byte, heads []head) *blockBuilder {
 		headers = headers || h.flags&flagHeaders != 0
 		offsets = offsets || h.flags&flagOffsets != 0 || h.count != h.span
 	}
-	b := &records.Block{First: heads[0].base, Next: heads[len(heads)-1].next(), Data: data,
-		Values: make([]records.Span, 0, n), Times: make([]int64, 0, n)}
-	if keys {
-		b.Keys = make([]records.Span, 0, n)
-	}
+	b.First, b.Next = heads[0].base, heads[len(heads)-1].next()
+	b.Room(n, keys)
 	if headers {
 		b.Headers = make([][]records.Header, 0, n)
 	}

@@ -32,7 +32,7 @@ func FuzzFrame(f *testing.F) {
 			return
 		}
 		_ = markerOf(&h, raw)
-		bb := newBlock(raw, []head{h})
+		bb := newBlock(&records.Block{Data: raw}, []head{h})
 		if bb.add(&h, 0) != nil {
 			return
 		}

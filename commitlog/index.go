@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"math"
 	"os"
+
+	"github.com/millrace/millrace/internal/records"
 )
 
 // indexEvery is how many bytes of a segment one entry of its index covers, about.
@@ -207,7 +209,7 @@ func (p *partition) timeInFrame(file io.ReaderAt, seg, pos, base, limit, micros 
 	if err != nil {
 		return 0, p.damaged(base, seg, pos, err)
 	}
-	bb := newBlock(raw, []head{h})
+	bb := newBlock(&records.Block{Data: raw}, []head{h})
 	if err := bb.add(&h, 0); err != nil {
 		return 0, p.damaged(base, seg, pos, err)
 	}

@@ -27,8 +27,9 @@ type Reader struct {
 	seg   int64
 	size  int64 // of a segment that is closed, 0 if it was not when it was looked at
 	pos   int64
-	frame int64 // offset at which the frame at pos begins
-	large bool  // frames are large: look at their headers before reading
+	frame int64  // offset at which the frame at pos begins
+	large bool   // frames are large: look at their headers before reading
+	heads []head // of the last block
 
 	sub *subscription
 }
@@ -127,12 +128,11 @@ func (r *Reader) read(d durable) (*records.Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	buf, heads, err := r.readFrames(limit)
+	raw, heads, err := r.readFrames(limit)
 	if err != nil {
 		return nil, r.p.damaged(r.frame, r.seg, r.pos, err)
 	}
-	bb := newBlock(buf, heads)
-	at := int64(0)
+	bb, buf, at := newBlock(raw, heads), raw.Data, int64(0)
 	for i := range heads {
 		h := &heads[i]
 		err := error(nil)
@@ -146,7 +146,7 @@ func (r *Reader) read(d durable) (*records.Block, error) {
 		}
 		if err != nil {
 			if at > 0 { // what is whole before comes first; the next call reports the damage
-				return r.part(heads[:i], buf[:at])
+				return r.part(heads[:i], raw)
 			}
 			return nil, r.p.damaged(r.frame, r.seg, r.pos, err)
 		}
@@ -161,8 +161,8 @@ func (r *Reader) read(d durable) (*records.Block, error) {
 }
 
 // part is the block of the frames before a damaged one.
-func (r *Reader) part(heads []head, buf []byte) (*records.Block, error) {
-	bb := newBlock(buf, heads)
+func (r *Reader) part(heads []head, raw *records.Block) (*records.Block, error) {
+	bb := newBlock(&records.Block{Data: raw.Data}, heads)
 	at := int64(0)
 	for i := range heads {
 		if err := bb.add(&heads[i], at); err != nil {
@@ -270,7 +270,7 @@ func (r *Reader) seek(d durable) error {
 }
 
 // readFrames reads whole frames at r.pos: as many as fit in a block, at least one. Only headers are checked.
-func (r *Reader) readFrames(limit int64) ([]byte, []head, error) {
+func (r *Reader) readFrames(limit int64) (*records.Block, []head, error) {
 	want := min(limit-r.pos, blockBytes)
 	if r.large {
 		n, err := r.extent(limit)
@@ -279,14 +279,14 @@ func (r *Reader) readFrames(limit int64) ([]byte, []head, error) {
 		}
 		want = n
 	}
-	buf, err := r.readAt(want)
+	raw, err := r.readAt(want)
 	if err != nil {
 		return nil, nil, err
 	}
-	var heads []head
+	heads := r.heads[:0]
 	at := int64(0)
 	for at < want {
-		h, err := parseHead(buf[at:])
+		h, err := parseHead(raw.Data[at:])
 		if err == nil && at+h.total() > want {
 			err = errShort
 		}
@@ -294,8 +294,8 @@ func (r *Reader) readFrames(limit int64) ([]byte, []head, error) {
 			break // what is whole comes first: the next read tells whether this one is damaged or was only cut by our buffer
 		}
 		if err == errShort && h.size > 0 && h.total() <= limit-r.pos { // one frame of more than a block
-			buf, err = r.readAt(h.total())
-			return buf, []head{h}, err
+			raw, err = r.readAt(h.total())
+			return raw, []head{h}, err
 		}
 		if err != nil {
 			return nil, nil, err
@@ -303,14 +303,15 @@ func (r *Reader) readFrames(limit int64) ([]byte, []head, error) {
 		heads = append(heads, h)
 		at += h.total()
 	}
-	r.large = at/int64(len(heads)) > 64<<10
-	return buf[:at], heads, nil
+	r.large, r.heads = at/int64(len(heads)) > 64<<10, heads
+	raw.Data = raw.Data[:at]
+	return raw, heads, nil
 }
 
-// readAt is n bytes of the segment at the cursor.
-func (r *Reader) readAt(n int64) ([]byte, error) {
-	buf := make([]byte, n, n+records.Padding)
-	return buf, readFull(r.file, buf, r.pos)
+// readAt is a block of n bytes of the segment at the cursor, without records.
+func (r *Reader) readAt(n int64) (*records.Block, error) {
+	b := records.New(int(n))
+	return b, readFull(r.file, b.Data, r.pos)
 }
 
 // extent is how many bytes of whole frames make the next block.

@@ -265,6 +265,7 @@ func (r *reader) drop(until int64) {
 		n := r.blocks[0].Bytes()
 		r.bytes -= n
 		r.pool.held.Add(-n)
+		r.blocks[0].Free()
 		r.blocks[0] = nil
 		r.blocks = r.blocks[1:]
 	}
@@ -280,7 +281,7 @@ func (r *reader) wakeUp() {
 	}
 }
 
-// take is the records of [from, until), if they are held.
+// take is the records of [from, until), if they are held. The caller is a user of the blocks.
 func (r *reader) take(from, until int64) ([]*records.Block, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -292,6 +293,7 @@ func (r *reader) take(from, until int64) ([]*records.Block, bool) {
 		if b.Next <= from || b.First >= until {
 			continue
 		}
+		b.Keep()
 		out = append(out, slice(b, from, until))
 	}
 	return out, true

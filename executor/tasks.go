@@ -115,12 +115,17 @@ func (w *sourceWork) do(ctx context.Context) any {
 		}
 		done.res.blocks, err = p.Finish()
 		done.res.highs = w.ctx.Highs
+		if err == nil && p.Copies() {
+			for _, b := range blocks {
+				b.Free()
+			}
+		}
 		return err
 	})
 	return done
 }
 
-// read is the range's records: what is held, else what an earlier attempt journalled, else the source again. The records of a source whose
+// read is the range's records, of which the caller is a user: what is held, else what an earlier attempt journalled, else the source again. The records of a source whose
 // history can change are journalled durably before anything is made of them.
 func (w *sourceWork) read(ctx context.Context) ([]*records.Block, error) {
 	if w.journal != nil && !fault.Planted("P18-journal") {

@@ -121,6 +121,13 @@ type Decoder interface {
 	Decode(b *records.Block, lo, hi int) (out Chunk, rows []int32, bad []Bad)
 }
 
+// Copying is a Decoder whose rows share no memory with the block that they come from.
+type Copying interface {
+	Decoder
+	// Copies tells whether it is.
+	Copies() bool
+}
+
 // Bad is a record that could not be decoded.
 type Bad struct {
 	Index  int // record index in the block

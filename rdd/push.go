@@ -27,6 +27,12 @@ func (t *Pipeline) PushRecords(b *records.Block, stopOnBad bool) error {
 	return nil
 }
 
+// Copies tells whether nothing that comes of a block's records, once Finish is through, shares memory with it.
+func (t *Pipeline) Copies() bool {
+	c, ok := t.decoder.(Copying)
+	return ok && c.Copies()
+}
+
 func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
 	t.at, t.origin = t.root, extent{b, lo, hi}
 	chunk, _, bad := t.decoder.Decode(b, lo, hi)

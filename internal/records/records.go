@@ -18,7 +18,7 @@ const Null = ^uint32(0)
 type Header struct{ Name, Value Span }
 
 // Block is a run of records of one source partition, in offset order. It is immutable once handed on, and its memory
-// is never reused: strings that users see may alias Data.
+// is not used again before the last user has called Free: strings that users see may alias Data.
 type Block struct {
 	First, Next int64      // the block covers offsets [First, Next); gaps are allowed
 	Data        []byte     // cap(Data)-len(Data) >= Padding
@@ -27,6 +27,8 @@ type Block struct {
 	Times       []int64    // record time, µs since 1970 UTC; nil where the source has none
 	Offsets     []int64    // nil: record i has offset First+i
 	Headers     [][]Header // nil where no record has headers
+
+	mem *shared // nil: the collector's
 }
 
 // Len is the number of records.
@@ -61,7 +63,7 @@ func (b *Block) bytes(s Span) []byte {
 // Slice is the part of b with offsets in [from, until), sharing b's memory. It may be empty, never nil.
 func (b *Block) Slice(from, until int64) *Block {
 	lo, hi := b.search(from), b.search(until)
-	c := &Block{First: max(from, b.First), Next: min(until, b.Next), Data: b.Data, Values: b.Values[lo:hi]}
+	c := &Block{First: max(from, b.First), Next: min(until, b.Next), Data: b.Data, Values: b.Values[lo:hi], mem: b.mem}
 	if b.Keys != nil {
 		c.Keys = b.Keys[lo:hi]
 	}
