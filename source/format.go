@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/millrace/millrace/internal/decode"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
@@ -19,6 +20,7 @@ type Format[T any] struct {
 	header bool   // the first line of a file is its header
 	limit  int    // of a record's bytes; 0: none
 	reader func() recordReader[T]
+	direct *decode.JSONPlan // where records become columns without rows in between
 }
 
 // recordReader reads record i of b into dst, a zero T. The result is "", or why the record is bad.
@@ -76,7 +78,12 @@ func (f Format[T]) spec(kind, place string) *Spec {
 	s.Text, s.Err = s.Text+" "+f.text, f.err
 	s.Decoder = func() rdd.Decoder { return &decoder[T]{f.reader(), f.limit} }
 	if codec, err := row.For[T](); err == nil {
-		s.Columns = func(p rdd.Projection) rdd.Decoder { return newColumns(f, codec, p) }
+		s.Columns = func(p rdd.Projection) rdd.Decoder {
+			if d, ok := newDirect(f.direct, f.limit, codec, p); ok {
+				return d
+			}
+			return newColumns(f, codec, p)
+		}
 	}
 	return s
 }

@@ -25,7 +25,7 @@ func JSON[T any](opts ...Option) Format[T] {
 	if planErr != nil {
 		return f
 	}
-	f.text = plan.Text()
+	f.text, f.direct = plan.Text(), plan
 	f.reader = func() recordReader[T] {
 		d := plan.Decoder()
 		return func(b *records.Block, i int, dst *T) string { return readJSON(d, b, i, unsafe.Pointer(dst)) }

@@ -1,5 +1,7 @@
 package col
 
+import "unsafe"
+
 // TakeInto makes out, a column of v's type, values idx of v. It keeps out's memory where it can. v is not nested.
 func (v *Vec) TakeInto(out *Vec, idx []int32) {
 	out.Resize(len(idx))
@@ -19,6 +21,45 @@ func (v *Vec) TakeInto(out *Vec, idx []int32) {
 	}
 	if v.Null != nil {
 		out.Null = take(v.Null, idx)
+	}
+}
+
+// Copy are values idx (nil: all) of v, in that order, as a new column that shares no memory with v: texts are copied too. v is not nested.
+func (v *Vec) Copy(idx []int32) *Vec {
+	out := &Vec{Type: v.Type, Kind: v.Kind}
+	if idx == nil {
+		v.clone(out)
+	} else {
+		v.TakeInto(out, idx)
+	}
+	if v.Kind == Text {
+		size := 0
+		for _, t := range out.Texts {
+			size += len(t)
+		}
+		all := make([]byte, 0, size)
+		for i, t := range out.Texts {
+			if len(t) > 0 {
+				at := len(all)
+				all = append(all, t...)
+				out.Texts[i] = unsafe.String(&all[at], len(t))
+			}
+		}
+	}
+	return out
+}
+
+// clone makes out v.
+func (v *Vec) clone(out *Vec) {
+	out.Resize(v.N)
+	copy(out.Bools, v.Bools)
+	copy(out.Ints, v.Ints)
+	copy(out.Uints, v.Uints)
+	copy(out.Floats, v.Floats)
+	copy(out.Texts, v.Texts)
+	copy(out.Decimals, v.Decimals)
+	if v.Null != nil {
+		out.Null = append([]bool(nil), v.Null[:v.N]...)
 	}
 }
 

@@ -1,6 +1,7 @@
 package row
 
 import (
+	"reflect"
 	"time"
 	"unsafe"
 
@@ -28,6 +29,15 @@ func (c *Codec) Batch(rows any, idx []int32, read []bool) *col.Batch {
 // Vec is column i of rows, a []T, as Batch makes it, in the memory of into where that is given: a result of Vec for the same column that nobody reads any more.
 func (c *Codec) Vec(i int, rows any, into *col.Vec) *col.Vec {
 	return toVec(c.cols[i], c.cells(rows, nil).field(c.cols[i].off), into)
+}
+
+// Field is where column i lies in a row's memory, and its Go type there.
+func (c *Codec) Field(i int) (off uintptr, typ reflect.Type) {
+	col := c.cols[i]
+	if col.ptr {
+		return col.off, reflect.PointerTo(col.typ)
+	}
+	return col.off, col.typ
 }
 
 func toVec(from *column, in cells, v *col.Vec) *col.Vec {
