@@ -20,6 +20,10 @@ func newChecker(work string, n, profiles int, window int64, event func(i int) in
 	switch work {
 	case "w1":
 		return newWords(n)
+	case "w2":
+		return newHits(n)
+	case "w3":
+		return newTop(n)
 	case "w4":
 		return newWindows(n, window, event)
 	case "w5":
@@ -35,18 +39,24 @@ type words struct {
 }
 
 func newWords(n int) (*words, error) {
-	c := &words{want: map[string]int64{}, got: map[string]int64{}}
+	want, err := wordCounts(n)
+	return &words{want: want, got: map[string]int64{}}, err
+}
+
+// wordCounts are the words of the first n lines.
+func wordCounts(n int) (map[string]int64, error) {
 	mk, err := gen.New("lines", seed)
 	if err != nil {
 		return nil, err
 	}
+	counts := map[string]int64{}
 	for i := range n {
 		_, line := mk(i, 0)
 		for w := range bytes.FieldsSeq(line) {
-			c.want[string(w)]++
+			counts[string(w)]++
 		}
 	}
-	return c, nil
+	return counts, nil
 }
 
 func (c *words) take(key, val []byte) {

@@ -1,6 +1,7 @@
 // Command bench measures the engine on the workloads of WORKLOADS.md and prints one JSON object a run.
 //
 //	go run ./bench --work w4 --source log -n 5000000                                   drain: as fast as it goes
+//	go run ./bench --work w1 --form frame                                              the same work in expressions over columns
 //	go run ./bench --work w4 --source log --rate 50000 --seconds 30 --interval 5ms     paced: latency end to end
 //	go run ./bench --work state --keys 1000000                                         batches that touch few of many keys
 //	go run ./bench --work closures --seconds 10                                          typed rows through functions of the user's

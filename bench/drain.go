@@ -148,7 +148,11 @@ func (s *settings) drain(ctx context.Context, st store) (*result, error) {
 		return nil, err
 	}
 	began := time.Now()
-	cmd, err := s.start(s.jobArgs("--until-caught-up"))
+	end := "--until-caught-up"
+	if s.work == "w3" {
+		end = "--finish" // shows the window that is open
+	}
+	cmd, err := s.start(s.jobArgs(end))
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +208,7 @@ func (s *settings) runAwhile(ctx context.Context, st store, args ...string) (*re
 
 // paced sends records at a rate while the job runs and measures when their results can be read.
 func (s *settings) paced(ctx context.Context, st store) (*result, error) {
-	if s.work == "w1" {
+	if s.inputs()[0] == "lines" {
 		return nil, fmt.Errorf("--rate: lines have no event time to measure latency by; use w4 or w5")
 	}
 	if err := s.load(ctx, st); err != nil {

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace/bench/gen"
 	"github.com/millrace/millrace/dstream"
-	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 	"github.com/spf13/pflag"
@@ -15,17 +15,26 @@ import (
 
 // Flags of the jobs themselves; the engine's own come with driver.Main.
 var (
-	jobWork   = pflag.String("work", "w4", "w1, w4, w5, state, closures, window or empty")
-	jobForm   = pflag.String("form", "closures", "w4: closures or frame: how the job says what it computes. Frame: filter and columns are read by the source, the rest is closures")
+	jobWork   = pflag.String("work", "w4", "w1, w2, w3, w4, w5, state, closures, window or empty")
+	jobForm   = pflag.String("form", "closures", "w1 to w5: closures or frame: how the job says what it computes, in functions of Go or in expressions over columns")
 	jobSource = pflag.String("source", "log", "log or kafka: where rows come from and go to")
 	jobWindow = pflag.Int64("window", 10_000, "w4: length of a window of event time, in ms")
+	jobSlide  = pflag.Duration("slide", time.Second, "w3: by how much the window slides, set to the batch interval")
 )
 
 // job is the workload that the flags name.
 func job(j *dstream.Job) {
+	if *jobForm == "frame" {
+		jobOfFrames(j)
+		return
+	}
 	switch *jobWork {
 	case "w1":
 		wordCount(j)
+	case "w2":
+		grep(j)
+	case "w3":
+		topTen(j)
 	case "w5":
 		enrich(j)
 	case "state":
@@ -39,10 +48,6 @@ func job(j *dstream.Job) {
 			Filter(func(n int64) bool { return n > 0 }).
 			To(output("out-empty").Named("count"))
 	default:
-		if *jobForm == "frame" {
-			campaignsFrame(j)
-			return
-		}
 		campaigns(j)
 	}
 }
@@ -54,6 +59,69 @@ func wordCount(j *dstream.Job) {
 		KeyBy(dstream.Self).
 		RunningCount("words").
 		To(output("out-w1"))
+}
+
+// wanted is the word that W2 looks for.
+const wanted = "w777"
+
+// hits is W2's output.
+type hits struct{ Count int64 }
+
+// grep is W2: how many lines of each batch hold a word.
+func grep(j *dstream.Job) {
+	dstream.From(j, text("lines")).
+		Filter(holdsWord).
+		Count().
+		Map(func(n int64) hits { return hits{n} }).
+		To(output("out-w2"))
+}
+
+// holdsWord tells whether the word is in a line, with white space or nothing before and behind it.
+func holdsWord(line string) bool {
+	for from := 0; ; {
+		i := strings.Index(line[from:], wanted)
+		if i < 0 {
+			return false
+		}
+		i, from = from+i, from+i+len(wanted)
+		if (i == 0 || line[i-1] == ' ') && (from == len(line) || line[from] == ' ') {
+			return true
+		}
+	}
+}
+
+// topWindow is the length of W3's window, topN how many words it shows.
+const (
+	topWindow = 30 * time.Second
+	topN      = 10
+)
+
+// ranked is a word of W3's output.
+type ranked struct {
+	Word  string
+	Count int64
+}
+
+// shown is a ranked word with the end of its window.
+type shown struct {
+	End time.Time
+	ranked
+}
+
+// topTen is W3: the most frequent words of a window that slides by the batch interval, by (end of the window): counts from the highest down, equal ones by word.
+func topTen(j *dstream.Job) {
+	dstream.From(j, text("lines")).
+		FlatMap(strings.Fields).
+		KeyBy(dstream.Self).
+		MapValues(func(string) int64 { return 1 }).
+		ReduceByKeyAndWindow("words", func(a, b int64) int64 { return a + b }, topWindow, *jobSlide, dstream.Inverse(func(a, b int64) int64 { return a - b })).
+		All().
+		Map(func(word string, n int64) ranked { return ranked{word, n} }).
+		TopK(topN, func(a, b ranked) int { return cmp.Or(cmp.Compare(a.Count, b.Count), cmp.Compare(b.Word, a.Word)) }).
+		MapTask(func(t dstream.Task, r ranked) shown { return shown{t.Time(), r} }).
+		KeyBy(func(s shown) time.Time { return s.End }).
+		MapValues(func(s shown) ranked { return s.ranked }).
+		To(output("out-w3"))
 }
 
 // adEvent is what W4 reads of an event's seven fields.
@@ -86,28 +154,6 @@ func campaigns(j *dstream.Job) {
 			return campaignWindow{campaignOf.Get()[e.AdID], e.EventTime - e.EventTime%window}
 		}).
 		MapValues(func(e adEvent) tally { return tally{1, e.EventTime} }).
-		RunningReduce("windows", func(a, b tally) tally { return tally{a.Count + b.Count, max(a.Newest, b.Newest)} }, dstream.Expire(time.Minute)).
-		To(output("out-w4"))
-}
-
-// view is what is left of an event behind campaignsFrame's filter.
-type view struct {
-	AdID      string
-	EventTime int64
-}
-
-// campaignsFrame is campaigns with the filter and the choice of columns as a Frame: the source applies them.
-func campaignsFrame(j *dstream.Job) {
-	campaignOf := dstream.Value(j, "campaigns", gen.CampaignOf)
-	window := *jobWindow
-	dstream.From(j, ads("ads")).Frame().
-		Where(expr.Col("event_type").Eq("view")).
-		Select("ad_id", "event_time").
-		As[view]().
-		KeyBy(func(v view) campaignWindow {
-			return campaignWindow{campaignOf.Get()[v.AdID], v.EventTime - v.EventTime%window}
-		}).
-		MapValues(func(v view) tally { return tally{1, v.EventTime} }).
 		RunningReduce("windows", func(a, b tally) tally { return tally{a.Count + b.Count, max(a.Newest, b.Newest)} }, dstream.Expire(time.Minute)).
 		To(output("out-w4"))
 }

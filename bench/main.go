@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -63,7 +64,7 @@ func flags() *settings {
 	pflag.IntVar(&s.profiles, "profiles", 1_000_000, "w5: profiles that are loaded first")
 	pflag.Float64Var(&s.rate, "rate", 0, "paced: records a second")
 	pflag.Float64Var(&s.seconds, "seconds", 20, "paced and empty: how long")
-	pflag.StringVar(&s.interval, "interval", "", "batch interval of the job (default: the engine's)")
+	pflag.StringVar(&s.interval, "interval", "", "batch interval of the job (default: the engine's; w3: 1s)")
 	pflag.StringVar(&s.master, "master", "", "where the job runs (default: the engine's)")
 	pflag.StringVar(&s.brokers, "brokers", "127.0.0.1:9092", "Kafka brokers")
 	pflag.StringVar(&s.lab, "lab", filepath.Join(os.TempDir(), "millrace-bench"), "folder for data and checkpoints")
@@ -71,6 +72,9 @@ func flags() *settings {
 	pflag.BoolVar(&s.keep, "keep", false, "use the data that is loaded already")
 	pflag.Parse()
 	s.work, s.source, s.window = *jobWork, *jobSource, *jobWindow
+	if s.work == "w3" && s.interval == "" {
+		s.interval = "1s"
+	}
 	return &s
 }
 
@@ -114,10 +118,10 @@ func (s *settings) measure(ctx context.Context, st store) (*result, error) {
 		return s.touched(ctx, st)
 	case s.work == "closures":
 		return s.typed(ctx, st)
-	case s.work != "w1" && s.work != "w4" && s.work != "w5":
-		return nil, fmt.Errorf("--work %q: want w1, w4, w5, state, closures or empty", s.work)
-	case *jobForm != "closures" && (*jobForm != "frame" || s.work != "w4"):
-		return nil, fmt.Errorf("--form %q: want closures, or frame for w4", *jobForm)
+	case !slices.Contains([]string{"w1", "w2", "w3", "w4", "w5"}, s.work):
+		return nil, fmt.Errorf("--work %q: want w1 to w5, state, closures or empty", s.work)
+	case *jobForm != "closures" && *jobForm != "frame":
+		return nil, fmt.Errorf("--form %q: want closures or frame", *jobForm)
 	case s.rate > 0:
 		return s.paced(ctx, st)
 	}
@@ -127,7 +131,7 @@ func (s *settings) measure(ctx context.Context, st store) (*result, error) {
 // inputs are the data sets of a workload, the one that is counted last.
 func (s *settings) inputs() []string {
 	switch s.work {
-	case "w1":
+	case "w1", "w2", "w3":
 		return []string{"lines"}
 	case "w5":
 		return []string{"profiles", "pageviews"}
@@ -153,7 +157,7 @@ func (s *settings) jobArgs(extra ...string) []string {
 		"--log", filepath.Join(s.lab, "log"), "--checkpoint", s.checkpoint(), "--summary", s.summary(),
 		"--window", fmt.Sprint(s.window), "--keys", fmt.Sprint(*jobKeys)}
 	if s.interval != "" {
-		args = append(args, "--interval", s.interval)
+		args = append(args, "--interval", s.interval, "--slide", s.interval)
 	}
 	if s.master != "" {
 		args = append(args, "--master", s.master)
