@@ -34,6 +34,9 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
 	if !ok {
 		return mistaken
 	}
+	if eventwindow.Overlaps(base.Spec, o.emit, set) {
+		return w.overlapping(at, &base, o, aggs)
+	}
 	a := &base
 	a.Set = set
 	if err := a.Prepare(); err != nil {
@@ -56,6 +59,26 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
 		out = out.Timed(column, offset)
 	}
 	return Aggregated{Frame{j, out}, func(at rdd.Site) Frame { return w.f.lateRows(at, a, wide.node()) }}
+}
+
+// overlapping is Agg of sliding windows that are kept as one.
+func (w Windowed) overlapping(at rdd.Site, a *eventwindow.Aggregation, o eventOptions, aggs []expr.Agg) Aggregated {
+	never := func(at rdd.Site) Frame { return w.f.lateRows(at, a, nil) }
+	g := w.f.f.GroupBy(w.keys...)
+	how := g.Bind(at, append(aggs[:len(aggs):len(aggs)], expr.Count().As(eventwindow.RowsColumn)))
+	if how == nil {
+		return Aggregated{w.f, never}
+	}
+	keys := how.Out.Fields()[:len(how.Keys)]
+	n := &eventwindow.Overlapping{Spec: a.Spec, Name: a.Name, MaxBytes: o.max}
+	n.Keys, n.Key, n.Set, n.Partial, n.Out = how.Keys, how.Key, how.Set, how.Partial, eventwindow.OverlappingOut(keys, how.Set.Result())
+	a.Set = how.Set
+	place, held := eventwindow.BatchesStore()
+	return Aggregated{w.f.windowed(at, "window", a.Name, n.Out, &rdd.WideSpec{
+		Inputs: []rdd.Input{n.Input()}, New: n.New, Facts: a.Spec.String() + aggFacts(a),
+		State: true, StateKey: n.Key, StateVal: n.Partial, More: []rdd.Store{{Name: eventwindow.Batches, Key: place, Val: held}},
+		Every: a.Spec.Slide, Reach: a.Spec.Size,
+	}, false), never}
 }
 
 // LateRows are the rows that were late: those whose windows were all final, as they came, and those without an event time. They have no event time for operators behind them. They cost a

@@ -85,3 +85,24 @@ func TestGlobalWindow(t *testing.T) {
 		{{"a", 3, new(int64(6))}, {"b", 1, new(int64(9))}},
 	}, dstreamtest.Finish())
 }
+
+// Sliding by a second: windows that overlap are kept as one, and each is shown when it ends.
+func TestSlidingByBatchTime(t *testing.T) {
+	at := func(n int) time.Time { return dstreamtest.At(seconds(n)) }
+	dstreamtest.Check(t, func(s dstream.Stream[bought]) dstream.Stream[windowTally] {
+		return s.Frame().Window(dstream.Sliding(2*time.Second, time.Second).ByBatchTime()).GroupBy("item").Agg("tally", countAndTotal()...).As[windowTally]()
+	}, [][]bought{
+		{{"a", 1, nil}, {"b", 7, nil}},
+		{{"a", 3, nil}},
+		{},
+		{},
+		{{"b", 2, nil}},
+	}, [][]windowTally{
+		{{"a", at(-1), at(1), 1, new(int64(1))}, {"b", at(-1), at(1), 1, new(int64(7))}},
+		{{"a", at(0), at(2), 2, new(int64(4))}, {"b", at(0), at(2), 1, new(int64(7))}},
+		{{"a", at(1), at(3), 1, new(int64(3))}},
+		{},
+		{{"b", at(3), at(5), 1, new(int64(2))}},
+		{{"b", at(4), at(6), 1, new(int64(2))}},
+	}, dstreamtest.Finish())
+}

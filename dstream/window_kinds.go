@@ -18,7 +18,8 @@ type Window struct {
 func Tumbling(size time.Duration) Window { return Sliding(size, size) }
 
 // Sliding are windows of a fixed size, of which one begins every slide: a row is in as many as lie over it, in none if it falls between two. Rows are
-// aggregated once for each part of time that no window cuts, and the parts are put together: choose a slide that divides the size.
+// aggregated once for each part of time that no window cuts, and the parts are put together: choose a slide that divides the size. By batch time, with counts, and sums and averages of
+// what is not a float alone, and without options but MaxState, a row costs twice, when it comes and when it leaves, however many windows it is in.
 func Sliding(size, slide time.Duration) Window {
 	w := Window{spec: eventwindow.Spec{Kind: eventwindow.Sliding, Size: size.Microseconds(), Slide: slide.Microseconds()}}
 	if size%time.Microsecond != 0 || slide%time.Microsecond != 0 {

@@ -174,6 +174,22 @@ func (s *Set) CheckRetract() error {
 	return nil
 }
 
+// TakesBack tells whether all aggregates can take rows back and are what they would be if those had never come: counts, and sums and averages of what is not a float.
+func (s *Set) TakesBack() bool {
+	for _, b := range s.aggs {
+		switch b.agg.Op() {
+		case "count":
+		case "sum", "avg":
+			if k, _ := col.KindOf(b.args[0].Field().Type); k == col.Float {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // scalar is the kind of values that aggregates keep one by one.
 func scalar(t arrow.DataType) (col.Kind, error) {
 	k, ok := col.KindOf(t)

@@ -143,7 +143,8 @@ func keyCodec(fields []arrow.Field) (*row.Codec, error) {
 	return c, err
 }
 
-// mark is by what the windows are judged in this batch (P29): by batch time nothing is late, and what the batch's time has reached closes. The final batch closes all.
+// mark is by what the windows are judged in this batch (P29): by batch time nothing is late, and what the batch's time has reached closes. The final batch closes all,
+// of windows of batch time that overlap the one that is open: the others would show parts of it.
 func (a *Aggregation) mark(ctx *task.Context) task.Mark {
 	m := task.Mark{Before: task.NoTime, After: task.NoTime}
 	switch {
@@ -152,7 +153,11 @@ func (a *Aggregation) mark(ctx *task.Context) task.Mark {
 	case a.Spec.Batch:
 		m.After = ctx.Time
 	}
-	if ctx.Final {
+	switch {
+	case ctx.Final && a.Spec.Batch && a.Spec.Kind == Sliding && a.Spec.Slide < a.Spec.Size:
+		past := a.Spec.Size + a.Spec.Offset
+		m.After = ceil(ctx.Time-past, a.Spec.Slide) + past
+	case ctx.Final:
 		m.After = task.EndOfTime
 	}
 	return m

@@ -138,3 +138,6 @@ func floor(t, step int64) int64 {
 	}
 	return t - rest
 }
+
+// ceil is the first multiple of step at or above t.
+func ceil(t, step int64) int64 { return -floor(-t, step) }
