@@ -36,7 +36,7 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"Tumbling":     "the example of Windowed.Agg", "Window.ByBatchTime": "the example of Windowed.Agg", "Windowed.GroupBy": "the example of Windowed.Agg",
 		"EveryRows": "the example of Global", "Desc": "the example of Windowed.TopN",
 		"Sliding": eventTimed, "Days": eventTimed, "Months": eventTimed, "Session": eventTimed, "Window.Offset": eventTimed, "Window.In": eventTimed, "AllowedLateness": eventTimed,
-		"Early": eventTimed, "MaxState": eventTimed, "ShedOldest": eventTimed, "Aggregated.LateRows": eventTimed,
+		"Early": eventTimed, "MaxState": eventTimed, "ShedOldest": eventTimed,
 		"IdleAfter":       "only a driver's clock shows it",
 		"IdleAdvance":     "only a driver's clock shows it",
 		"Ahead":           "a limit for times that are wrong",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/expr"
 )
 
 // reading is what a sensor measured, at a second of its own clock.
@@ -44,4 +45,31 @@ func ExampleStream_EventTime() {
 	// batch 1: nothing
 	// batch 2: nothing
 	// batch 3: a=silent since 10
+}
+
+// measured is a reading as columns.
+type measured struct {
+	Sensor string
+	At     time.Time
+}
+
+func (m measured) text() string { return fmt.Sprintf("%s at %d", m.Sensor, m.At.Unix()) }
+
+func measuredAt(sensor string, second int64) measured {
+	return measured{sensor, time.Unix(second, 0)}
+}
+
+// In batch 2 the watermark is at 11: what belongs before 10 is too late for its window.
+func ExampleFrame_LateRows() {
+	input := dstreamtest.Input[measured]("measured")
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		counts := dstream.From(job, input.Source()).Frame().EventTime("at", 2*time.Second).
+			Window(dstream.Tumbling(10*time.Second)).GroupBy("sensor").Agg("per 10 s", expr.Count().As("n"))
+		return counts.LateRows().As[measured]().Map(measured.text)
+	},
+		rows(input.Part(0, measuredAt("a", 1), measuredAt("b", 13))),
+		rows(input.Part(0, measuredAt("a", 9), measuredAt("c", 12))))
+	// Output:
+	// batch 1: nothing
+	// batch 2: a at 9
 }

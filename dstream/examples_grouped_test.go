@@ -59,7 +59,7 @@ func ExampleGrouped_Agg() {
 // Totals of the job's life: each batch shows what it changed.
 func ExampleGrouped_Running() {
 	showFares(func(f dstream.Frame) dstream.Stream[string] {
-		return totalsOf(f.GroupBy("city").Running("totals").Agg(expr.Count().As("n"), expr.Sum("cost").As("total")).Frame)
+		return totalsOf(f.GroupBy("city").Running("totals").Agg(expr.Count().As("n"), expr.Sum("cost").As("total")))
 	})
 	// Output:
 	// batch 1: rome:14/2 oslo:2/1 bonn:4/1
@@ -76,9 +76,9 @@ func ExampleRunningGroups_Agg() {
 	// batch 2: {3}
 }
 
-func ExampleRunningFrame_All() {
+func ExampleFrame_Snapshots() {
 	showFares(func(f dstream.Frame) dstream.Stream[string] {
-		return totalsOf(f.GroupBy("city").Running("totals").Agg(expr.Count().As("n"), expr.Sum("cost").As("total")).All())
+		return totalsOf(f.GroupBy("city").Running("totals").Agg(expr.Count().As("n"), expr.Sum("cost").As("total")).Snapshots())
 	})
 	// Output:
 	// batch 1: bonn:4/1 oslo:2/1 rome:14/2

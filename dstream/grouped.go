@@ -39,15 +39,9 @@ type RunningGroups struct {
 	opts []RunningOption
 }
 
-// RunningFrame is the groups that a batch had rows of, with their aggregates since the job began.
-type RunningFrame struct {
-	Frame
-	how *ops.Grouping
-}
-
 // Agg gives in each batch the groups that it had rows of, in order of the keys' first appearance: the keys' columns, and the aggregates of all their rows since the
-// job began, or since they expired. Options are Expire and CheckpointEvery.
-func (r RunningGroups) Agg(aggs ...expr.Agg) RunningFrame {
+// job began, or since they expired. Options are Expire and CheckpointEvery. Snapshots of the result are all groups.
+func (r RunningGroups) Agg(aggs ...expr.Agg) Frame {
 	at, j := rdd.Caller(), r.g.job
 	o, facts := runningSettings(j, r.at, r.name, r.opts)
 	if o.initial != nil {
@@ -55,7 +49,7 @@ func (r RunningGroups) Agg(aggs ...expr.Agg) RunningFrame {
 	}
 	how := r.g.g.Bind(at, aggs)
 	if how == nil {
-		return RunningFrame{Frame: Frame{r.g.job, r.g.f}}
+		return Frame{r.g.job, r.g.f}.mistaken()
 	}
 	if facts != "" {
 		facts = ", " + facts
@@ -68,7 +62,7 @@ func (r RunningGroups) Agg(aggs ...expr.Agg) RunningFrame {
 			State:  true, StateKey: how.Key, StateVal: how.Partial, Facts: how.Set.Text() + facts, CheckpointEvery: o.interval(),
 		},
 	})
-	return RunningFrame{Frame{j, rdd.FrameOf(j.b, n)}, how}
+	return Frame{j, rdd.FrameOf(j.b, n)}.gives(beside{groups: how})
 }
 
 type runningAgg struct {
@@ -109,21 +103,26 @@ func (r runningAgg) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.
 	})
 }
 
-// All is all groups with their aggregates in each batch, empty ones included, in order of the keys' encodings. A batch costs as much as all groups together.
-func (r RunningFrame) All() Frame {
-	at, of := rdd.Caller(), r.node()
-	if r.how == nil { // a mistake was reported
-		return r.Frame
+// Snapshots are all groups with their aggregates in each batch, empty ones included, in order of the keys' encodings, of the Running(…).Agg directly before it. A batch costs as much as all groups together.
+func (f Frame) Snapshots() Frame {
+	at, of := rdd.Caller(), f.node()
+	how := f.job.beside[of].groups
+	switch {
+	case how == nil:
+		f.job.mistakef(at, "Snapshots belongs directly behind GroupBy(…).Running(…).Agg; %s keeps no groups", of.Op)
+		return f
+	case how.Set == nil: // a mistake was reported
+		return f
 	}
-	n := r.job.b.Add(at, &rdd.Node{
+	n := f.job.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "snapshots", In: []*rdd.Node{of}, Val: of.Val,
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{{Schema: ops.ValSchema(of.Val), New: func() rdd.Writer { return dropper{} }}},
-			New:    func() rdd.Reducer { return groupsShown{r.how} },
+			New:    func() rdd.Reducer { return groupsShown{how} },
 			Tables: []*rdd.Node{of}, OnEmpty: true,
 		},
 	})
-	return Frame{r.job, rdd.FrameOf(r.job.b, n)}
+	return Frame{f.job, rdd.FrameOf(f.job.b, n)}
 }
 
 type groupsShown struct{ *ops.Grouping }

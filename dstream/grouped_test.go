@@ -95,7 +95,7 @@ func TestProofRunningAggAll(t *testing.T) {
 		Until *string
 	}
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[counted] {
-		return s.Frame().GroupBy("value").Running("words").Agg(expr.Count().As("n"), expr.Max("value").As("until")).All().As[counted]()
+		return s.Frame().GroupBy("value").Running("words").Agg(expr.Count().As("n"), expr.Max("value").As("until")).Snapshots().As[counted]()
 	}, [][]string{{"b", "a", "b"}, {}, {"c"}}, [][]counted{
 		{{"a", 1, new("a")}, {"b", 2, new("b")}}, {{"a", 1, new("a")}, {"b", 2, new("b")}}, {{"a", 1, new("a")}, {"b", 2, new("b")}, {"c", 1, new("c")}},
 	})
@@ -117,6 +117,7 @@ func TestMistakesOfGroups(t *testing.T) {
 		f.GroupBy("page").Agg()                        // want: no aggregates; give at least one
 		f.GroupBy("page").Agg(expr.Count().As("page")) // want: column "page" is there twice
 		f.GroupBy("page").Running("").Agg(n)           // want: an operator that keeps state needs a name
+		f.GroupBy("page").Agg(n).Snapshots()           // want: Snapshots belongs directly behind GroupBy(…).Running(…).Agg; groupBy keeps no groups
 	})
 	wantMistakes(t, "grouped_test.go", groupedSource, err)
 }

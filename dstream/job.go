@@ -36,6 +36,7 @@ type Job struct {
 	options JobOptions
 	b       *rdd.Builder
 	shared  rdd.Shared
+	beside  map[*rdd.Node]beside
 	unnamed int  // outputs that got a name of ours so far
 	broken  bool // the job function panicked: what comes behind that is not known
 }

@@ -11,28 +11,23 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// Aggregated is what Windowed.Agg gives: a Frame of results, and the rows that came too late for them.
-type Aggregated struct {
-	Frame
-	late func(at rdd.Site) Frame
-}
-
 // Agg keeps aggregates of each key and window under name. Results have the keys' columns, window_start and window_end where windows have them, and the aggregates; their
 // event time is the window's last microsecond, so that windows behind this one take them into the same span, in the same batch.
 //
 // A window is shown once, when the watermark reaches its end, and what comes later is late; options say otherwise. Those that are shown for a change come in order of the
 // first appearance of (key, window) in the batch, then those that close, by (end, key).
-func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
+//
+// LateRows of the result are the rows whose windows were all final, and those without an event time. They cost a second way through the shuffle for all rows of the input.
+func (w Windowed) Agg(name string, aggs ...expr.Agg) Frame {
 	at, j := rdd.Caller(), w.f.job
-	mistaken := Aggregated{w.f, func(rdd.Site) Frame { return w.f }}
 	base, o, ok := w.base(at, "window", name)
 	set, err := agg.Bind(w.f.Schema(), aggs)
 	if err != nil {
 		j.mistakef(at, "window: %v", err)
-		return mistaken
+		return w.f.mistaken()
 	}
 	if !ok {
-		return mistaken
+		return w.f.mistaken()
 	}
 	if eventwindow.Overlaps(base.Spec, o.emit, set) {
 		return w.overlapping(at, &base, o, aggs)
@@ -41,7 +36,7 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
 	a.Set = set
 	if err := a.Prepare(); err != nil {
 		j.mistakef(at, "window: %v", err)
-		return mistaken
+		return w.f.mistaken()
 	}
 	o.limits(a)
 	s := windowSpec(a, o, aggFacts(a))
@@ -58,32 +53,28 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Aggregated {
 	if column, offset, timed := wide.f.Time(); timed {
 		out = out.Timed(column, offset)
 	}
-	return Aggregated{Frame{j, out}, func(at rdd.Site) Frame { return w.f.lateRows(at, a, wide.node()) }}
+	return Frame{j, out}.gives(beside{late: func(at rdd.Site) Frame { return w.f.lateRows(at, a, wide.node()) }})
 }
 
 // overlapping is Agg of sliding windows that are kept as one.
-func (w Windowed) overlapping(at rdd.Site, a *eventwindow.Aggregation, o eventOptions, aggs []expr.Agg) Aggregated {
+func (w Windowed) overlapping(at rdd.Site, a *eventwindow.Aggregation, o eventOptions, aggs []expr.Agg) Frame {
 	never := func(at rdd.Site) Frame { return w.f.lateRows(at, a, nil) }
 	g := w.f.f.GroupBy(w.keys...)
 	how := g.Bind(at, append(aggs[:len(aggs):len(aggs)], expr.Count().As(eventwindow.RowsColumn)))
 	if how == nil {
-		return Aggregated{w.f, never}
+		return w.f.mistaken()
 	}
 	keys := how.Out.Fields()[:len(how.Keys)]
 	n := &eventwindow.Overlapping{Spec: a.Spec, Name: a.Name, MaxBytes: o.max}
 	n.Keys, n.Key, n.Set, n.Partial, n.Out = how.Keys, how.Key, how.Set, how.Partial, eventwindow.OverlappingOut(keys, how.Set.Result())
 	a.Set = how.Set
 	place, held := eventwindow.BatchesStore()
-	return Aggregated{w.f.windowed(at, "window", a.Name, n.Out, &rdd.WideSpec{
+	return w.f.windowed(at, "window", a.Name, n.Out, &rdd.WideSpec{
 		Inputs: []rdd.Input{n.Input()}, New: n.New, Facts: a.Spec.String() + aggFacts(a),
 		State: true, StateKey: n.Key, StateVal: n.Partial, More: []rdd.Store{{Name: eventwindow.Batches, Key: place, Val: held}},
 		Every: a.Spec.Slide, Reach: a.Spec.Size,
-	}, false), never}
+	}, false).gives(beside{late: never})
 }
-
-// LateRows are the rows that were late: those whose windows were all final, as they came, and those without an event time. They have no event time for operators behind them. They cost a
-// second way through the shuffle for all rows of the input.
-func (a Aggregated) LateRows() Frame { return a.late(rdd.Caller()) }
 
 // lateRows lets the operator of a give late rows, and is these.
 func (f Frame) lateRows(at rdd.Site, a *eventwindow.Aggregation, wide *rdd.Node) Frame {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/expr"
 )
 
 //go:embed window_frame_mistakes_test.go
@@ -38,6 +39,9 @@ func TestMistakesOfFrameWindows(t *testing.T) {
 		by(dstream.Sliding(h, 7*time.Minute+time.Microsecond)).TopN("o", 1, "value")        // want: choose a slide that divides the size
 		f.Deduplicate("p", h)                                                               // want: at least one key
 		f.Deduplicate("q", h, "value", dstream.OnChange())                                  // want: deduplicate: OnChange is for windows
+		f.LateRows()                                                                        // want: LateRows belongs directly behind an operator that gives them
+		by(dstream.Tumbling(h)).Agg("r", expr.Count()).LateRows()                           // want: no row is ever late for these windows
+		by(dstream.Tumbling(h)).GroupBy("valeu").Agg("s", expr.Count()).LateRows()          // want: did you mean "value"?
 	})
 	if err == nil {
 		t.Fatal("no mistakes")

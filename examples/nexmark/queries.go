@@ -127,7 +127,7 @@ func averages(all []sold) []average {
 // highestBid is q7: the highest bids of each window.
 func highestBid(h House) dstream.Frame {
 	highest := h.Bids.Window(dstream.Tumbling(10*time.Second)).Agg("q7 highest", expr.Max("price").As("highest"))
-	return h.Bids.JoinWithin("q7", highest.Frame, dstream.Within(time.Microsecond, 10*time.Second-time.Microsecond), dstream.OnEqual(c("price"), c("highest"))).
+	return h.Bids.JoinWithin("q7", highest, dstream.Within(time.Microsecond, 10*time.Second-time.Microsecond), dstream.OnEqual(c("price"), c("highest"))).
 		Select("auction", "price", "bidder", "date_time")
 }
 
@@ -136,7 +136,7 @@ func newUsers(h House) dstream.Frame {
 	window := dstream.Tumbling(10 * time.Second)
 	came := h.Persons.Window(window).GroupBy("id", "name").Agg("q8 persons", expr.Count().As("came"))
 	opened := h.Auctions.Window(window).GroupBy("seller").Agg("q8 sellers", expr.Count().As("opened"))
-	return came.JoinWithin("q8", opened.Frame, dstream.Within(0, 0), dstream.OnEqual(c("id"), c("seller")), dstream.Suffix("_auction")).
+	return came.JoinWithin("q8", opened, dstream.Within(0, 0), dstream.OnEqual(c("id"), c("seller")), dstream.Suffix("_auction")).
 		Select("id", "name", c("window_start").As("starttime"))
 }
 
@@ -173,13 +173,13 @@ func days(h House) dstream.Frame { return h.Bids.With("day", c("date_time").Form
 // daily is q15: statistics of each day.
 func daily(h House) dstream.Frame {
 	aggs := append(ranked("bids", expr.Count()), ranked("bidders", expr.CountDistinct("bidder"))...)
-	return days(h).GroupBy("day").Running("q15").Agg(append(aggs, ranked("auctions", expr.CountDistinct("auction"))...)...).Frame
+	return days(h).GroupBy("day").Running("q15").Agg(append(aggs, ranked("auctions", expr.CountDistinct("auction"))...)...)
 }
 
 // auctionStatistics is q17: of each auction and day.
 func auctionStatistics(h House) dstream.Frame {
 	return days(h).GroupBy("auction", "day").Running("q17").Agg(append(ranked("bids", expr.Count()),
-		expr.Min("price").As("min_price"), expr.Max("price").As("max_price"), expr.Avg("price").As("avg_price"), expr.Sum("price").As("sum_price"))...).Frame
+		expr.Min("price").As("min_price"), expr.Max("price").As("max_price"), expr.Avg("price").As("avg_price"), expr.Sum("price").As("sum_price"))...)
 }
 
 // expanded is q20: bids with their auctions of a category.
