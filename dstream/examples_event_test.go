@@ -73,3 +73,20 @@ func ExampleFrame_LateRows() {
 	// batch 1: nothing
 	// batch 2: a at 9
 }
+
+// Alarms with what was measured up to 5 seconds before; and what was measured too late to be found.
+func ExampleFrame_LateRightRows() {
+	alarms, input := dstreamtest.Input[measured]("alarms"), dstreamtest.Input[measured]("measured")
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		joined := dstream.From(job, alarms.Source()).Frame().EventTime("at", 0).
+			JoinWithin("causes", dstream.From(job, input.Source()).Frame().EventTime("at", 0), dstream.Within(5*time.Second, 0), dstream.On("sensor"), dstream.Suffix("_before"))
+		pairs := joined.Select("sensor", "at").As[measured]().Map(func(m measured) string { return "alarm " + m.text() })
+		late := joined.LateRightRows().As[measured]().Map(func(m measured) string { return "late " + m.text() })
+		return pairs.Union(late)
+	},
+		rows(alarms.Part(0, measuredAt("a", 20)), input.Part(0, measuredAt("a", 17))),
+		rows(alarms.Part(0, measuredAt("a", 21)), input.Part(0, measuredAt("a", 16))))
+	// Output:
+	// batch 1: alarm a at 20
+	// batch 2: alarm a at 21 late a at 16
+}

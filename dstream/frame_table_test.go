@@ -316,6 +316,9 @@ func TestTimedJoinMistakes(t *testing.T) {
 	l.JoinWithin("a", r, dstream.Within(-2*time.Second, time.Second), dstream.On("id"))
 	l.JoinAsOf("b", r, dstream.On("id"), dstream.FullJoin)
 	l.JoinAsOfNow("c", r)
+	l.JoinAsOf("e", r, dstream.On("id")).LateRightRows()
+	r.LateRightRows()
+	l.Join(r, dstream.On("id")).LateRows()
 	r.Latest("t", "id").GroupBy("r").Agg("d", expr.Min(expr.Col("n")).As("m"))
 	_, err := job.Plan()
 	if err == nil {
@@ -326,6 +329,8 @@ func TestTimedJoinMistakes(t *testing.T) {
 		"joinWithin: rows need event time on both sides",
 		"joinAsOf: a full join would show versions that no row asks for",
 		"joinAsOfNow: nothing to join on",
+		"LateRightRows belongs directly behind JoinWithin, JoinAsOf or JoinAsOfNow; frame gives none",
+		"LateRows belongs directly behind an operator that gives them: Window(…)…Agg, JoinWithin, JoinAsOf, JoinAsOfNow; join gives none",
 		"agg: ",
 	} {
 		if !strings.Contains(err.Error(), want) {

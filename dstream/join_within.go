@@ -22,7 +22,8 @@ func Within(before, after time.Duration) Bound { return Bound{before, after} }
 // dropped and counted. Pairs go out in the batch in which the second of them comes; a row without partner, if the kind wants it, in the batch in which the watermark
 // makes sure that none can come.
 //
-// The result's event time is that of f's rows, of a RightJoin that of o's; a FullJoin's has none, as neither is always there.
+// The result's event time is that of f's rows, of a RightJoin that of o's; a FullJoin's has none, as neither is always there. Its LateRows are those of f's rows that
+// were late, its LateRightRows those of o's; they go through no further shuffle. What is late and could not have been in the result for a null in its key is neither counted nor given.
 func (f Frame) JoinWithin(name string, o Frame, bound Bound, opts ...JoinOption) Frame {
 	at, j := rdd.Caller(), f.job
 	s := j.keepingState(at, "joinWithin", name, opts)
@@ -38,11 +39,11 @@ func (f Frame) JoinWithin(name string, o Frame, bound Bound, opts ...JoinOption)
 		ok = ok && timed
 	}
 	if !ok {
-		return f
+		return f.mistaken(o)
 	}
 	if err := w.Prepare(); err != nil {
 		j.mistakef(at, "joinWithin: %v", err)
-		return f
+		return f.mistaken(o)
 	}
 	hold := max(w.After, 0)
 	if rdd.JoinKind(s.Kind) == RightJoin {
@@ -56,7 +57,7 @@ func (f Frame) JoinWithin(name string, o Frame, bound Bound, opts ...JoinOption)
 			Facts: fmt.Sprintf("%s, within %v before and %v after", s.Text(), bound.before, bound.after), Event: true, Hold: hold,
 		},
 	})
-	return joinedTime(Frame{j, rdd.FrameOf(j.b, n)}, w.Spec, w.Time)
+	return f.joined(at, n, o, &w.Spec, w.Time)
 }
 
 // JoinAsOf joins each row with the version of its key that was valid when it happened: of the rows of versions with that key, the last that happened then or before; of
@@ -64,7 +65,7 @@ func (f Frame) JoinWithin(name string, o Frame, bound Bound, opts ...JoinOption)
 // the key ended), Suffix, and of the kinds InnerJoin, LeftJoin, SemiJoin and AntiJoin. A null matches nothing.
 //
 // A row waits, in state under name, until the lower of the two watermarks has passed it: then all versions up to it are there. Rows and versions behind that watermark are late:
-// dropped and counted. Of a key's versions those are kept that such rows may want, the last one for ever. The result's event time is that of f's rows.
+// dropped and counted. Of a key's versions those are kept that such rows may want, the last one for ever. The result's event time is that of f's rows. Its LateRows and LateRightRows are rows of f and versions that were late.
 func (f Frame) JoinAsOf(name string, versions Frame, opts ...JoinOption) Frame {
 	return f.asOf(rdd.Caller(), "joinAsOf", name, versions, false, opts)
 }
@@ -88,11 +89,11 @@ func (f Frame) asOf(at rdd.Site, op, name string, versions Frame, now bool, opts
 		ok = ok && timed
 	}
 	if !ok {
-		return f
+		return f.mistaken(versions)
 	}
 	if err := a.Prepare(); err != nil {
 		j.mistakef(at, "%s: %v", op, err)
-		return f
+		return f.mistaken(versions)
 	}
 	n := j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{f.node(), versions.node()}, Val: rdd.FrameCodec(j.b, at, a.Out),
@@ -102,7 +103,25 @@ func (f Frame) asOf(at rdd.Site, op, name string, versions Frame, now bool, opts
 			Facts: s.Text(), Event: true,
 		},
 	})
-	return joinedTime(Frame{j, rdd.FrameOf(j.b, n)}, a.Spec, a.Time)
+	return f.joined(at, n, versions, &a.Spec, a.Time)
+}
+
+// joined is what a join of f with o gives, whose node is n: its results, and late rows where somebody asks for these. Until then n gives results alone.
+func (f Frame) joined(at rdd.Site, n *rdd.Node, o Frame, s *join.Spec, time [2]join.Time) Frame {
+	j := f.job
+	results := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "results", In: []*rdd.Node{n}, Val: n.Val, Kernel: s.ResultPart})
+	late := func(side int) func(rdd.Site) Frame {
+		return func(at rdd.Site) Frame {
+			if s.Stream == nil {
+				s.WithLate()
+				n.Val = rdd.FrameCodec(j.b, at, s.Stream)
+				n.Wide.Facts += ", late rows"
+			}
+			val := [2]*rdd.Node{f.node(), o.node()}[side].Val
+			return Frame{j, rdd.FrameOf(j.b, j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "lateRows", In: []*rdd.Node{n}, Val: val, Kernel: s.LatePart(side)}))}
+		}
+	}
+	return joinedTime(Frame{j, rdd.FrameOf(j.b, results)}, *s, time).gives(beside{late: late(0), lateRight: late(1)})
 }
 
 // eventColumn is where f's rows have their event time. That they have none is a mistake.

@@ -57,6 +57,7 @@ type asOf struct {
 	*AsOf
 	ctx  *task.Context
 	mark task.Mark
+	late func(task.Chunk) error
 	keys *row.Dict // of rows that are answered, or bring versions
 
 	b       *col.Batch // rows to be answered
@@ -66,7 +67,8 @@ type asOf struct {
 
 // Reduce takes versions in, answers what can be answered, and forgets versions that nobody can want.
 func (r *asOf) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
-	r.ctx, r.mark, r.keys = ctx, Mark(ctx), row.NewDict(0)
+	r.ctx, r.mark, r.keys, r.late = ctx, Mark(ctx), row.NewDict(0), emit
+	emit = r.results(emit)
 	if err := r.remember(in[1]); err != nil {
 		return err
 	}
@@ -91,7 +93,10 @@ func (r *asOf) remember(in []arrow.Record) error {
 	if len(in) == 0 {
 		return nil
 	}
-	b, times, null := r.Time[1].arrivals(r.ctx, gather(r.Sides[1].Schema, in), r.mark.Before)
+	b, times, null, err := r.arrivals(r.ctx, 1, r.Time[1], in, r.mark.Before, r.late)
+	if err != nil {
+		return err
+	}
 	dict := row.NewDict(0)
 	numbers := numberKeys(dict, NewKeys(r.Key, r.Sides[1].Keys), b, null)
 	t := touched{table: r.ctx.More[0], codec: r.Held[1], slots: row.NewDict(0)}
@@ -254,7 +259,10 @@ func (r *asOf) arrive(in []arrow.Record) error {
 	if len(in) == 0 {
 		return nil
 	}
-	b, times, null := r.Time[0].arrivals(r.ctx, gather(r.Sides[0].Schema, in), r.mark.Before)
+	b, times, null, err := r.arrivals(r.ctx, 0, r.Time[0], in, r.mark.Before, r.late)
+	if err != nil {
+		return err
+	}
 	numbers := numberKeys(r.keys, NewKeys(r.Key, r.Sides[0].Keys), b, null)
 	var now, wait []int32
 	for i, n := range numbers {

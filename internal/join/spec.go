@@ -46,6 +46,8 @@ type Spec struct {
 	From  []Source      // of each column of Both
 	If    *expr.Bound   // over Both; nil: equal keys are enough
 	Out   *arrow.Schema // of results: Both's columns where there are pairs, otherwise the left side's
+
+	Stream *arrow.Schema // of results and late rows in one, see WithLate; nil: of results alone
 }
 
 // Side is one input: its rows, and what their keys are.

@@ -15,7 +15,7 @@ import (
 // left at time L if L − Before <= R <= L + After.
 //
 // Rows wait for partners in two tables, one a side, by key and span of time. Let W be the lower of the two watermarks. In batch t rows behind the W of t−1
-// are late: counted and dropped. All others of t are joined with those that wait and with each other. Then the W of t decides: what no row from W on can
+// are late: counted, and given as late rows if somebody reads these. All others of t are joined with those that wait and with each other. Then the W of t decides: what no row from W on can
 // match goes, and if it has had no partner and the kind of join shows such rows, it goes out (P29).
 type Within struct {
 	Spec
@@ -117,7 +117,7 @@ func Mark(ctx *task.Context) task.Mark {
 
 // Reduce joins what the batch brought with what waits, and lets go what waited long enough.
 func (r *within) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.Chunk) error) error {
-	r.ctx, r.mark, r.emit = ctx, Mark(ctx), emit
+	r.ctx, r.mark, r.emit, r.stream = ctx, Mark(ctx), r.results(emit), emit
 	if len(in[0]) > 0 || len(in[1]) > 0 {
 		if err := r.arrive(in); err != nil {
 			return err

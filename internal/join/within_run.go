@@ -20,7 +20,9 @@ type within struct {
 	*Within
 	ctx  *task.Context
 	mark task.Mark
-	emit func(task.Chunk) error
+
+	emit   func(task.Chunk) error // takes results
+	stream func(task.Chunk) error // takes late rows
 
 	keys  *row.Dict // of rows that arrive
 	sides [2]pool
@@ -54,7 +56,9 @@ func (r *within) arrive(in [][]arrow.Record) error {
 	return ops.WithScratch(func(s *ops.Scratch) error {
 		r.keys = s.Dict
 		for side := range r.sides {
-			r.take(side, in[side])
+			if err := r.take(side, in[side]); err != nil {
+				return err
+			}
 		}
 		for side := range r.sides {
 			if err := r.find(side); err != nil {
@@ -80,24 +84,33 @@ func (r *within) arrive(in [][]arrow.Record) error {
 }
 
 // take reads the rows of a side that arrive and are not late, and numbers their keys.
-func (r *within) take(side int, in []arrow.Record) {
+func (r *within) take(side int, in []arrow.Record) (err error) {
 	p := &r.sides[side]
 	var null []bool
-	p.b, p.times, null = r.Time[side].arrivals(r.ctx, gather(r.Sides[side].Schema, in), r.mark.Before)
+	if p.b, p.times, null, err = r.arrivals(r.ctx, side, r.Time[side], in, r.mark.Before, r.stream); err != nil {
+		return err
+	}
 	p.numbers = numberKeys(r.keys, NewKeys(r.Key, r.Sides[side].Keys), p.b, null)
+	return nil
 }
 
-// arrivals are the rows of b that are not late, and their times; null tells which have none. Late rows are counted.
-func (t Time) arrivals(ctx *task.Context, b *col.Batch, before int64) (_ *col.Batch, times []int64, null []bool) {
+// arrivals are the rows of a side that are not late, and their times; null tells which have none. Late rows are counted, and given to emit if somebody reads them.
+func (s *Spec) arrivals(ctx *task.Context, side int, t Time, in []arrow.Record, before int64, emit func(task.Chunk) error) (b *col.Batch, times []int64, null []bool, err error) {
+	b = gather(s.Sides[side].Schema, in)
 	v := b.Cols[t.Column]
-	kept := make([]int32, 0, b.N)
+	kept, late := make([]int32, 0, b.N), []int32(nil)
 	for i := range b.N {
 		if v.IsNull(i) || v.Ints[i]+t.Offset >= before {
 			kept = append(kept, int32(i))
+		} else {
+			late = append(late, int32(i))
 		}
 	}
-	if late := b.N - len(kept); late > 0 {
-		ctx.Counters.Late += int64(late)
+	if len(late) > 0 {
+		ctx.Counters.Late += int64(len(late))
+		if err := s.lateRows(side, b, late, emit); err != nil {
+			return nil, nil, nil, err
+		}
 		b = chosen(b, kept)
 		v = b.Cols[t.Column]
 	}
@@ -105,7 +118,7 @@ func (t Time) arrivals(ctx *task.Context, b *col.Batch, before int64) (_ *col.Ba
 	for i := range times {
 		times[i], null[i] = v.Ints[i]+t.Offset, v.IsNull(i)
 	}
-	return b, times, null
+	return b, times, null, nil
 }
 
 // numberKeys numbers the keys of b's rows in d; those with a null in the key, or flagged, are -1.
