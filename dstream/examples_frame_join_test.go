@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
@@ -147,6 +148,17 @@ func ExampleLookupCSV() {
 	type harbour struct{ Code, City string }
 	show(func(job *dstream.Job) dstream.Stream[string] {
 		table := dstream.LookupCSV[harbour](job, "ports", file)
+		return arrivingOr(tripsOf(job).Lookup(table, dstream.OnEqual(expr.Col("to"), expr.Col("code")), dstream.LeftJoin))
+	}, rows(trips.Part(0, trip{"Anna", "BGO"}, trip{"Bo", "???"}, trip{"Cleo", "OSL"})))
+	// Output:
+	// batch 1: Anna>Bergen Bo>? Cleo>Oslo
+}
+
+// A Parquet file, whose columns code and city are read: of the others it may have what it likes.
+func ExampleLookupParquet() {
+	type harbour struct{ Code, City string }
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		table := dstream.LookupParquet[harbour](job, "ports", "testdata/ports.parquet", dstream.ReloadEvery(time.Minute))
 		return arrivingOr(tripsOf(job).Lookup(table, dstream.OnEqual(expr.Col("to"), expr.Col("code")), dstream.LeftJoin))
 	}, rows(trips.Part(0, trip{"Anna", "BGO"}, trip{"Bo", "???"}, trip{"Cleo", "OSL"})))
 	// Output:

@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/decode"
 	"github.com/millrace/millrace/internal/join"
+	"github.com/millrace/millrace/internal/parquetfile"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/task"
@@ -69,6 +70,26 @@ func LookupCSV[T any](job *Job, name, file string, opts ...BroadcastOption) Look
 			return nil, err
 		}
 		return array.NewRecord(codec.Schema(), codec.Columns(rows, nil), int64(len(rows))), nil
+	}))
+}
+
+// LookupParquet is a table of a Parquet file whose columns become fields of T: by the arrow tag, else the field's name in snake case, in any order; others are left out. They
+// are plain columns, of types that fit: integers of any width that hold each value, timestamps of any unit and dates for times (nanoseconds are cut), float for float64. What does not fit, a column that is
+// not there, and a null where T has no pointer, are errors of the load, with file, column, type and row. ReloadEvery is as for LookupCSV.
+func LookupParquet[T any](job *Job, name, file string, opts ...BroadcastOption) LookupTable {
+	at := rdd.Caller()
+	codec := rdd.CodecOf[T](job.b, at)
+	if codec == nil {
+		return LookupTable{job: job, schema: rdd.FrameCodec(job.b, at, boolCodec().Schema()).Schema()}
+	}
+	for _, f := range codec.Schema().Fields() {
+		switch f.Type.ID() {
+		case arrow.STRUCT, arrow.LIST, arrow.MAP:
+			job.mistakef(at, "LookupParquet: column %q is %s; only plain columns are read", f.Name, f.Type)
+		}
+	}
+	return job.lookupTable(at, name, codec.Schema(), opts, fileLoad(file, func(data []byte) (arrow.Record, error) {
+		return parquetfile.Read(data, codec.Schema())
 	}))
 }
 
