@@ -18,6 +18,7 @@ import (
 // recoverEvents takes over what the checkpoint knows of event time.
 func (m *machine) recoverEvents() {
 	m.marks = slices.Repeat([]int64{rdd.NoTime}, len(m.shape.events))
+	m.outcomes, m.settledTime = make([]rdd.Outcome, len(m.shape.nodes)), m.lastTime
 	for _, r := range m.recovered.Reached {
 		e := slices.IndexFunc(m.shape.events, func(e eventShape) bool { return e.name == r.Input })
 		if e < 0 {
@@ -91,7 +92,7 @@ func (m *machine) watermark(event int, ranges []checkpoint.Range) rdd.Watermark 
 
 // settle computes the watermarks behind a batch that is staged everywhere: all of its source tasks have said by now what they met.
 func (m *machine) settle(f *flight) {
-	f.marks = slices.Clone(m.marks)
+	f.marks, m.settledTime = slices.Clone(m.marks), f.plan.Time
 	if len(m.shape.events) == 0 {
 		f.marks = []int64{}
 		return

@@ -3,6 +3,7 @@ package driver
 import (
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -138,6 +139,7 @@ type report struct {
 	told    BatchCompleted              // empty if nobody listens
 	offsets map[string]map[string]int64 // source -> partition key -> next offset
 	totals  []checkpoint.Total          // of the accumulators that the batch added to
+	came    []rdd.Outcome               // what became of its rows by their event time
 }
 
 // tell: let listeners know.

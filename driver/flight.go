@@ -266,9 +266,18 @@ func (f *flight) late() []string {
 	return slices.Compact(names)
 }
 
+// outcomes are what became of the batch's rows by their event time, by the tasks' first accepted attempts (P17).
+func (f *flight) outcomes() []rdd.Outcome {
+	var list []rdd.Outcome
+	for _, d := range f.done {
+		list = append(list, d.Outcomes...)
+	}
+	return list
+}
+
 // reportOf is what the world may be told of a batch once its commit is durable.
 func (m *machine) reportOf(f *flight, c checkpoint.Commit) report {
-	r := report{batch: c.Batch, time: f.plan.Time, rows: c.Rows, bad: c.Bad, micros: c.Micros, offsets: map[string]map[string]int64{}, totals: c.Totals}
+	r := report{batch: c.Batch, time: f.plan.Time, rows: c.Rows, bad: c.Bad, micros: c.Micros, offsets: map[string]map[string]int64{}, totals: c.Totals, came: f.outcomes()}
 	for _, g := range f.plan.Ranges {
 		p := m.part(g.Source, g.Partition)
 		if p == nil {
@@ -320,6 +329,7 @@ func (m *machine) onAppended(e appended) {
 	}
 	m.forgetVersions()
 	for len(m.reports) > 0 && m.reports[0].batch <= e.commits {
+		m.addOutcomes(m.reports[0].came)
 		m.do(m.reports[0])
 		m.reports = m.reports[1:]
 	}

@@ -34,6 +34,8 @@ type Status struct {
 	Executors  []ExecutorStatus `json:"executors"`
 	Recent     []BatchFigures   `json:"recent"`
 
+	EventTime    []EventTimeStatus   `json:"event_time,omitempty"`
+	Operators    []OperatorStatus    `json:"operators,omitempty"`
 	Accumulators []AccumulatorStatus `json:"accumulators,omitempty"`
 	Broadcasts   []BroadcastStatus   `json:"broadcasts,omitempty"`
 }
@@ -77,6 +79,7 @@ func (e *engine) status() Status {
 		}
 		s.Executors = append(s.Executors, x)
 	}
+	m.eventStatus(&s)
 	e.sharedStatus(&s)
 	return s
 }

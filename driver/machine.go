@@ -117,10 +117,13 @@ type machine struct {
 	due       map[string]int64            // earliest timer, by executor
 	eventDue  map[string]int64            // the same of timers in event time
 	marks     []int64                     // by event-time input: the watermark behind the last batch that is staged
-	hashes    map[int64][]byte            // plan hashes of batches that a marker may name
-	flushed   map[string]bool
-	final     bool // the last batch was planned with Final
-	alarm     int64
+
+	settledTime int64            // batch time of the last batch that is staged
+	outcomes    []rdd.Outcome    // by node: what became of rows by their event time, in recorded batches of this driver
+	hashes      map[int64][]byte // plan hashes of batches that a marker may name
+	flushed     map[string]bool
+	final       bool // the last batch was planned with Final
+	alarm       int64
 
 	// Shared values.
 	totals     []rdd.Amount // of accumulators, up to batch committed

@@ -43,8 +43,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (c *exporter) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBatches, descRows, descBad, descLost, descCommitted, descPlanned, descLatency, descCut,
-		descLaunch, descCommit, descExecutors, descLag, descOffset, descTotal, descVersion, descNotLoaded} {
+	for _, d := range append([]*prometheus.Desc{descBatches, descRows, descBad, descLost, descCommitted, descPlanned, descLatency, descCut,
+		descLaunch, descCommit, descExecutors, descLag, descOffset, descTotal, descVersion, descNotLoaded}, eventDescs...) {
 		ch <- d
 	}
 }
@@ -57,8 +57,8 @@ func (c *exporter) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	counter := func(d *prometheus.Desc, v int64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
@@ -81,8 +81,9 @@ func (c *exporter) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, b := range s.Broadcasts {
 		gauge(descVersion, float64(b.Version), b.Name)
-		ch <- prometheus.MustNewConstMetric(descNotLoaded, prometheus.CounterValue, float64(b.Failures), b.Name)
+		counter(descNotLoaded, b.Failures, b.Name)
 	}
+	collectEvents(&s, counter, gauge)
 	for _, p := range s.Sources {
 		gauge(descLag, float64(p.Lag), p.Source, p.Key)
 		gauge(descOffset, float64(p.Next), p.Source, p.Key)

@@ -25,13 +25,21 @@ type shape struct {
 	accumulators []accumulatorShape
 	broadcasts   []string
 	events       []eventShape
+	operators    []operatorShape // those that have a name, by node
 }
 
 // eventShape is an event-time input.
 type eventShape struct {
 	name    string
+	node    int
 	sources []string // in whose tasks it is
 	time    rdd.EventTime
+}
+
+type operatorShape struct {
+	node  int
+	name  string
+	event bool // it counts in event time
 }
 
 type accumulatorShape struct {
@@ -57,6 +65,9 @@ func shapeOf(p *rdd.Plan) shape {
 	for _, w := range p.Wides {
 		s.onEmpty = s.onEmpty || w.Wide.OnEmpty
 		s.stateful = s.stateful || w.Wide.State
+		if w.Name != "" {
+			s.operators = append(s.operators, operatorShape{w.ID, w.Name, w.Wide.Event})
+		}
 		s.lags = s.lags || w.Wide.CheckpointEvery > 1
 		if every := w.Wide.Every; every > 0 && !slices.Contains(s.every, every) {
 			s.every = append(s.every, every)
@@ -91,7 +102,7 @@ func shapeOf(p *rdd.Plan) shape {
 		s.broadcasts = append(s.broadcasts, b.Name)
 	}
 	for i, n := range p.Events {
-		e := eventShape{name: p.EventName(i), time: *n.Event}
+		e := eventShape{name: p.EventName(i), node: n.ID, time: *n.Event}
 		for _, src := range p.EventSources(i) {
 			e.sources = append(e.sources, src.Name)
 		}

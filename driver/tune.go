@@ -37,8 +37,12 @@ func (e *engine) summarize(r report) {
 	s.rows += r.rows
 	s.slowest = max(s.slowest, r.micros)
 	if took := now.Sub(s.since); took >= summaryEvery {
-		e.log.Info("progress", "batch", r.batch, "batches", s.batches, "rows", s.rows, "rows_per_s", int64(float64(s.rows)/took.Seconds()),
-			"slowest", time.Duration(s.slowest)*time.Microsecond)
+		attrs := []any{"batch", r.batch, "batches", s.batches, "rows", s.rows, "rows_per_s", int64(float64(s.rows) / took.Seconds()),
+			"slowest", time.Duration(s.slowest) * time.Microsecond}
+		if lag, ok := e.machine.watermarkLag(); ok {
+			attrs = append(attrs, "watermark_lag", time.Duration(lag)*time.Microsecond)
+		}
+		e.log.Info("progress", attrs...)
 		e.summary = summary{since: now}
 	}
 }

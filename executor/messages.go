@@ -154,7 +154,8 @@ type TaskDone struct {
 	Sums     []uint64 // in Finish's order
 	Counters rdd.Counters
 	Added    []rdd.Delta // to accumulators (P17)
-	Highs    []int64     // of a source task: the highest event times that it met, by number of rdd.Plan.Events
+	Outcomes []rdd.Outcome
+	Highs    []int64 // of a source task: the highest event times that it met, by number of rdd.Plan.Events
 }
 
 // Staged says that all of an executor's tasks of a batch are done, its lanes staged and its delta written. After each Assign it is sent again, under

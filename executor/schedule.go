@@ -144,7 +144,7 @@ func (e *core) complete(t *task, res *taskResult) {
 			t.sums[i] = b.Sum
 		}
 		r.kept += bytesOf(t.blocks)
-		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters, Added: res.added, Highs: res.highs})
+		r.fresh = append(r.fresh, TaskDone{Batch: r.key.batch, Task: t.id, Attempt: t.attempt, Sums: t.sums, Counters: res.counters, Outcomes: res.outcomes, Added: res.added, Highs: res.highs})
 		e.ship(t)
 		if e.cfg.Done != nil {
 			e.cfg.Done(t.id, r.key.batch)

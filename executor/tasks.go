@@ -15,6 +15,7 @@ import (
 type taskResult struct {
 	blocks   []rdd.Block
 	counters rdd.Counters
+	outcomes []rdd.Outcome
 	added    []rdd.Delta
 	highs    []int64
 }
@@ -85,7 +86,7 @@ func (b *base) attempt(done *taskDone, f func() error) {
 		if cause := recover(); cause != nil {
 			done.err = fmt.Errorf("batch %d, %s %q partition %d: %w: %w", b.ctx.Batch, b.task.node.Op, b.task.node.Name, b.ctx.Partition, errBroken, stackOf(cause))
 		}
-		done.res.counters, done.res.added = *b.ctx.Counters, b.ctx.Tally.Deltas()
+		done.res.counters, done.res.outcomes, done.res.added = *b.ctx.Counters, b.ctx.Outcomes, b.ctx.Tally.Deltas()
 	}()
 	done.err = f()
 }

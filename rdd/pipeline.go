@@ -50,6 +50,7 @@ type stage struct {
 	kernel  Kernel
 	dated   task.Dated // the kernel of a node with event time
 	event   int        // its number
+	ahead   int64      // its rows that are too far ahead
 	letters []letter   // its rows without event time
 	lost    int        // how many there are, in a replay that looks for their records
 	to      []link
@@ -262,6 +263,7 @@ func (t *Pipeline) Finish() ([]Block, error) {
 		}
 		blocks = append(blocks, sealed(p.edge, from, recs)...)
 	}
+	t.ctx.Outcomes = t.outcomes()
 	return blocks, nil
 }
 

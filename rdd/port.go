@@ -15,6 +15,7 @@ type port struct {
 	node   *Node  // the wide or sink node that reads
 	writer Writer // wide
 	lanes  *lanes // sink
+	late   int64  // rows that the writer counted as late: they are its node's, not the task's root's
 }
 
 func (t *Pipeline) newPort(e EdgeID) *port {
@@ -38,7 +39,10 @@ func (t *Pipeline) newPort(e EdgeID) *port {
 
 func (p *port) add(ctx *Context, c Chunk) error {
 	if p.writer != nil {
-		return p.writer.Add(ctx, c)
+		before := ctx.Counters.Late
+		err := p.writer.Add(ctx, c)
+		p.late += ctx.Counters.Late - before
+		return err
 	}
 	ctx.Counters.RowsOut += int64(c.N)
 	p.lanes.add(c)
@@ -49,7 +53,9 @@ func (p *port) flush(ctx *Context) ([]Record, error) {
 	if p.writer == nil {
 		return p.lanes.flush(), nil
 	}
+	before := ctx.Counters.Late
 	recs, err := p.writer.Flush(ctx)
+	p.late += ctx.Counters.Late - before
 	assert.True(err != nil || len(recs) == ctx.Layout.Reduce, "%s wrote %d partitions of %d", p.node.Op, len(recs), ctx.Layout.Reduce)
 	return recs, err
 }

@@ -19,6 +19,8 @@ type (
 
 	// Counters count what a task did; they ride in the accepted result only (P17).
 	Counters = task.Counters
+	// Outcome is what became of rows in a task by their event time, for one operator.
+	Outcome = task.Outcome
 
 	// Mark is an input's watermark of event time, before a batch and behind it (P29).
 	Mark = task.Mark

@@ -31,6 +31,7 @@ func (t *Pipeline) date(s *stage, in Chunk) Chunk {
 	out, found := s.dated.Date(in, limit)
 	t.ctx.Highs[s.event] = max(t.ctx.Highs[s.event], found.Highest)
 	t.ctx.Counters.Ahead += found.Ahead
+	s.ahead += found.Ahead
 	t.ctx.Counters.Bad += found.Without
 	switch n := int(found.Without); {
 	case n == 0:

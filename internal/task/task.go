@@ -45,6 +45,7 @@ type Context struct {
 	Final     bool           // the last batch of a finished job (P30)
 	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
 	Counters  *Counters
+	Outcomes  []Outcome  // by node, ascending: which operators the Late, Ahead and Shed of Counters are about. Pipeline.Finish fills it
 	Marks     []Mark     // Wide: by input, its watermarks of event time. Where none of an input's rows has event time they are NoTime
 	Mark      Mark       // Wide: the lowest of Marks, inputs without event time left out
 	Highs     []int64    // Source tasks: by number of rdd.Plan.Events, the highest event time that the task has met in this batch, NoTime for none
@@ -109,4 +110,10 @@ type Counters struct {
 	Late                 int64 // rows that came behind the watermark by which their operator judges
 	Ahead                int64 // rows whose event time is too far ahead of the batch time to move a watermark
 	Shed                 int64 // rows of state that a limit let go of
+}
+
+// Outcome is what became of rows in a task by their event time, for one operator: a task has more of them than its root. Absent where all is 0.
+type Outcome struct {
+	Node              int
+	Late, Ahead, Shed int64 // as in Counters
 }
