@@ -36,7 +36,7 @@ type ledger struct {
 	whole  bool               // deltas reach back to the first that ever was
 	places map[int64]place    // plan records by batch
 	named  map[int64][][]byte // hashes of shared values and broadcasts by batch, of the same plans
-	stats  []Commit           // commits that are still in the log, without deltas, ascending
+	stats  []Commit           // commits that are still in the log, without deltas and what partitions reached, ascending
 }
 
 func newLedger() *ledger {
@@ -140,7 +140,10 @@ func (l *ledger) commit(c *Commit) {
 	}
 	l.reached.take(c.Reached)
 	kept := *c
-	kept.Deltas, kept.Totals, kept.Reached = nil, nil, nil
+	kept.Deltas, kept.Totals, kept.Reached = nil, nil, slices.Clone(c.Reached)
+	for i := range kept.Reached {
+		kept.Reached[i].Partitions = nil // only the watermarks are few
+	}
 	l.stats = append(l.stats, kept)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,6 +26,7 @@ type Summary struct {
 	Operators []OperatorSummary `json:"operators"`
 	Offsets   []OffsetSummary   `json:"offsets"`
 
+	EventTime    []EventTimeSummary   `json:"event_time,omitempty"`
 	Accumulators []AccumulatorSummary `json:"accumulators,omitempty"`
 	Broadcasts   []BroadcastSummary   `json:"broadcasts,omitempty"`
 
@@ -78,6 +80,8 @@ type BatchSummary struct {
 	Ranges    []Range `json:"-"`
 	Offsets   string  `json:"offsets"`
 	Hash      string  `json:"plan_hash"`
+
+	Watermarks []WatermarkSummary `json:"watermarks,omitempty"`
 }
 
 // SegmentSummary describes a file of the batch log.
@@ -96,7 +100,7 @@ func (in *Inspection) Summarize(n int) (*Summary, error) {
 	s := &Summary{
 		Dir: in.dir, Job: in.Job, UUID: in.UUID, Timeline: in.Timeline, Epoch: in.Epoch, Committed: in.Committed, Planned: in.log.ledger.lastPlanned(),
 		Durable: in.Durable, Horizon: in.Horizon, Finished: in.Finished, TornBytes: in.TornBytes,
-		Operators: in.operatorSummaries(), Offsets: in.offsetSummaries(), Accumulators: in.accumulatorSummaries(), Broadcasts: in.broadcastSummaries(),
+		Operators: in.operatorSummaries(), Offsets: in.offsetSummaries(), EventTime: in.eventSummaries(), Accumulators: in.accumulatorSummaries(), Broadcasts: in.broadcastSummaries(),
 	}
 	var err error
 	if s.Batches, err = in.batchSummaries(n); err != nil {
@@ -172,6 +176,7 @@ func (in *Inspection) batchSummaries(n int) ([]BatchSummary, error) {
 		}
 		if p != nil {
 			sum.Time, sum.Ranges, sum.Offsets, sum.Hash = stamp(p.Time), p.Ranges, rangeText(p.Ranges), fmt.Sprintf("%x", p.Hash)
+			sum.Watermarks = watermarks(p, c, committed)
 		}
 		list = append(list, sum)
 	}
@@ -223,6 +228,7 @@ func (s *Summary) Text(w io.Writer) error {
 	for _, o := range s.Offsets {
 		line("%s\t%d\t%s\t%d", o.Source, o.Partition, o.Key, o.Next)
 	}
+	s.eventText(line)
 	if len(s.Accumulators) > 0 {
 		line("")
 		line("ACCUMULATOR\tKIND\tVALUE")
@@ -238,9 +244,14 @@ func (s *Summary) Text(w io.Writer) error {
 		}
 	}
 	line("")
-	line("BATCH\tTIME\tSTATUS\tROWS\tBAD\tMS\tSTATE BYTES\tOFFSETS")
+	timed := slices.ContainsFunc(s.Batches, func(b BatchSummary) bool { return len(b.Watermarks) > 0 })
+	line("BATCH\tTIME\tSTATUS\tROWS\tBAD\tMS\tSTATE BYTES%s\tOFFSETS", map[bool]string{true: "\tWATERMARK"}[timed])
 	for _, b := range s.Batches {
-		line("%d\t%s\t%s\t%d\t%d\t%.1f\t%d\t%s", b.Batch, b.Time, map[bool]string{true: "committed", false: "planned"}[b.Committed], b.Rows, b.Bad, b.Millis, b.State, b.Offsets)
+		marks := ""
+		if timed {
+			marks = "\t" + watermarkText(b.Watermarks)
+		}
+		line("%d\t%s\t%s\t%d\t%d\t%.1f\t%d%s\t%s", b.Batch, b.Time, map[bool]string{true: "committed", false: "planned"}[b.Committed], b.Rows, b.Bad, b.Millis, b.State, marks, b.Offsets)
 	}
 	line("")
 	line("SEGMENT\tEPOCH\tBATCHES\tBYTES\tBEGUN")
