@@ -205,6 +205,7 @@ func (m *machine) plan(at int64, ranges []checkpoint.Range, final bool) {
 	for _, r := range ranges {
 		x := m.part(r.Source, r.Partition)
 		x.next, x.busy = r.Until, m.now
+		m.touch(x)
 		m.credit -= (r.Until - r.From) * 1_000_000
 	}
 	if len(ranges) > 0 || m.shape.onEmpty || m.timerDue(at) || m.moves(at) {

@@ -28,6 +28,7 @@ func (m *machine) recoverEvents() {
 		for _, h := range r.Partitions {
 			if p := m.part(h.Source, h.Partition); p != nil {
 				p.highs[e] = h.Micros
+				m.touch(p)
 			}
 		}
 	}
@@ -35,7 +36,10 @@ func (m *machine) recoverEvents() {
 
 // allBusy has idleness begin anew: nobody read while parts were assigned.
 func (m *machine) allBusy() {
-	m.eachPart(func(_ *input, p *part) { p.busy = m.now })
+	m.eachPart(func(_ *input, p *part) {
+		p.busy = m.now
+		m.touch(p)
+	})
 }
 
 // ended tells whether nothing of p will ever be planned again, in whatever run.
@@ -105,7 +109,10 @@ func (m *machine) settle(f *flight) {
 		var met []int64
 		f.eachMet(m, i, func(p *part, high int64) {
 			met = append(met, high)
-			p.highs[i] = max(p.highs[i], high)
+			if high > p.highs[i] {
+				p.highs[i] = high
+				m.touch(p)
+			}
 		})
 		f.marks[i] = m.shape.events[i].time.After(w, met, f.plan.Time, f.plan.Final)
 		m.marks[i] = max(m.marks[i], f.marks[i])
@@ -165,7 +172,7 @@ func (m *machine) reached(f *flight) []checkpoint.Reached {
 func (m *machine) moves(at int64) bool {
 	for i := range m.shape.events {
 		e := m.shape.events[i]
-		w := m.watermark(i, nil)
+		w := m.front(i).mark(m.marks[i])
 		follows := e.time.After(&w, nil, at, false)
 		e.time.Follow = 0
 		if e.time.After(&w, nil, at, false) > m.marks[i] {
@@ -202,18 +209,11 @@ func (m *machine) nextMove() int64 {
 // nextMoveOf is when the next partition falls idle whose absence moves the watermark, or when the clock that it follows then reaches a timer.
 func (m *machine) nextMoveOf(event int) int64 {
 	e := &m.shape.events[event]
-	next, all := int64(0), true
-	m.eachPart(func(in *input, p *part) {
-		if !slices.Contains(e.sources, in.name) {
-			return
-		}
-		at := m.idleAt(p, e)
-		all = all && at >= 0 && at <= m.now
-		if at > m.now {
-			next = sooner(next, at)
-		}
-	})
-	if due := m.nextEventDue(); next == 0 && all && e.time.Follow > 0 && due > 0 {
+	f, next := m.front(event), int64(0)
+	if len(f.falling) > 0 {
+		next = f.falling[0].key
+	}
+	if due := m.nextEventDue(); len(f.holding) == 0 && e.time.Follow > 0 && due > 0 {
 		return max(due+e.time.Follow, m.lastTime+followPause)
 	}
 	return next

@@ -35,10 +35,15 @@ type part struct {
 	owner    string  // executor
 	busy     int64   // when it last had rows that were not planned, or may have had
 	highs    []int64 // by event-time input: the highest event time of its rows, up to the last batch that is staged
+	stands   []standing
 }
 
 // recoverInputs rebuilds partitions and positions from the checkpoint.
 func (m *machine) recoverInputs() {
+	m.fronts = make([]front, len(m.shape.events))
+	for i := range m.fronts {
+		m.fronts[i].most = rdd.NoTime
+	}
 	for _, s := range m.shape.sources {
 		m.sources[s.name] = &input{sourceShape: s, byKey: map[string]*part{}}
 		m.order = append(m.order, s.name)
@@ -60,12 +65,17 @@ func (m *machine) recoverInputs() {
 
 // add places p at its number; numbers without a partition stay nil.
 func (m *machine) add(in *input, p *part) {
-	p.busy, p.highs = m.now, slices.Repeat([]int64{rdd.NoTime}, len(m.shape.events))
+	p.busy, p.highs, p.stands = m.now, slices.Repeat([]int64{rdd.NoTime}, len(m.shape.events)), make([]standing, len(m.shape.events))
+	for i := range p.stands {
+		s := &p.stands[i]
+		s.holding.of, s.falling.of = s, s
+	}
 	for len(in.parts) <= p.Partition.Partition {
 		in.parts = append(in.parts, nil)
 	}
 	in.parts[p.Partition.Partition] = p
 	in.byKey[p.Key] = p
+	m.touch(p)
 }
 
 // onDiscovered numbers new partitions in the order in which they were seen.
@@ -105,6 +115,7 @@ func (m *machine) onDiscovered(e discovered) {
 		if bounded && first {
 			p.limit = max(d.End, p.next)
 		}
+		m.touch(p)
 	}
 }
 
@@ -128,6 +139,7 @@ func (m *machine) onHeld(from string, h *executor.Held) {
 		if x.Complete {
 			p.complete, p.end = true, x.Until
 		}
+		m.touch(p)
 	}
 }
 

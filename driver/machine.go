@@ -118,6 +118,7 @@ type machine struct {
 	eventDue  map[string]int64            // the same of timers in event time
 	marks     []int64                     // by event-time input: the watermark behind the last batch that is staged
 
+	fronts      []front          // by event-time input
 	settledTime int64            // batch time of the last batch that is staged
 	outcomes    []rdd.Outcome    // by node: what became of rows by their event time, in recorded batches of this driver
 	hashes      map[int64][]byte // plan hashes of batches that a marker may name

@@ -104,6 +104,7 @@ func (m *machine) placeSources(c *crew) {
 		for i, owner := range m.share(owners, names) {
 			if parts[i].owner != owner {
 				parts[i].owner, parts[i].held, parts[i].rows = owner, parts[i].next, 0
+				m.touch(parts[i])
 			}
 		}
 	}
