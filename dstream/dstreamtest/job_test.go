@@ -2,6 +2,7 @@ package dstreamtest_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
+	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
@@ -51,6 +53,29 @@ func TestRun(t *testing.T) {
 
 // visit is a click of someone.
 type visit struct{ Who, Page string }
+
+// TestFrameValues: the rows of a Frame are read as values of a type that has its columns, and of no other.
+func TestFrameValues(t *testing.T) {
+	type seen struct {
+		Who string
+		At  *time.Time
+	}
+	j := dstreamtest.Run(t, func(job *dstream.Job) {
+		f := dstream.From(job, source.LogJSON[visit]("visits")).Frame()
+		f.Select("who", expr.Col("page").TryParseTime("2006").As("at")).To(sink.LogJSON("seen"))
+	})
+	b := j.Batch(dstreamtest.Records("log:visits", 0, `{"who":"ann","page":"2024"}`, `{"who":"bob","page":"?"}`))
+	at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	if d := cmp.Diff([]seen{{"ann", &at}, {"bob", nil}}, dstreamtest.Values[seen](b, "log:seen")); d != "" {
+		t.Error(d)
+	}
+	defer func() {
+		if text := fmt.Sprint(recover()); !strings.Contains(text, "the columns of sink log:seen are not those of dstreamtest_test.visit") {
+			t.Errorf("read as another type: %s", text)
+		}
+	}()
+	dstreamtest.Values[visit](b, "log:seen")
+}
 
 // TestRunTimers: the clock fires timers in the batch in which they are due, and in no other.
 func TestRunTimers(t *testing.T) {

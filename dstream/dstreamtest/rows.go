@@ -3,23 +3,41 @@ package dstreamtest
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/internal/ops"
+	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
 )
 
-// Values are the rows that reached a sink of a stream without keys, lane after lane. A sink of another name or type of rows is a mistake of the test: it panics.
+// Values are the rows that reached a sink of a stream without keys, or of a Frame whose columns are T's, as for Frame.As, lane after lane. A sink of another name or type of rows is
+// a mistake of the test: it panics.
 func Values[T any](b *Batch, sink string) []T {
 	n := b.node(sink)
+	codec := codecFor[T](n.Val, sink)
 	var out []T
 	for _, rec := range b.Sinks[sink] {
-		rows, err := n.Val.Rows(rec.Columns(), nil)
+		rows, err := codec.Rows(rec.Columns(), nil)
 		check(err)
 		out = append(out, typed[T](rows, "sink "+sink)...)
 	}
 	return out
+}
+
+// codecFor is the codec of a sink's rows, which T's takes the place of where the rows are a Frame's, known by their columns only.
+func codecFor[T any](val *row.Codec, sink string) *row.Codec {
+	if t := val.Type(); t.Kind() != reflect.Struct || t.Name() != "" {
+		return val
+	}
+	own, err := row.For[T]()
+	check(err)
+	if err := ops.SameColumns(val.Schema(), own); err != nil {
+		panic(fmt.Sprintf("the columns of sink %s are not those of %v: %v", sink, own.Type(), err))
+	}
+	return own
 }
 
 // Pairs are the rows that reached a sink of a keyed stream, as Values gives those of others.
