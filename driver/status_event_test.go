@@ -39,7 +39,7 @@ func TestEventTimeStatus(t *testing.T) {
 		views := visits.Window(dstream.Tumbling(10*time.Second)).GroupBy("page").Agg("views", expr.Count().As("n"))
 		few := visits.Window(dstream.Tumbling(time.Second), dstream.MaxState(1<<20), dstream.ShedOldest()).GroupBy("page").Agg("few", expr.Count().As("n"))
 		type row struct{ N int64 }
-		for _, f := range []dstream{views.Frame, few.Frame} {
+		for _, f := range []dstream.Frame{views, few} {
 			f.Select("n").As[row]().ForeachBatch(func(context.Context, dstream.Batch, rdd.RDD[row]) error { return nil })
 		}
 	}, cfg)
