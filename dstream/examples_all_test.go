@@ -31,6 +31,7 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 		"FrameTable": "the examples of its methods", "FrameTable.GroupBy": "the example of TableGroups.Agg", "FrameTable.Schema": "what a plan says of the table",
 		"LookupText": "as LookupCSV", "LookupTable": "the example of Lookup", "LookupTable.Schema": "what a plan says of the table", "Frame.Lookup": "the example of Lookup",
 		"Within": joinTimed, "MaxJoinState": joinTimed, "Frame.JoinWithin": joinTimed, "Frame.JoinAsOf": joinTimed, "Frame.JoinAsOfNow": joinTimed,
+		"Keyed.TimedBy": "the example of Timed.JoinWithin", "Timed.LeftJoinWithin": "the example of Timed.JoinWithin", "Timed.JoinAsOf": "the example of Timed.LeftJoinAsOf",
 		"Frame":        "Select, With, Where, Union and the like are in the examples of the other operators",
 		"Stream.Frame": "as Frame",
 		"Tumbling":     "the example of Windowed.Agg", "Window.ByBatchTime": "the example of Windowed.Agg", "Windowed.GroupBy": "the example of Windowed.Agg",

@@ -90,3 +90,49 @@ func ExampleFrame_LateRightRows() {
 	// batch 1: alarm a at 20
 	// batch 2: alarm a at 21 late a at 16
 }
+
+// lamp is turned on and off; room says where it hangs from then on.
+type lamp struct {
+	ID     string
+	Second int64
+	Room   string
+}
+
+func (l lamp) when() time.Time { return time.Unix(l.Second, 0) }
+
+func lampsOf(job *dstream.Job, in dstreamtest.In[lamp]) dstream.Timed[string, lamp] {
+	return dstream.From(job, in.Source()).EventTime(lamp.when, 0).KeyBy(func(l lamp) string { return l.ID }).TimedBy(lamp.when)
+}
+
+// Lamps that are switched on, and off within five seconds.
+func ExampleTimed_JoinWithin() {
+	on, off := dstreamtest.Input[lamp]("on"), dstreamtest.Input[lamp]("off")
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, string] {
+		return lampsOf(job, on).JoinWithin("short lights", lampsOf(job, off), dstream.Within(0, 5*time.Second), func(a, b lamp) string {
+			return fmt.Sprintf("%ds", b.Second-a.Second)
+		})
+	},
+		rows(on.Part(0, lamp{"a", 10, ""}, lamp{"b", 10, ""})),
+		rows(off.Part(0, lamp{"a", 13, ""}, lamp{"b", 17, ""})))
+	// Output:
+	// batch 1: nothing
+	// batch 2: a=3s
+}
+
+// Lamps that are switched on, each with the room in which it hung then.
+func ExampleTimed_LeftJoinAsOf() {
+	on, moved := dstreamtest.Input[lamp]("on"), dstreamtest.Input[lamp]("moved")
+	showKeyed(func(job *dstream.Job) dstream.Keyed[string, string] {
+		return lampsOf(job, on).LeftJoinAsOf("rooms", lampsOf(job, moved), func(_ lamp, room *lamp) string {
+			if room == nil {
+				return "nowhere"
+			}
+			return room.Room
+		})
+	},
+		rows(on.Part(0, lamp{"a", 10, ""}, lamp{"a", 20, ""}), moved.Part(0, lamp{"a", 15, "hall"})),
+		rows(on.Part(0, lamp{"b", 30, ""}), moved.Part(0, lamp{"a", 30, "attic"})))
+	// Output:
+	// batch 1: a=nowhere
+	// batch 2: a=hall
+}
