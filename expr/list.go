@@ -1,9 +1,12 @@
 package expr
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -58,6 +61,9 @@ func bindSplit(c *call) (*Bound, error) {
 	}
 	separator := c.text(0)
 	b := viewed(textList, args[0], args[0].nullable, func(f *frame, v *col.Vec) *col.Vec {
+		if len(separator) == 1 {
+			return splitAt(v, f.n, separator)
+		}
 		parts := &col.Vec{Type: textType, Kind: col.Text}
 		offs := batch.Alloc(4 * (f.n + 1))
 		at := batch.As[int32](offs)
@@ -74,6 +80,69 @@ func bindSplit(c *call) (*Bound, error) {
 		return &col.Vec{Type: textList, Kind: col.Nested, N: f.n, Array: array.MakeFromData(data)}
 	})
 	return heavy(b), nil
+}
+
+// splitAt is Split at one byte. The parts are written where Arrow wants them, in memory of the right size.
+func splitAt(v *col.Vec, n int, separator string) *col.Vec {
+	size, parts := 0, 0
+	for i, s := range v.Texts[:n] {
+		if v.Null == nil || !v.Null[i] {
+			size, parts = size+len(s), parts+strings.Count(s, separator)+1
+		}
+	}
+	lists, ends := batch.Alloc(4*(n+1)), batch.Alloc(4*(parts+1))
+	w := partWriter{data: batch.Alloc(size), ends: batch.As[int32](ends)}
+	at := batch.As[int32](lists)
+	for i, s := range v.Texts[:n] {
+		if v.Null == nil || !v.Null[i] {
+			w.split(s, separator[0])
+		}
+		at[i+1] = int32(w.n)
+	}
+	kid := array.NewData(textType, w.n, []*memory.Buffer{nil, memory.NewBufferBytes(ends), memory.NewBufferBytes(w.data[:w.ends[w.n]])}, nil, 0, 0)
+	valid, nulls := bitmap(v.Null, n)
+	data := array.NewData(textList, n, []*memory.Buffer{valid, memory.NewBufferBytes(lists)}, []arrow.ArrayData{kid}, nulls, 0)
+	return &col.Vec{Type: textList, Kind: col.Nested, N: n, Array: array.MakeFromData(data)}
+}
+
+// partWriter writes parts one behind the other: ends[n] is the end of part n-1, and data has room for all.
+type partWriter struct {
+	data []byte
+	ends []int32
+	n    int
+}
+
+// split looks at eight bytes at a time.
+func (w *partWriter) split(s string, sep byte) {
+	in := unsafe.Slice(unsafe.StringData(s), len(s))
+	from, i := 0, 0
+	for ; i+8 <= len(in); i += 8 {
+		x := binary.LittleEndian.Uint64(in[i:]) ^ everyByte*uint64(sep)
+		for found := ^(x&^highBits + ^uint64(highBits) | x) & highBits; found != 0; found &= found - 1 {
+			to := i + bits.TrailingZeros64(found)>>3
+			w.part(in, from, to)
+			from = to + 1
+		}
+	}
+	for ; i < len(in); i++ {
+		if in[i] == sep {
+			w.part(in, from, i)
+			from = i + 1
+		}
+	}
+	w.part(in, from, len(in))
+}
+
+// part writes in[from:to]: a short one as eight bytes, of which those behind it are written over by the next.
+func (w *partWriter) part(in []byte, from, to int) {
+	at := int(w.ends[w.n])
+	w.n++
+	w.ends[w.n] = int32(at + to - from)
+	if to-from <= 8 && from+8 <= len(in) && at+8 <= len(w.data) {
+		*(*[8]byte)(w.data[at:]) = [8]byte(in[from:])
+		return
+	}
+	copy(w.data[at:], in[from:to])
 }
 
 func appendParts(parts []string, s, separator string) []string {

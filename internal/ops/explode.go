@@ -23,6 +23,48 @@ func Explode(schema *arrow.Schema, at int, outer bool) func() task.Kernel {
 func exploded(schema *arrow.Schema, b *col.Batch, at int, outer bool) *col.Batch {
 	b = b.Dense()
 	list := b.Cols[at].Array.(*array.List)
+	if !outer && list.NullN() == 0 {
+		return whole(schema, b, at, list)
+	}
+	return picked(schema, b, at, list, outer)
+}
+
+// whole is exploded where all elements become rows: they lie one behind the other, and stay where they are.
+func whole(schema *arrow.Schema, b *col.Batch, at int, list *array.List) *col.Batch {
+	from, until := int64(0), int64(0)
+	if b.N > 0 {
+		from, _ = list.ValueOffsets(0)
+		_, until = list.ValueOffsets(b.N - 1)
+	}
+	out := &col.Batch{Schema: schema, N: int(until - from), Cols: make([]*col.Vec, len(b.Cols))}
+	var rows []int32
+	for i, v := range b.Cols {
+		switch {
+		case i == at:
+			out.Cols[i] = col.FromArray(array.NewSlice(list.ListValues(), from, until))
+		case v != nil:
+			if rows == nil {
+				rows = parents(list, b.N, out.N)
+			}
+			out.Cols[i] = v.Take(rows)
+		}
+	}
+	return out
+}
+
+// parents is the row of each of total elements of n lists.
+func parents(list *array.List, n, total int) []int32 {
+	rows := make([]int32, 0, total)
+	for i := range n {
+		for from, until := list.ValueOffsets(i); from < until; from++ {
+			rows = append(rows, int32(i))
+		}
+	}
+	return rows
+}
+
+// picked is exploded element by element.
+func picked(schema *arrow.Schema, b *col.Batch, at int, list *array.List, outer bool) *col.Batch {
 	rows, elems, empty := []int32{}, []int32{}, []int32(nil) // empty: places of rows without elements
 	for i := range b.N {
 		from, until := list.ValueOffsets(i)

@@ -90,6 +90,11 @@ func (v *Vecs) Of(b *col.Batch) []*col.Vec {
 
 // AddVecs numbers the keys of a batch's rows that count.
 func (s *Scratch) AddVecs(key *row.Codec, keys []*col.Vec, b *col.Batch) []int32 {
+	if key.BareText() {
+		idx := s.Numbers(b.Len())
+		s.Dict.AddTexts(keys[0], b.Sel, idx)
+		return idx
+	}
 	s.Keys.Reset()
 	key.AppendVecKeys(keys, b.Sel, &s.Keys)
 	idx := s.Numbers(s.Keys.Len())
