@@ -20,6 +20,8 @@ import (
 // are computed in this process, as many tasks at once as Config.Master has slots (local[N]; default: one a core), each RDD as one batch. Of
 // the other settings those of sources count: Brokers, KafkaTLS, LogDir, OnBadRecord, Log, Clock, and Partitions.
 //
+// Each RDD is one batch and the last: where rows have event time, none of them is late, and the watermarks behind it are the end of time.
+//
 // The functions that make up a computation are those that a job uses on streams: over history they give what the stream would.
 func RunBatch(ctx context.Context, cfg Config, f func(ctx context.Context) error) error {
 	cfg, m, err := cfg.fill()
@@ -72,6 +74,7 @@ func newLocalRunner(cfg Config, slots int) *localRunner {
 // Run implements rdd.Runner. Roots are computed one after the other, in order of the plan, and the tasks of each at once.
 func (b *localRunner) Run(ctx context.Context, p *rdd.Plan) ([]rdd.Record, error) {
 	r := &localRun{localRunner: b, plan: p, time: b.clock.Now().UnixMicro(), edges: map[rdd.EdgeID][][]rdd.Record{}}
+	r.marks = rdd.NewTimeline(p, nil, nil, r.time, true) // what is there is all there is: no row is late, and behind the batch event time has ended
 	r.layout = rdd.Layout{Reduce: b.reduce, Lanes: map[string]int{}}
 	for _, n := range p.Sinks {
 		r.layout.Lanes[n.Name] = 1
@@ -103,6 +106,7 @@ type localRun struct {
 	plan   *rdd.Plan
 	time   int64
 	layout rdd.Layout
+	marks  *rdd.Timeline                 // nil without event time
 	edges  map[rdd.EdgeID][][]rdd.Record // what has come, by part, in order of the upstream tasks (I7)
 }
 
@@ -116,7 +120,11 @@ func (r *localRun) tasks(ctx context.Context, root *rdd.Node, n int, run func(ct
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			p := rdd.NewPipeline(r.plan, root, &rdd.Context{Batch: 1, Time: r.time, Layout: &r.layout, Partition: i, Final: true, Counters: &counters[i]}, nil)
+			x := &rdd.Context{Batch: 1, Time: r.time, Layout: &r.layout, Partition: i, Final: true, Counters: &counters[i]}
+			if root.Kind == rdd.Wide {
+				x.Marks, x.Mark = r.marks.Marks(root)
+			}
+			p := rdd.NewPipeline(r.plan, root, x, nil)
 			if err := run(ctx, i, p); err != nil {
 				return err
 			}

@@ -215,6 +215,56 @@ func TestRunBatchSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// marksOf is a wide operator that gives the watermarks by which it works.
+type marksOf struct{ rdd.Writer }
+
+func (marksOf) Add(*rdd.Context, rdd.Chunk) error { return nil }
+
+func (marksOf) Flush(ctx *rdd.Context) ([]rdd.Record, error) {
+	return make([]rdd.Record, ctx.Layout.Reduce), nil
+}
+
+func (marksOf) Reduce(ctx *rdd.Context, _ [][]rdd.Record, emit func(rdd.Chunk) error) error {
+	text := fmt.Sprintf("%d %d %v", ctx.Mark.Before, ctx.Mark.After, ctx.Marks)
+	return emit(rdd.Chunk{N: 1, Vals: []string{text}})
+}
+
+// A batch program has one batch of all there is: nothing is late in it, and everything is final behind it (P29, P30). Rows without event time have no watermark.
+func TestRunBatchEndsEventTime(t *testing.T) {
+	dir := t.TempDir()
+	settled(t, dir, "a.txt", "7\n5\n")
+	lines := source.Read(source.FilesText(dir))
+	timed := lines.EventTime(func(string) time.Time { return time.Unix(5, 0) }, time.Second)
+	in := rdd.Input{New: func() rdd.Writer { return marksOf{} }}
+	wide := &rdd.Node{Kind: rdd.Wide, Op: "marks", Site: "x.go:1", In: []*rdd.Node{timed.Node(), lines.Node()}, Val: lines.Node().Val}
+	wide.Wide = &rdd.WideSpec{Inputs: []rdd.Input{in, in}, New: func() rdd.Reducer { return marksOf{} }, OnEmpty: true, Event: true, Hold: 5}
+	plan, err := rdd.Bounded(wide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := batchConfig(t)
+	cfg.Partitions = 1
+	err = driver.RunBatch(context.Background(), cfg, func(ctx context.Context) error {
+		r, err := rdd.RunnerOf(ctx)
+		if err != nil {
+			return err
+		}
+		recs, err := r.Run(ctx, plan)
+		if err != nil {
+			return err
+		}
+		got, err := wide.Val.Rows(recs[0].Columns(), nil)
+		want := fmt.Sprintf("%d %d [{%[1]d %[2]d} {%[1]d %[1]d}]", rdd.NoTime, rdd.EndOfTime)
+		if diff := cmp.Diff([]string{want}, got); diff != "" {
+			t.Error(diff)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func ExampleRunBatch() {
 	err := driver.RunBatch(context.Background(), driver.Config{}, func(ctx context.Context) error {
 		lines := rdd.Parallelize([]string{"to be", "or not", "to be"}) // or source.Read(source.FilesText("texts"))
