@@ -125,7 +125,7 @@ func ExampleKeyed_Print() {
 		byCustomer(job, orders).CountByKey().Print(10)
 	}, nil, [][]dstreamtest.Rows{ordersOfTwo()})
 	// Output:
-	// -- batch 1, 1970-01-01 00:00:01.000, 2 rows
+	// -- print-1: batch 1, 1970-01-01 00:00:01.000, 2 rows
 	// key  value
 	// ---  -----
 	// bob      2

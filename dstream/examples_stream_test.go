@@ -162,7 +162,7 @@ func ExampleStream_Print() {
 		dstream.From(job, printed.Source()).Print(2)
 	}, nil, [][]dstreamtest.Rows{rows(printed.Part(0, order{"ann", "tea", 1}, order{"bob", "milk", 12}, order{"cy", "tea", 3})), rows()})
 	// Output:
-	// -- batch 1, 1970-01-01 00:00:01.000, 3 rows
+	// -- print-1: batch 1, 1970-01-01 00:00:01.000, 3 rows
 	// customer  item  count
 	// --------  ----  -----
 	// ann       tea       1

@@ -13,6 +13,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
+// consoleName is the name of a console that has none of its own.
+const consoleName = "console"
+
 // ConsoleOption is an option of Console.
 type ConsoleOption func(*consoleOptions)
 
@@ -27,14 +30,14 @@ func ConsoleRows(n int) ConsoleOption { return func(o *consoleOptions) { o.rows 
 // ConsoleTo prints to w in place of standard output; for tests.
 func ConsoleTo(w io.Writer) ConsoleOption { return func(o *consoleOptions) { o.to = w } }
 
-// Console prints each batch that has rows as a table on the driver's standard output, under a line with its number and time. It
+// Console prints each batch that has rows as a table on the driver's standard output, under a line with the sink's name, if it has one of its own (Named), and the batch's number and time. It
 // is at least once: after a crash the last batch may be printed again, under the same number (P12). It is for looking on; it needs no checkpoint.
 func Console(opts ...ConsoleOption) Sink {
 	o := consoleOptions{rows: 20}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	spec := &Spec{Name: "console", Kind: "console", Text: "console", OnDriver: true, Atomic: true}
+	spec := &Spec{Name: consoleName, Kind: "console", Text: "console", OnDriver: true, Atomic: true}
 	if o.rows < 1 {
 		spec.Err = fmt.Errorf("console: ConsoleRows(%d): at least one row", o.rows)
 	}
@@ -51,8 +54,8 @@ func Console(opts ...ConsoleOption) Sink {
 		if to == nil {
 			to = os.Stdout
 		}
-		deliver := func(_ context.Context, b Batch, rows []arrow.Record) error {
-			text, err := t.print(b, rows)
+		deliver := func(o Owner, b Batch, rows []arrow.Record) error {
+			text, err := t.print(o.Sink, b, rows)
 			if err != nil || text == "" {
 				return err
 			}
@@ -61,9 +64,20 @@ func Console(opts ...ConsoleOption) Sink {
 			}
 			return nil
 		}
-		return &memoryOutput{deliver: deliver}, nil
+		return &consoleOutput{deliver: deliver}, nil
 	}
 	return New(spec)
+}
+
+// consoleOutput hands its lane's owner on, who knows the sink's name.
+type consoleOutput struct {
+	memoryOutput
+	deliver func(o Owner, b Batch, rows []arrow.Record) error
+}
+
+func (c *consoleOutput) Lane(ctx context.Context, n, lanes int, o Owner) (Lane, error) {
+	named := &memoryOutput{deliver: func(_ context.Context, b Batch, rows []arrow.Record) error { return c.deliver(o, b, rows) }}
+	return named.Lane(ctx, n, lanes, o)
 }
 
 // maxCell is how many characters of a value are printed.
@@ -97,8 +111,8 @@ func numeric(dt arrow.DataType) bool {
 	return arrow.IsInteger(dt.ID()) || arrow.IsFloating(dt.ID())
 }
 
-// print is the table of a batch, empty for one without rows.
-func (t *table) print(b Batch, recs []arrow.Record) (string, error) {
+// print is the table of a batch in a sink of that name, empty for one without rows.
+func (t *table) print(sink string, b Batch, recs []arrow.Record) (string, error) {
 	total := int64(0)
 	grid := [][]string{t.names}
 	for _, rec := range recs {
@@ -115,7 +129,11 @@ func (t *table) print(b Batch, recs []arrow.Record) (string, error) {
 		return "", nil
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "-- batch %d, %s, %s\n", b.Number, time.UnixMicro(b.Time).UTC().Format("2006-01-02 15:04:05.000"), plural(total, "row"))
+	title := ""
+	if sink != "" && sink != consoleName {
+		title = sink + ": "
+	}
+	fmt.Fprintf(&out, "-- %sbatch %d, %s, %s\n", title, b.Number, time.UnixMicro(b.Time).UTC().Format("2006-01-02 15:04:05.000"), plural(total, "row"))
 	t.layOut(&out, grid)
 	if rest := total - int64(len(grid)-1); rest > 0 {
 		fmt.Fprintf(&out, "and %s more\n", plural(rest, "row"))

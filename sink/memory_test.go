@@ -54,7 +54,7 @@ func TestConsole(t *testing.T) {
 	}
 	publish(t, l, 8, nil) // nothing to print
 	want := strings.Join([]string{
-		"-- batch 7, 2024-02-29 12:00:00.500, 4 rows",
+		"-- s: batch 7, 2024-02-29 12:00:00.500, 4 rows",
 		"key               n  tags",
 		"------------  -----  -----",
 		"é             12345  [\"a\"]",
