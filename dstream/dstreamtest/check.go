@@ -24,6 +24,8 @@ import (
 //
 // In one layout, results of all of these are equal to the last bit; across layouts, and to want, they are equal as multisets, floats to 1e-9 (P27).
 //
+// Dead letters, of rows that an operator sets aside, are compared too: all ways give those that a Runner gives, each once.
+//
 // op is called anew for each process that takes part, so what it captures and writes is lost where a real process would lose it.
 // Rows of a batch are dealt to the source's partitions in turn. Check reports the first way that differs, with the command that repeats it alone; the
 // flag -millrace.exhaustive tries every way to die.
@@ -84,7 +86,8 @@ type claim struct {
 	job   func(feeds []*dealt, out *sink.Spec) func(*dstream.Job)
 	rows  func(recs []rdd.Record) ([]line, error)
 
-	exact map[layout][][]line // what a Runner gave, with all bits and in order, by layout and batch
+	letters map[layout][]string // dead letters that it gave, all batches together, sorted
+	exact   map[layout][][]line // what a Runner gave, with all bits and in order, by layout and batch
 }
 
 const outName = "out"
@@ -92,7 +95,7 @@ const outName = "out"
 // newProof checks the case itself. Mistakes in it end the test.
 func newProof[Out any](t testing.TB, want [][]Out, opts []Option) *proof[Out] {
 	t.Helper()
-	p := &proof[Out]{claim: claim{t: t, set: settingsOf(opts), exact: map[layout][][]line{}}}
+	p := &proof[Out]{claim: claim{t: t, set: settingsOf(opts), exact: map[layout][][]line{}, letters: map[layout][]string{}}}
 	out, err := newFeed("", want)
 	if err != nil {
 		t.Fatalf("dstreamtest: the rows that are wanted: %v", err)

@@ -43,6 +43,9 @@ func (p *production) run(from, until int, change func(*driver.Config)) error {
 		}
 		cfg.Cuts = append(cfg.Cuts, cut)
 	}
+	if len(p.letters[p.layout]) > 0 {
+		cfg.OnBadRecord = "keep"
+	}
 	if change != nil {
 		change(&cfg)
 	}
@@ -80,6 +83,11 @@ func (p *production) judge(l layout, from, until int) error {
 			got = append(got, lines...)
 		}
 		if err := p.claim.judge(l, i, got); err != nil {
+			return err
+		}
+	}
+	if until == len(p.want) {
+		if err := p.judgeLetters(); err != nil {
 			return err
 		}
 	}

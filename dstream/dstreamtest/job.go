@@ -18,7 +18,6 @@ import (
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/state"
 	"github.com/millrace/millrace/rdd"
-	"github.com/millrace/millrace/sink"
 )
 
 // Job is a whole job under a clock that only the test moves. What fails in it ends the test. One goroutine at a time.
@@ -37,7 +36,7 @@ func Run(t testing.TB, job func(*dstream.Job), opts ...Option) *Job {
 	t.Helper()
 	s := settingsOf(opts)
 	o := Options{Debug: true, Job: dstream.JobOptions{
-		Name: "test", DeadLetter: func(source string) *sink.Spec { return Collect("dead letters of " + source) },
+		Name: "test", DeadLetter: keeping().DeadLetter,
 	}}
 	if len(s.partitions) > 0 {
 		o.Reduce = s.partitions[0]

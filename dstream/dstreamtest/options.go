@@ -29,6 +29,7 @@ type settings struct {
 	sources    []int
 	partitions []int
 	seed       int64
+	aside      []int
 	skip       []Way
 }
 
@@ -70,6 +71,9 @@ func Partitions(n ...int) Option { return func(s *settings) { s.partitions = n }
 
 // Seed chooses which of the many ways to die Check tries, in place of the test's name.
 func Seed(n int64) Option { return func(s *settings) { s.seed = n } }
+
+// Aside has Check want that many dead letters in each batch, none in those that are not given. Without it Check compares them only with each other.
+func Aside(n ...int) Option { return func(s *settings) { s.aside = append([]int{}, n...) } }
 
 // Skip leaves out ways of Check: for a case that another one proves too, or that is too large to be run thirty times.
 func Skip(ways ...Way) Option { return func(s *settings) { s.skip = append(s.skip, ways...) } }

@@ -58,7 +58,7 @@ func (s simulation) says() string {
 // simulate runs the case twice, side by side.
 func (c *claim) simulate(s simulation) error {
 	in := c.deal(s.sources, 0)
-	o := Options{Reduce: s.reduce, Lanes: s.reduce, Block: in[0].blockOf(s.block), Debug: s.columns}
+	o := Options{Job: keeping(), Reduce: s.reduce, Lanes: s.reduce, Block: in[0].blockOf(s.block), Debug: s.columns}
 	var runs [2]*Runner
 	for i := range runs {
 		r, err := New(o, c.job(in, Collect(outName)))
@@ -82,6 +82,9 @@ func (c *claim) simulate(s simulation) error {
 		}
 		got, err := c.rows(a.Sinks[outName])
 		if err != nil {
+			return err
+		}
+		if err := c.checkAside(i, c.lettersOf(a)); err != nil {
 			return err
 		}
 		if d := twoRuns(a, b); d != "" {
@@ -155,11 +158,12 @@ func (c *claim) exactOf(l layout) error {
 		return nil
 	}
 	in := c.deal(l.sources, 0)
-	r, err := New(Options{Reduce: l.reduce, Lanes: l.reduce}, c.job(in, Collect(outName)))
+	r, err := New(Options{Job: keeping(), Reduce: l.reduce, Lanes: l.reduce}, c.job(in, Collect(outName)))
 	if err != nil {
 		return mistakes{err}
 	}
 	var all [][]line
+	var letters []string
 	for i := range c.want {
 		b, err := c.step(r, in, i)
 		if err != nil {
@@ -169,8 +173,9 @@ func (c *claim) exactOf(l layout) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, lines)
+		all, letters = append(all, lines), append(letters, c.lettersOf(b)...)
 	}
-	c.exact[l] = all
+	slices.Sort(letters)
+	c.exact[l], c.letters[l] = all, letters
 	return nil
 }
