@@ -179,7 +179,7 @@ func (r *localRun) wide(ctx context.Context, n *rdd.Node) error {
 		if empty && !n.Wide.OnEmpty {
 			return nil
 		}
-		return p.Reduce(in[i])
+		return p.Reduce(in[i], r.stopOnBad)
 	})
 }
 

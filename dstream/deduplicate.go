@@ -39,7 +39,8 @@ func (f Frame) Deduplicate(name string, within time.Duration, keys ...any) Frame
 	if d.Emit.MaxBytes = o.max; d.Emit.Shed {
 		d.Emit.MaxRows = o.max / eventwindow.RowBytes(d.Key, d.State)
 	}
-	n := j.b.Add(at, &rdd.Node{Kind: rdd.Wide, Op: "deduplicate", Name: name, In: []*rdd.Node{f.node()}, Val: f.node().Val, Exprs: d.Keys, Wide: &rdd.WideSpec{
+	in := f.f.Accepted(at, d.Keys...)
+	n := j.b.Add(at, &rdd.Node{Kind: rdd.Wide, Op: "deduplicate", Name: name, In: []*rdd.Node{in.Node()}, Val: f.node().Val, Exprs: d.Keys, Wide: &rdd.WideSpec{
 		Inputs: []rdd.Input{d.Input()}, New: d.New, State: true, StateKey: d.Key, StateVal: d.State, Event: true, Facts: "within " + within.String(),
 	}})
 	column, offset, _ := f.f.Time()

@@ -66,6 +66,7 @@ func (f Frame) latest(at rdd.Site, op, name string, exists *expr.Expr, keys []st
 	if l.Key, l.Val = tableCodecs(j, at, op, key, val); l.Key == nil {
 		return FrameTable{j, f.node(), join.View{Schema: f.Schema()}, true}
 	}
+	f = Frame{j, f.f.Accepted(at, l.Exists)}
 	t := FrameTable{job: j, view: viewOf(nil, l.Key, l.Val, key), changes: true}
 	l.Out = changeColumns(t.view.Schema)
 	l.Read = func() bool { return len(t.node.Out) > 0 }
@@ -182,6 +183,7 @@ func (f Frame) JoinTable(t FrameTable, opts ...JoinOption) Frame {
 	s.On = t.inKeyOrder(at, "joinTable", s.On)
 	w := &join.WithTable{Spec: *s.Spec(j.b, at, "joinTable", f.Schema(), t.Schema()), View: t.view}
 	val := rdd.FrameCodec(j.b, at, w.Out)
+	f = Frame{j, f.f.Accepted(at, w.Sides[0].Keys...)}
 	return f.keepTime(Frame{j, rdd.FrameOf(j.b, j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "joinTable", In: []*rdd.Node{f.node()}, Val: val,
 		Wide: &rdd.WideSpec{Inputs: w.Inputs(), New: w.New, Tables: []*rdd.Node{t.node}, Facts: s.Text()},

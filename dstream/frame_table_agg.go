@@ -57,8 +57,9 @@ func (g TableGroups) Agg(name string, aggs ...expr.Agg) FrameTable {
 	a.Changes = changeColumns(view.Schema)
 	out := FrameTable{job: j, view: view, changes: true}
 	a.Read = func() bool { return len(out.node.Out) > 0 }
+	in := changes.f.Accepted(at, set.Risky(changes.Schema())...)
 	out.node = j.b.Add(at, &rdd.Node{
-		Kind: rdd.Wide, Op: "aggregateTable", Name: name, In: []*rdd.Node{t.node}, Val: rdd.FrameCodec(j.b, at, a.Changes),
+		Kind: rdd.Wide, Op: "aggregateTable", Name: name, In: []*rdd.Node{in.Node()}, Val: rdd.FrameCodec(j.b, at, a.Changes),
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{a.Input()}, New: a.New, State: true, StateKey: a.Key, StateVal: a.Val, Bootstrap: true,
 			Facts: "by " + strings.Join(g.keys, ", ") + ": " + set.Text(),

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
@@ -74,6 +76,7 @@ func From[T any](job *Job, s source.Source[T]) Stream[T] {
 // Plan is the job as a plan, or all of its mistakes. It may be called once.
 func (j *Job) Plan() (*rdd.Plan, error) {
 	j.deadLetters()
+	j.lostAndFound()
 	j.checkOutputs()
 	return j.b.Plan(j.shared)
 }
@@ -89,6 +92,41 @@ func (j *Job) deadLetters() {
 		}
 		if spec := j.options.DeadLetter(n.Name); spec != nil {
 			j.deadLetter(j.b.SiteOf(n), n, spec)
+		}
+	}
+}
+
+// lostAndFound gives tasks behind a shuffle, which may set rows aside, the dead-letter sink of the first source that they come from.
+func (j *Job) lostAndFound() {
+	tasks := map[*rdd.Node][]*rdd.Node{} // the roots in whose tasks a node runs
+	above := map[*rdd.Node]*rdd.Node{}   // a source of its rows
+	for _, n := range slices.Clone(j.b.Nodes()) {
+		above[n] = n
+		if n.Kind != rdd.Source {
+			above[n] = nil
+		}
+		for _, in := range n.In {
+			if above[n] == nil {
+				above[n] = above[in]
+			}
+			if n.Kind == rdd.Narrow {
+				for _, root := range tasks[in] {
+					if !slices.Contains(tasks[n], root) {
+						tasks[n] = append(tasks[n], root)
+					}
+				}
+			}
+		}
+		if n.Kind == rdd.Source || n.Kind == rdd.Wide {
+			tasks[n] = []*rdd.Node{n}
+		}
+		if n.Kind != rdd.Narrow || !slices.ContainsFunc(n.Exprs, (*expr.Bound).MayFail) {
+			continue
+		}
+		for _, root := range tasks[n] {
+			if from := above[root]; root.Kind == rdd.Wide && from != nil && !fault.Planted("P13-wide") {
+				root.Dead = from.Dead
+			}
 		}
 	}
 }

@@ -45,6 +45,7 @@ func (f Frame) JoinWithin(name string, o Frame, bound Bound, opts ...JoinOption)
 		j.mistakef(at, "joinWithin: %v", err)
 		return f.mistaken(o)
 	}
+	f, o = Frame{j, f.f.Accepted(at, w.Sides[0].Keys...)}, Frame{j, o.f.Accepted(at, w.Sides[1].Keys...)}
 	hold := max(w.After, 0)
 	if rdd.JoinKind(s.Kind) == RightJoin {
 		hold = max(w.Before, 0)
@@ -95,6 +96,7 @@ func (f Frame) asOf(at rdd.Site, op, name string, versions Frame, now bool, opts
 		j.mistakef(at, "%s: %v", op, err)
 		return f.mistaken(versions)
 	}
+	f, versions = Frame{j, f.f.Accepted(at, a.Sides[0].Keys...)}, Frame{j, versions.f.Accepted(at, a.Sides[1].Keys...)}
 	n := j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: op, Name: name, In: []*rdd.Node{f.node(), versions.node()}, Val: rdd.FrameCodec(j.b, at, a.Out),
 		Wide: &rdd.WideSpec{

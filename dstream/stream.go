@@ -110,7 +110,7 @@ func (s Stream[T]) Repartition() Stream[T] { return Stream[T]{s.job, s.r.Reparti
 // Name gives the operator behind the stream a name, for the plan and the screen. A source gets it in place of its own.
 func (s Stream[T]) Name(name string) Stream[T] { return Stream[T]{s.job, s.r.Name(name)} }
 
-// DeadLetter sends the records of a source that could not be decoded to out, in place of the job's default. The rows are rdd.DeadLetter's.
+// DeadLetter sends the records of a source that could not be decoded, and those of rows that operators set aside, to out, in place of the job's default. The rows are rdd.DeadLetter's.
 func (s Stream[T]) DeadLetter(out sink.Sink) Stream[T] {
 	at, n := rdd.Caller(), s.node()
 	switch spec := out.Spec(); {

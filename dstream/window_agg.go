@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/expr"
@@ -41,7 +42,8 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Frame {
 	o.limits(a)
 	s := windowSpec(a, o, aggFacts(a))
 	s.Inputs, s.New = []rdd.Input{a.Input()}, a.New
-	wide := w.f.windowed(at, "window", name, a.Out, s, true)
+	in := Frame{j, w.f.f.Accepted(at, append(slices.Clone(a.Keys), set.Risky(w.f.Schema())...)...)}
+	wide := in.windowed(at, "window", name, a.Out, s, true)
 	// A window whose late rows nobody reads gives results alone; LateRows makes it give both, and this operator takes its part.
 	results := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "results", In: []*rdd.Node{wide.node()}, Val: wide.node().Val, Kernel: func() rdd.Kernel {
 		if a.Both == nil {

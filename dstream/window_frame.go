@@ -1,6 +1,8 @@
 package dstream
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
@@ -148,7 +150,12 @@ func (w Windowed) TopN(name string, n int, by ...any) Frame {
 	o.limits(&t.Aggregation)
 	s := windowSpec(&t.Aggregation, o, keyFacts(&t.Aggregation)+": "+t.String())
 	s.Inputs, s.New = []rdd.Input{t.Input()}, t.New
-	return w.f.windowed(at, "topN", name, t.Out, s, t.AddsWindow())
+	risky := slices.Clone(a.Keys)
+	for _, o := range t.By {
+		risky = append(risky, o.By)
+	}
+	f := Frame{j, w.f.f.Accepted(at, risky...)}
+	return f.windowed(at, "topN", name, t.Out, s, t.AddsWindow())
 }
 
 const maxTop = 10_000

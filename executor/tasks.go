@@ -55,7 +55,7 @@ func (e *core) workOf(t *task) work {
 		}
 		return w
 	}
-	w := &wideWork{base: b, committed: e.committed, state: t.part.of(t.node)}
+	w := &wideWork{base: b, stopOnBad: e.set.StopOnBad, committed: e.committed, state: t.part.of(t.node)}
 	for _, g := range t.in {
 		w.in = append(w.in, g.rows())
 	}
@@ -159,6 +159,7 @@ func (w *sourceWork) read(ctx context.Context) ([]*records.Block, error) {
 type wideWork struct {
 	base
 	in        [][]rdd.Record
+	stopOnBad bool
 	state     tables
 	committed int64
 	record    record
@@ -172,7 +173,7 @@ func (w *wideWork) do(context.Context) any {
 		w.state.begin(w.ctx.Batch, w.committed)
 		w.lend()
 		p := rdd.NewPipeline(w.plan, w.task.node, w.ctx, w.routers)
-		err := p.Reduce(w.in)
+		err := p.Reduce(w.in, w.stopOnBad)
 		if err == nil {
 			done.res.blocks, err = p.Finish()
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/internal/col"
 )
 
-// Cast is e as a value of another type. Where that is not possible ("abc" as an integer, 300 as 8 bits) the row fails: it is counted as bad, reported as such and
-// left out. Floats and decimals lose what is behind the point when they become integers; decimals are rounded half away from zero to fewer digits. Timestamps
+// Cast is e as a value of another type. Where that is not possible ("abc" as an integer, 300 as 8 bits) the row fails: it is left out and
+// goes to the dead letters. Floats and decimals lose what is behind the point when they become integers; decimals are rounded half away from zero to fewer digits. Timestamps
 // are texts as RFC 3339 has them; see Epoch and FromEpoch for numbers.
 func (e Expr) Cast(t Type) Expr { return newCall("cast", e).set(t) }
 

@@ -20,7 +20,7 @@
 // integers or decimals by zero are null: one bad row never stops a job. A uint64 above the range of int64 counts as null beside a signed integer, but for comparisons, which are
 // exact. Floats follow IEEE 754.
 //
-// A Cast, ParseTime or user's function that does not accept a value fails the row: it is left out and counted as bad (Eval.Failed). What a condition
+// A Cast, ParseTime or user's function that does not accept a value fails the row: it is left out and set aside (Eval.Failed). What a condition
 // keeps from being asked (And, Or, Case, Coalesce) does not fail.
 //
 // # Places

@@ -19,6 +19,8 @@ type Columns struct {
 	Where *expr.Bound
 	// Entry tells that the input is rows, or columns of the same schema: a source may give columns itself.
 	Entry bool
+	// InPlace tells, of a narrow node, that a row of its result stands at the physical place of the row that it was made of.
+	InPlace bool
 }
 
 // Projection is what a job wants of a source's rows.

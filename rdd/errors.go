@@ -46,11 +46,15 @@ func (e *UserError) Error() string {
 // BadRecordError stops a job that runs with --on-bad-record stop.
 type BadRecordError struct {
 	Source    string
-	Partition int
-	Offset    int64
+	Partition int   // behind a shuffle, that of the task
+	Offset    int64 // -1: not known
 	Reason    string
 }
 
 func (e *BadRecordError) Error() string {
-	return fmt.Sprintf("source %s partition %d offset %d: bad record: %s; fix the record's producer, or run with --on-bad-record keep to set such records aside", e.Source, e.Partition, e.Offset, e.Reason)
+	at := fmt.Sprintf("source %s partition %d offset %d", e.Source, e.Partition, e.Offset)
+	if e.Offset < 0 {
+		at = fmt.Sprintf("source %s, task %d", e.Source, e.Partition)
+	}
+	return at + ": bad record: " + e.Reason + "; fix the record's producer, or run with --on-bad-record keep to set such records aside"
 }

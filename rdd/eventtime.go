@@ -98,7 +98,7 @@ func (f Frame) EventTime(column string, delay time.Duration, opts ...EventOption
 		}
 		n.Kernel = ops.EventColumn(f.Schema().FieldIndices(column)[0])
 	}
-	n.Cols = &Columns{Reads: func(_ int, out []bool) []bool {
+	n.Cols = &Columns{InPlace: true, Reads: func(_ int, out []bool) []bool {
 		read := slices.Clone(out)
 		for _, i := range f.Schema().FieldIndices(column) {
 			read[i] = true

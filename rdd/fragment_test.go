@@ -158,7 +158,7 @@ func TestRowsFromMemory(t *testing.T) {
 		}
 		root := p.Nodes[x.ID-rdd.FragmentRoom]
 		task := rdd.NewPipeline(p, root, &rdd.Context{Batch: b + 1, Partition: 1, Layout: &rdd.Layout{Reduce: 2, Lanes: map[string]int{"out": 1}}}, nil)
-		if err := task.Reduce(nil); err != nil {
+		if err := task.Reduce(nil, false); err != nil {
 			t.Fatal(err)
 		}
 		blocks, err := task.Finish()

@@ -38,7 +38,7 @@ func (r RDD[T]) Frame() Frame {
 	at := Caller()
 	val := FrameCodec(r.b, at, ops.ValSchema(r.node.Val))
 	n := r.b.narrow(at, "frame", nil, val, ops.ToColumns(r.node.Val, nil), r.node)
-	n.Cols = &Columns{Reads: same, Entry: true, Kernel: func(out []bool) func() Kernel { return ops.ToColumns(r.node.Val, out) }}
+	n.Cols = &Columns{Reads: same, Entry: true, InPlace: true, Kernel: func(out []bool) func() Kernel { return ops.ToColumns(r.node.Val, out) }}
 	return Frame{b: r.b, node: n}
 }
 
@@ -107,6 +107,7 @@ func (f Frame) selecting(at Site, op string, columns ...any) Frame {
 	n := f.b.narrow(at, op, nil, val, ops.Select(val.Schema(), good, nil), f.node)
 	n.Exprs = good
 	n.Cols = &Columns{
+		InPlace: true,
 		Reads: func(_ int, out []bool) []bool {
 			var needed []*expr.Bound
 			for i, c := range good {
@@ -148,8 +149,31 @@ func (f Frame) Where(condition expr.Expr) Frame {
 	}
 	n := f.b.narrow(at, "where", nil, f.node.Val, ops.Where(bound[0]), f.node)
 	n.Exprs = bound
-	n.Cols = &Columns{Where: bound[0], Reads: func(_ int, out []bool) []bool {
+	n.Cols = &Columns{Where: bound[0], InPlace: true, Reads: func(_ int, out []bool) []bool {
 		read := marked(f.node, bound...)
+		mark(read, out)
+		return read
+	}}
+	f.node = n
+	return f
+}
+
+// Accepted is f without the rows that one of the expressions, bound to its columns, does not accept: they are set aside here, where it may still be known which record
+// they came from. It is for packages that make operators, which compute expressions where no row can be left out.
+func (f Frame) Accepted(at Site, list ...*expr.Bound) Frame {
+	var risky []*expr.Bound
+	for _, e := range list {
+		if e != nil && e.MayFail() {
+			risky = append(risky, e)
+		}
+	}
+	if len(risky) == 0 {
+		return f
+	}
+	n := f.b.narrow(at, "accept", nil, f.node.Val, ops.Accept(risky), f.node)
+	n.Exprs = risky
+	n.Cols = &Columns{InPlace: true, Reads: func(_ int, out []bool) []bool {
+		read := marked(f.node, risky...)
 		mark(read, out)
 		return read
 	}}
@@ -174,7 +198,7 @@ func (f Frame) Union(others ...Frame) Frame {
 		in, timed = append(in, o.node), timed && o.timed && o.time == f.time && o.offset == f.offset
 	}
 	n := b.narrow(at, "union", nil, f.node.Val, ops.Pass, in...)
-	n.Cols = &Columns{Reads: same}
+	n.Cols = &Columns{Reads: same, InPlace: true}
 	out := Frame{b: b, node: n}
 	if timed {
 		out = out.Timed(f.time, f.offset)

@@ -30,9 +30,10 @@ func (g Grouped) Agg(aggs ...expr.Agg) Frame {
 	if how == nil {
 		return g.f
 	}
-	n := g.f.b.wide(at, "groupBy", nil, FrameCodec(g.f.b, at, how.Out), how.GroupBy(), g.f.node)
+	f := g.f.Accepted(at, how.Risky(g.f.Schema())...)
+	n := f.b.wide(at, "groupBy", nil, FrameCodec(f.b, at, how.Out), how.GroupBy(), f.node)
 	n.Exprs, n.Wide.Facts, n.Wide.OnEmpty = how.Exprs(), how.Set.Text(), len(how.Keys) == 0
-	return Frame{b: g.f.b, node: n}
+	return Frame{b: f.b, node: n}
 }
 
 // Bind resolves keys and aggregates; for packages that make operators. Mistakes are reported, and make it nil.

@@ -94,6 +94,7 @@ func (f Frame) Join(o Frame, opts ...JoinOption) Frame {
 	s.Stateless(b, at, "join")
 	spec := s.Spec(b, at, "join", f.Schema(), o.Schema())
 	val := FrameCodec(b, at, spec.Out)
+	f, o = f.Accepted(at, spec.Sides[0].Keys...), o.Accepted(at, spec.Sides[1].Keys...)
 	n := b.wide(at, "join", nil, val, join.InBatch(spec), f.node, o.node)
 	n.Wide.Facts = s.Text()
 	return Frame{b: b, node: n}
@@ -131,6 +132,8 @@ func (s *JoinSettings) Spec(b *Builder, at Site, op string, left, right *arrow.S
 		b.Mistakef(at, "%s: %v", op, err)
 	case bound.Field().Type.ID() != arrow.BOOL:
 		b.Mistakef(at, "%s: %s is %s, not a boolean", op, cond, bound.Field().Type)
+	case bound.MayFail():
+		b.Mistakef(at, "%s: %s may refuse a pair of rows, and there is no record to set aside for it; let it give null: TryCast, TryParseTime, a function without an error", op, cond)
 	default:
 		spec.If = bound
 	}

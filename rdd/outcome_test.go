@@ -63,7 +63,7 @@ func TestOutcomes(t *testing.T) {
 
 	ctx = context()
 	run = rdd.NewPipeline(p, two, ctx, nil)
-	if err := run.Reduce(nil); err != nil {
+	if err := run.Reduce(nil, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := run.Finish(); err != nil {

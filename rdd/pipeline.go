@@ -33,15 +33,18 @@ type Pipeline struct {
 	decoder   Decoder
 	at        *Node  // whose code is running
 	origin    extent // the records whose rows are on their way
-	undated   bool   // rows without event time were found
+	aside     bool   // rows were set aside
 	stopOnBad bool
-	locating  bool // a replay that looks for the record which made user code panic
+	locating  bool   // a replay that looks for the record which made user code panic, or of which a row was set aside
+	seeking   string // the way of rows that a replay counts; see extent
 }
 
 // extent is a run of records of a block.
 type extent struct {
 	block  *records.Block
 	lo, hi int
+	rows   []int32 // as Decoder.Decode gives them
+	way    string  // the inputs of unions at which the rows have waited
 }
 
 // stage is a node within a task.
@@ -51,7 +54,8 @@ type stage struct {
 	dated   task.Dated // the kernel of a node with event time
 	event   int        // its number
 	ahead   int64      // its rows that are too far ahead
-	letters []letter   // its rows without event time
+	inPlace bool       // a row that comes here stands at the physical place that it had behind the decoder
+	letters []letter   // its rows that were set aside
 	lost    int        // how many there are, in a replay that looks for their records
 	to      []link
 	held    [][]held // by input; used where several inputs come from this same task
@@ -89,6 +93,7 @@ func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pip
 		if n.Event != nil {
 			s.dated, s.event = s.kernel.(task.Dated), slices.IndexFunc(p.Events, func(e *Node) bool { return e.ID == n.ID })
 		}
+		s.inPlace = !ctx.Debug && inPlace(n, byNode)
 		byNode[n.ID] = s
 		t.stages = append(t.stages, s)
 	}
@@ -148,8 +153,9 @@ func firstInput(n *Node, byNode map[int]*stage) int {
 	return -1
 }
 
-// Reduce runs a wide root on its blocks. in[i] are input i's, in upstream task order, without empty ones.
-func (t *Pipeline) Reduce(in [][]Record) error {
+// Reduce runs a wide root on its blocks. in[i] are input i's, in upstream task order, without empty ones. stopOnBad is as for PushRecords.
+func (t *Pipeline) Reduce(in [][]Record, stopOnBad bool) error {
+	t.stopOnBad = stopOnBad
 	reducer := t.root.Wide.New()
 	for _, blocks := range in {
 		for _, b := range blocks {
@@ -186,7 +192,9 @@ func (t *Pipeline) spread(s *stage, c Chunk) error {
 			t.at = l.port.node
 			err = t.into(l.port, s.node, c)
 		case l.wait:
-			l.stage.held[l.input] = append(l.stage.held[l.input], held{c, t.origin})
+			from := t.origin
+			from.way += fmt.Sprintf(" #%d/%d", l.stage.node.ID, l.input)
+			l.stage.held[l.input] = append(l.stage.held[l.input], held{c, from})
 		default:
 			err = t.process(l.stage, c)
 		}
@@ -210,6 +218,9 @@ func (t *Pipeline) process(s *stage, in Chunk) error {
 	})
 	if err != nil {
 		return t.engineError(s.node, err)
+	}
+	if len(t.ctx.Refused) > 0 {
+		t.refused(s)
 	}
 	return t.spread(s, out)
 }

@@ -38,7 +38,7 @@ type Node struct {
 	Kernel func() Kernel // Narrow: one instance a task
 	Wide   *WideSpec     // Wide
 	Outlet Outlet        // Sink
-	Dead   *Node         // Source: the sink node that takes records that could not be decoded
+	Dead   *Node         // Source: the sink node that takes records that could not be decoded, and rows that were set aside; Wide: the one for such rows, if its tasks may have any
 	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
 	Exprs  []*expr.Bound // of a Frame: what it computes of the rows of its inputs, in the plan's text
 	Cols   *Columns      // Narrow and Wide whose inputs are columns: which of them it reads; nil: all
@@ -134,11 +134,11 @@ type Bad struct {
 	Reason string
 }
 
-// DeadLetter is the row type of a source's dead-letter output (P13).
+// DeadLetter is the row type of a source's dead-letter output (P13): a record that could not be decoded, or that of a row which was set aside.
 type DeadLetter struct {
-	Source    string `arrow:"source"`
-	Partition int32  `arrow:"partition"`
-	Offset    int64  `arrow:"offset"`
+	Source    string `arrow:"source"`    // behind a shuffle the names of all sources that may have been the row's, joined by "+"
+	Partition int32  `arrow:"partition"` // behind a shuffle that of the task
+	Offset    int64  `arrow:"offset"`    // -1 where the record is not known; Key and Value are empty then
 	Reason    string `arrow:"reason"`
 	Key       []byte `arrow:"key"`   // base64 in JSON
 	Value     []byte `arrow:"value"` // at most MaxDeadBytes of it

@@ -17,10 +17,10 @@ func (t *Pipeline) PushRecords(b *records.Block, stopOnBad bool) error {
 		hi := min(lo+ChunkRows, b.Len())
 		t.ctx.Counters.RowsIn += int64(hi - lo)
 		err := t.guard(nil, func() error { return t.pushRange(b, lo, hi) })
-		if err = t.located(err, extent{b, lo, hi}); err != nil {
+		if err = t.located(err, extent{block: b, lo: lo, hi: hi}); err != nil {
 			return err
 		}
-		if t.undated && stopOnBad { // the rest is not looked at
+		if t.aside && stopOnBad { // the rest is not looked at
 			return t.setAside()
 		}
 	}
@@ -34,8 +34,8 @@ func (t *Pipeline) Copies() bool {
 }
 
 func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
-	t.at, t.origin = t.root, extent{b, lo, hi}
-	chunk, _, bad := t.decoder.Decode(b, lo, hi)
+	chunk, rows, bad := t.decoder.Decode(b, lo, hi)
+	t.at, t.origin = t.root, extent{block: b, lo: lo, hi: hi, rows: rows}
 	if len(bad) > 0 && !t.locating {
 		if t.stopOnBad {
 			return &BadRecordError{Source: t.root.Name, Partition: t.ctx.Partition, Offset: b.Offset(bad[0].Index), Reason: bad[0].Reason}
@@ -89,7 +89,7 @@ func (t *Pipeline) guard(reducer Reducer, f func() error) (err error) {
 // afresh is a pipeline for rows that are looked at again, and do not count again.
 func (t *Pipeline) afresh() *Pipeline {
 	ctx := *t.ctx
-	ctx.Counters, ctx.Tally = &Counters{}, ctx.Tally.Anew()
+	ctx.Counters, ctx.Tally, ctx.Refused = &Counters{}, ctx.Tally.Anew(), nil
 	fresh := NewPipeline(t.plan, t.root, &ctx, t.routers)
 	fresh.locating = true
 	return fresh

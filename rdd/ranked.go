@@ -92,8 +92,10 @@ func (f Frame) ranked(at Site, op string, limit int, keys, order []any) Frame {
 			return f
 		}
 	}
+	exprs := append(r.Keys[:len(r.Keys):len(r.Keys)], r.Order...)
+	f = f.Accepted(at, exprs...)
 	n := f.b.wide(at, op, nil, f.node.Val, r.Rank(), f.node)
-	n.Exprs, n.Wide.Facts = append(r.Keys[:len(r.Keys):len(r.Keys)], r.Order...), rankText(r)
+	n.Exprs, n.Wide.Facts = exprs, rankText(r)
 	f.node = n
 	return f
 }

@@ -92,7 +92,7 @@ func (t *tasks) wide(n *rdd.Node, part int) error {
 	}
 	p := rdd.NewPipeline(t.plan, n, ctx, t.routers())
 	if !passes(ctx, n, state, in) {
-		if err := p.Reduce(in); err != nil {
+		if err := p.Reduce(in, false); err != nil {
 			return err
 		}
 	}

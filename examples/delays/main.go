@@ -62,7 +62,7 @@ func delays(job *dstream.Job) {
 	planes := dstream.LookupCSV[Plane](job, "planes", *planesFile)
 
 	hours := perHour(departures, planes)
-	inWeather(hours.Frame, weather).To(output("hours"))
+	inWeather(hours, weather).To(output("hours"))
 	hours.LateRows().Select("origin", "scheduled", "delay").To(output("late"))
 }
 
@@ -70,7 +70,7 @@ func c(name string) expr.Expr { return expr.Col(name) }
 
 // perHour is what happened at each airport to the flights that were scheduled for an hour. Event time is the schedule, and what has none that can be read is a dead letter; a flight
 // counts unless its hour was closed before it left. Seats are known for five flights in six; for the others they are null, which no aggregate counts.
-func perHour(departures dstream.Frame, planes dstream.LookupTable) dstream.Aggregated {
+func perHour(departures dstream.Frame, planes dstream.LookupTable) dstream.Frame {
 	small := c("seats").Lt(100)
 	return departures.
 		With("due", c("scheduled").TryParseTime("2006-01-02T15:04", expr.Zone("America/New_York"))).

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/col"
 )
 
@@ -209,6 +210,35 @@ func number(t arrow.DataType) (col.Kind, error) {
 		}
 	}
 	return k, fmt.Errorf("%s is not a number", t)
+}
+
+// Risky are expressions over the columns of schema, to which the set is bound, that fail for the rows which an aggregate does not accept: arguments only where the
+// aggregate's condition is true.
+func (s *Set) Risky(schema *arrow.Schema) []*expr.Bound {
+	var list []*expr.Bound
+	for _, b := range s.aggs {
+		if b.where == nil {
+			list = append(list, risky(b.args...)...)
+			continue
+		}
+		list = append(list, risky(b.where)...)
+		for _, arg := range risky(b.args...) {
+			asked, err := expr.Bind(schema, expr.If(b.where.Expr(), arg.Expr(), nil))
+			assert.True(err == nil, "%s, which is bound, under a condition: %v", arg.Expr(), err)
+			list = append(list, asked)
+		}
+	}
+	return list
+}
+
+func risky(list ...*expr.Bound) []*expr.Bound {
+	var out []*expr.Bound
+	for _, b := range list {
+		if b.MayFail() {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // Exprs are all expressions that the aggregates compute: arguments and conditions.

@@ -54,7 +54,7 @@ func ToKeyedRows[K, V any](key, val *row.Codec) func() task.Kernel {
 }
 
 // Select computes columns; schema is that of the result. read marks the columns that are computed, nil: all; those that may fail rows always are. Rows that an expression does not accept are left
-// out and counted as bad.
+// out and set aside.
 func Select(schema *arrow.Schema, columns []*expr.Bound, read []bool) func() task.Kernel {
 	computed := slices.Clone(columns)
 	for i := range computed {
@@ -73,12 +73,33 @@ func Select(schema *arrow.Schema, columns []*expr.Bound, read []bool) func() tas
 	}
 }
 
-// without is b without the rows that failed, which it counts.
+// refuse sets aside the rows that failed.
+func refuse(ctx *task.Context, failed []expr.Failure) {
+	for _, f := range failed {
+		ctx.Refuse(f.Row, f.Reason)
+	}
+}
+
+// Accept lets the rows pass that all expressions accept, and sets the others aside.
+func Accept(list []*expr.Bound) func() task.Kernel {
+	return func() task.Kernel {
+		evals := expr.NewEvals(list)
+		var values []*col.Vec // of no use
+		return KernelFunc(func(ctx *task.Context, in task.Chunk) (task.Chunk, error) {
+			b := in.Vals.(*col.Batch)
+			values = evals.Vecs(b, values[:0])
+			out := without(ctx, b, evals.Failed())
+			return task.Chunk{N: out.Len(), Vals: out}, nil
+		})
+	}
+}
+
+// without is b without the rows that failed, which it sets aside.
 func without(ctx *task.Context, b *col.Batch, failed []expr.Failure) *col.Batch {
 	if len(failed) == 0 {
 		return b
 	}
-	ctx.Counters.Bad += int64(len(failed))
+	refuse(ctx, failed)
 	kept := make([]int32, 0, b.Len())
 	keep := func(row int32) {
 		if len(failed) > 0 && failed[0].Row == row {
@@ -99,14 +120,14 @@ func without(ctx *task.Context, b *col.Batch, failed []expr.Failure) *col.Batch 
 	return b.Where(kept)
 }
 
-// Where keeps the rows for which the condition is true. Rows that it does not accept are counted as bad.
+// Where keeps the rows for which the condition is true. Rows that it does not accept are set aside.
 func Where(condition *expr.Bound) func() task.Kernel {
 	return func() task.Kernel {
 		eval := condition.Eval()
 		return KernelFunc(func(ctx *task.Context, in task.Chunk) (task.Chunk, error) {
 			b := in.Vals.(*col.Batch)
 			idx := eval.Where(b, make([]int32, 0, in.N))
-			ctx.Counters.Bad += int64(len(eval.Failed()))
+			refuse(ctx, eval.Failed())
 			return task.Chunk{N: len(idx), Vals: b.Where(idx)}, nil
 		})
 	}

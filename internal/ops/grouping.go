@@ -243,3 +243,8 @@ func (g *Grouping) EmitCols(emit func(task.Chunk) error, n int, keys, results []
 func (g *Grouping) Exprs() []*expr.Bound {
 	return append(g.Keys[:len(g.Keys):len(g.Keys)], g.Set.Exprs()...)
 }
+
+// Risky are expressions over the columns of schema that fail for the rows which a grouping does not accept.
+func (g *Grouping) Risky(schema *arrow.Schema) []*expr.Bound {
+	return append(g.Keys[:len(g.Keys):len(g.Keys)], g.Set.Risky(schema)...)
+}

@@ -51,6 +51,19 @@ type Context struct {
 	Highs     []int64    // Source tasks: by number of rdd.Plan.Events, the highest event time that the task has met in this batch, NoTime for none
 	Tally     *Tally     // what the task adds to accumulators; nil where the plan has none
 	Versions  []*Version // of the plan's broadcasts, those that the batch was planned with
+	Refused   []Refusal  // rows that the kernel which runs leaves out because an expression does not accept them; see Refuse
+}
+
+// Refusal is a row of a chunk that an operator leaves out, and why.
+type Refusal struct {
+	Row    int32 // physical
+	Reason string
+}
+
+// Refuse counts a row as bad and has it set aside: whoever runs the kernel looks for its record. Rows are given in ascending order.
+func (c *Context) Refuse(row int32, reason string) {
+	c.Counters.Bad++
+	c.Refused = append(c.Refused, Refusal{row, reason})
 }
 
 // Mark is an input's watermark of event time, µs since 1970 UTC: in batch t an operator judges lateness by Before, the one of t−1, takes all rows of t,
