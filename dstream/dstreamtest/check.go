@@ -86,6 +86,10 @@ type claim struct {
 	job   func(feeds []*dealt, out *sink.Spec) func(*dstream.Job)
 	rows  func(recs []rdd.Record) ([]line, error)
 
+	event  bool             // the case has event time, and the test leaves it to Check how rows are dealt
+	spread layout           // whose batches are judged by exact alone
+	late   map[layout]int64 // how many rows were late
+
 	letters map[layout][]string // dead letters that it gave, all batches together, sorted
 	exact   map[layout][][]line // what a Runner gave, with all bits and in order, by layout and batch
 }
@@ -95,7 +99,7 @@ const outName = "out"
 // newProof checks the case itself. Mistakes in it end the test.
 func newProof[Out any](t testing.TB, want [][]Out, opts []Option) *proof[Out] {
 	t.Helper()
-	p := &proof[Out]{claim: claim{t: t, set: settingsOf(opts), exact: map[layout][][]line{}, letters: map[layout][]string{}}}
+	p := &proof[Out]{claim: claim{t: t, set: settingsOf(opts), exact: map[layout][][]line{}, letters: map[layout][]string{}, late: map[layout]int64{}}}
 	out, err := newFeed("", want)
 	if err != nil {
 		t.Fatalf("dstreamtest: the rows that are wanted: %v", err)
@@ -172,6 +176,9 @@ func (p *proof[Out]) prove() {
 		p.t.Fatalf("dstreamtest: %v", err)
 	}
 	p.timed()
+	if p.set.spread && !(p.event && p.set.finish) {
+		p.t.Fatalf("dstreamtest: Spread is for a case with event time that is finished: give Finish, and leave Sources to it")
+	}
 	ways := p.ways()
 	if only := *onlyWay; only != "" {
 		ways = chosen(ways, only)
@@ -194,14 +201,14 @@ func (p *proof[Out]) prove() {
 }
 
 // timed has a case with event time read from one source partition, if its test does not say otherwise: a watermark is the lowest of the partitions', so what is
-// late depends on how rows are dealt to them.
+// late, and when what is given, depends on how rows are dealt to them. See Spread.
 func (c *claim) timed() {
 	if len(c.set.sources) > 0 {
 		return
 	}
 	r, err := New(Options{}, c.job(c.deal(1, 0), Collect(outName)))
 	if err == nil && len(r.Plan.Events) > 0 {
-		c.set.sources = []int{1}
+		c.set.sources, c.event = []int{1}, true
 	}
 }
 
@@ -217,7 +224,7 @@ func (c *claim) judge(l layout, i int, got []line) error {
 			return fmt.Errorf("batch %d: %s", i+1, d)
 		}
 	}
-	if d := differ(got, c.want[i], c.set.tolerance); d != "" {
+	if d := differ(got, c.want[i], c.set.tolerance); d != "" && (c.spread == layout{} || l != c.spread) {
 		return fmt.Errorf("batch %d:\n%s", i+1, d)
 	}
 	exact := c.exact[l]

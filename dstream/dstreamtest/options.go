@@ -25,6 +25,7 @@ type settings struct {
 	times      []time.Time
 	ordered    bool
 	finish     bool
+	spread     bool
 	tolerance  float64
 	sources    []int
 	partitions []int
@@ -62,7 +63,8 @@ func Finish() Option { return func(s *settings) { s.finish = true } }
 func Tolerance(relative float64) Option { return func(s *settings) { s.tolerance = relative } }
 
 // Sources are the numbers of source partitions to which Check deals the rows of a batch in turn, used one after the other for the layouts. Without it there
-// are as many as reduce partitions, or one where the case has event time: watermarks depend on who reads what. Sources(1) is for operators whose result depends on the order of the source.
+// are as many as reduce partitions, or one where the case has event time: watermarks depend on who reads what. Spread tries such a case with
+// two and three too. Sources(1) is for operators whose result depends on the order of the source.
 func Sources(n ...int) Option { return func(s *settings) { s.sources = n } }
 
 // Partitions are the numbers of reduce partitions that Check tries with the engine, 1, 2 and 3 if they are not given. Run: how many the job has, one if it is

@@ -173,6 +173,7 @@ func (c *claim) exactOf(l layout) error {
 		if err != nil {
 			return err
 		}
+		c.late[l] += b.Counters.Late
 		all, letters = append(all, lines), append(letters, c.lettersOf(b)...)
 	}
 	slices.Sort(letters)

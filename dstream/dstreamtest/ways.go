@@ -47,7 +47,7 @@ func (c *claim) ways() []way {
 	if !c.set.skips(Deaths) {
 		all = append(all, c.deathWays()...)
 	}
-	return all
+	return append(all, c.spreadWays()...)
 }
 
 // turn chooses among n, by the test's name or the seed, and by what: tests share the ways among them, and each always takes the same.
