@@ -134,6 +134,22 @@ func ExampleFrameTable_Join() {
 	// batch 3: Anna>Bryggen
 }
 
+// Ships refer to ports: when a port changes, all ships are made anew that go there.
+func ExampleFrameTable_Join_reference() {
+	show(func(job *dstream.Job) dstream.Stream[string] {
+		ships := tripsOf(job).Latest("where ships go", "ship")
+		to := dstream.OnEqual(expr.Col("to"), expr.Col("code"))
+		return arriving(ships.Join("ships with ports", portsOf(job).Latest("ports", "code"), to).Changes().Where(expr.Col("_diff").Gt(0)))
+	},
+		rows(ports.Part(0, port{"BGO", "Bergen", true}, port{"OSL", "Oslo", true}), trips.Part(0, trip{"Anna", "BGO"}, trip{"Bo", "BGO"})),
+		rows(trips.Part(0, trip{"Bo", "OSL"})),
+		rows(ports.Part(0, port{"BGO", "Bryggen", true})))
+	// Output:
+	// batch 1: Anna>Bergen Bo>Bergen
+	// batch 2: Bo>Oslo
+	// batch 3: Anna>Bryggen
+}
+
 // A file that every executor holds whole.
 func ExampleLookupCSV() {
 	dir, err := os.MkdirTemp("", "ports")

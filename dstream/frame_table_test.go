@@ -299,11 +299,14 @@ func TestFrameTablesAreLoadedFirst(t *testing.T) {
 	visits.JoinTable(both, dstream.On("id")).To(dstreamtest.Sink("out"))
 	names := dstream.From(job, dstreamtest.Input[person]("names").Source()).Frame().Latest("names table", "id").GroupBy("name").Agg("by name", expr.Count().As("n"))
 	dstream.From(job, dstreamtest.Input[looked]("asked").Source()).Frame().JoinTable(names, dstream.OnEqual(expr.Col("page"), expr.Col("name"))).To(dstreamtest.Sink("more"))
+	refer := dstream.From(job, dstreamtest.Input[looked]("refer").Source()).Frame().Latest("refer table", "page").
+		Join("refer to people", dstream.From(job, dstreamtest.Input[person]("referred").Source()).Frame().Latest("referred table", "id"), dstream.OnEqual(expr.Col("id"), expr.Col("id")), dstream.Suffix("_2"))
+	dstream.From(job, dstreamtest.Input[looked]("asks").Source()).Frame().JoinTable(refer, dstream.On("page"), dstream.Suffix("_3")).To(dstreamtest.Sink("most"))
 	plan, err := job.Plan()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]string{"visits": {"cities", "people"}, "asked": {"names"}}
+	want := map[string][]string{"visits": {"cities", "people"}, "asked": {"names"}, "asks": {"refer", "referred"}}
 	if diff := cmp.Diff(want, plan.Gates); diff != "" {
 		t.Error(diff)
 	}

@@ -13,6 +13,7 @@ type Keys struct {
 	codec *row.Codec
 	evals []*expr.Eval
 	null  []bool
+	vecs  []*col.Vec // the parts of the keys that were read
 }
 
 // NewKeys is a Keys for the given parts of keys, whose codec has columns that are never null.
@@ -36,6 +37,7 @@ func (k *Keys) Read(b *col.Batch) (null []bool) {
 			null = k.mark(null, n[:b.N])
 		}
 	}
+	k.vecs = vecs
 	k.codec.AppendVecKeys(vecs, numbered(b.N), &k.Keys)
 	return null
 }

@@ -64,13 +64,18 @@ func (r *tables) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(task.C
 	k := dict.Keys()
 	left, li := r.Views[0].find(ctx.Tables[0], k)
 	right, ri := r.Views[1].find(ctx.Tables[1], k)
-	u := &Update{Table: ctx.State, Key: r.Key, Keys: k, Here: make([]bool, k.Len())}
+	return r.update(ctx, r.Key, k, left, right, li, ri, emit)
+}
+
+// update makes the rows of keys anew, each from the rows at li of the left table and at ri of the right one, -1 for none.
+func (r *tables) update(ctx *task.Context, key *row.Codec, k *row.Keys, left, right *col.Batch, li, ri []int32, emit func(task.Chunk) error) error {
+	u := &Update{Table: ctx.State, Key: key, Keys: k, Here: make([]bool, k.Len())}
 	r.partners(left, right, li, ri)
 	for i := range u.Here {
 		u.Here[i] = li[i] >= 0 && (ri[i] >= 0 || r.Kind == Left || r.Kind == Full) || ri[i] >= 0 && r.Kind == Full
 	}
 	all := r.rows(left, right, li, ri)
-	n := r.Key.Schema().NumFields()
+	n := key.Schema().NumFields()
 	u.Vals = &col.Batch{Schema: r.Val.Schema(), N: all.N, Cols: all.Cols[n:]}
 	if r.Read() {
 		u.Out, u.Emit = r.Changes, emit

@@ -84,6 +84,7 @@ type world struct {
 	stores [][2]*row.Codec // the first is State
 	parts  int
 	tables [][]*state.Table // by partition, store
+	reads  []*state.Table   // of other operators: what tasks read of them is in all of these
 	batch  int64
 	before []int64
 	late   int64
@@ -192,7 +193,7 @@ func (w *world) attempt(after []int64, in [][]*col.Batch) (out []string) {
 // task runs a reduce partition, if it has something to do.
 func (w *world) task(p int, after []int64, layout *task.Layout, in [][]arrow.Record) (out []string) {
 	w.t.Helper()
-	ctx := &task.Context{Batch: w.batch, Layout: layout, Partition: p, Counters: &task.Counters{}}
+	ctx := &task.Context{Batch: w.batch, Layout: layout, Partition: p, Counters: &task.Counters{}, Tables: w.reads}
 	lowest := int64(task.EndOfTime)
 	for i := range w.inputs {
 		ctx.Marks = append(ctx.Marks, task.Mark{Before: w.before[i], After: after[i]})
@@ -253,6 +254,8 @@ func texts(b *col.Batch) []string {
 			switch {
 			case v.IsNull(i):
 				cells = append(cells, "-")
+			case v.Kind == col.Bool:
+				cells = append(cells, fmt.Sprint(v.Bools[i]))
 			case v.Kind == col.Text:
 				cells = append(cells, v.Texts[i])
 			default:
