@@ -88,13 +88,8 @@ func (v *Vecs) Of(b *col.Batch) []*col.Vec {
 	return v.out
 }
 
-// AddVecs numbers the keys of a batch's rows that count.
+// AddVecs numbers the keys of a batch's rows that count; s.Keys has them.
 func (s *Scratch) AddVecs(key *row.Codec, keys []*col.Vec, b *col.Batch) []int32 {
-	if key.BareText() {
-		idx := s.Numbers(b.Len())
-		s.Dict.AddTexts(keys[0], b.Sel, idx)
-		return idx
-	}
 	s.Keys.Reset()
 	key.AppendVecKeys(keys, b.Sel, &s.Keys)
 	idx := s.Numbers(s.Keys.Len())
@@ -136,7 +131,13 @@ func (w *groupWriter) Add(_ *task.Context, in task.Chunk) error {
 		w.groups.Add(b, w.s.addAll(w.Key, b.Len()))
 		return nil
 	}
-	w.groups.Add(b, w.s.AddVecs(w.Key, w.keys.Of(b), b))
+	if keys := w.keys.Of(b); w.Key.BareText() {
+		idx := w.s.Numbers(b.Len())
+		w.s.Dict.AddTexts(keys[0], b.Sel, idx)
+		w.groups.Add(b, idx)
+	} else {
+		w.groups.Add(b, w.s.AddVecs(w.Key, keys, b))
+	}
 	return nil
 }
 
