@@ -57,6 +57,7 @@ func (r RunningGroups) Agg(aggs ...expr.Agg) Frame {
 	f := r.g.f.Accepted(at, how.Risky(r.g.f.Schema())...)
 	n := j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "runningAgg", Name: r.name, In: []*rdd.Node{f.Node()}, Val: rdd.FrameCodec(j.b, at, how.Out), Exprs: how.Exprs(),
+		Cols: rdd.ReadBy(r.g.f.Node(), how.Exprs()...),
 		Wide: &rdd.WideSpec{
 			Inputs: []rdd.Input{how.Input()},
 			New:    func() rdd.Reducer { return runningAgg{how, o} },

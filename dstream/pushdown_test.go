@@ -1,10 +1,12 @@
 package dstream_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -30,7 +32,7 @@ func someFrame(seed uint64, f dstream.Frame) dstream.Frame {
 	r := rand.New(rand.NewPCG(seed, 11))
 	has := func(name string) bool { return len(f.Schema().FieldIndices(name)) > 0 }
 	for range r.IntN(7) {
-		switch r.IntN(6) {
+		switch r.IntN(7) {
 		case 0:
 			if has("count") {
 				f = f.Where(expr.Col("count").Gt(int64(r.IntN(3))))
@@ -60,6 +62,10 @@ func someFrame(seed uint64, f dstream.Frame) dstream.Frame {
 		case 5:
 			if has("score") {
 				f = f.Union(f.Where(expr.Col("score").Gt(1.0)))
+			}
+		case 6:
+			if has("tags") && !has("tag") {
+				f = f.ExplodeOuter("tags", "tag")
 			}
 		}
 	}
@@ -164,3 +170,48 @@ func TestExplainSaysWhatIsRead(t *testing.T) {
 		t.Errorf("a source whose rows are read gives rows:\n%s", text)
 	}
 }
+
+// Operators that gather rows say what they read of them: the rest is not made, and what they give is what they give of whole rows.
+func TestPushdownBehindWideOperators(t *testing.T) {
+	forms := map[string]func(*dstream.Job, string, dstream.Frame) dstream.Frame{
+		"reads page of 5 columns": func(_ *dstream.Job, _ string, f dstream.Frame) dstream.Frame {
+			return f.GroupBy("page").Agg(expr.Count().As("n"))
+		},
+		"reads count, score of 5 columns": func(_ *dstream.Job, name string, f dstream.Frame) dstream.Frame {
+			return f.GroupBy(expr.Col("count").Add(int64(1)).As("k")).Running(name).Agg(expr.Max("score").As("best"))
+		},
+		"reads tags of 5 columns": func(_ *dstream.Job, _ string, f dstream.Frame) dstream.Frame {
+			return f.Explode("tags", "tag").GroupBy("tag").Agg(expr.Count().As("n"))
+		},
+		"reads page, count of 5 columns": func(_ *dstream.Job, name string, f dstream.Frame) dstream.Frame {
+			return f.Window(dstream.Sliding(2*time.Second, time.Second).ByBatchTime()).GroupBy("page").Agg(name, expr.Sum("count").As("sum"))
+		},
+		"reads count, note of 5 columns": func(_ *dstream.Job, name string, f dstream.Frame) dstream.Frame {
+			return f.Window(dstream.Tumbling(time.Second).ByBatchTime()).GroupBy("note").Agg(name, expr.Max("count").As("most"))
+		},
+		"reads page, score of 5 columns": func(j *dstream.Job, name string, f dstream.Frame) dstream.Frame {
+			pages := dstream.Lookup(j, name, func(context.Context) ([]pageName, error) { return []pageName{{"a", "first"}, {"b", "second"}}, nil })
+			return f.Lookup(pages, dstream.On("page"), dstream.LeftJoin, dstream.If(expr.Col("score").Lt(1.0))).Select("page", "title")
+		},
+	}
+	for reads, form := range forms {
+		job := func(job *dstream.Job) {
+			form(job, "a", dstream.From(job, source.LogJSON[click]("in").Named("direct")).Frame()).To(dstreamtest.Sink("columns"))
+			form(job, "b", dstream.From(job, source.LogJSON[click]("in").Named("apart")).Filter(func(click) bool { return true }).Frame()).To(dstreamtest.Sink("rows"))
+		}
+		if text := explained(t, job); !strings.Contains(text, reads) {
+			t.Errorf("no %q in\n%s", reads, text)
+		}
+		j := dstreamtest.Run(t, job, dstreamtest.Partitions(2))
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 5 {
+			values := someClicks(r, r.IntN(40))
+			b := j.Batch(dstreamtest.Records("direct", 0, values...), dstreamtest.Records("apart", 0, values...))
+			if diff := cmp.Diff(b.JSON("rows"), b.JSON("columns")); diff != "" {
+				t.Fatalf("%s: %s", reads, diff)
+			}
+		}
+	}
+}
+
+type pageName struct{ Page, Title string }

@@ -44,6 +44,13 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Frame {
 	s.Inputs, s.New = []rdd.Input{a.Input()}, a.New
 	in := Frame{j, w.f.f.Accepted(at, append(slices.Clone(a.Keys), set.Risky(w.f.Schema())...)...)}
 	wide := in.windowed(at, "window", name, a.Out, s, true)
+	if a.Spec.Kind != eventwindow.Count { // which keeps rows as they came
+		read := append(append([]*expr.Bound{}, a.Keys...), set.Exprs()...)
+		if a.Time != nil {
+			read = append(read, a.Time)
+		}
+		wide.node().Cols = rdd.ReadBy(in.node(), read...)
+	}
 	// A window whose late rows nobody reads gives results alone; LateRows makes it give both, and this operator takes its part.
 	results := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "results", In: []*rdd.Node{wide.node()}, Val: wide.node().Val, Kernel: func() rdd.Kernel {
 		if a.Both == nil {
@@ -71,11 +78,13 @@ func (w Windowed) overlapping(at rdd.Site, a *eventwindow.Aggregation, o eventOp
 	n.Keys, n.Key, n.Set, n.Partial, n.Out = how.Keys, how.Key, how.Set, how.Partial, eventwindow.OverlappingOut(keys, how.Set.Result())
 	a.Set = how.Set
 	place, held := eventwindow.BatchesStore()
-	return w.f.windowed(at, "window", a.Name, n.Out, &rdd.WideSpec{
+	out := w.f.windowed(at, "window", a.Name, n.Out, &rdd.WideSpec{
 		Inputs: []rdd.Input{n.Input()}, New: n.New, Facts: a.Spec.String() + aggFacts(a),
 		State: true, StateKey: n.Key, StateVal: n.Partial, More: []rdd.Store{{Name: eventwindow.Batches, Key: place, Val: held}},
 		Every: a.Spec.Slide, Reach: a.Spec.Size,
-	}, false).gives(beside{late: never})
+	}, false)
+	out.node().Cols = rdd.ReadBy(w.f.node(), n.Exprs()...)
+	return out.gives(beside{late: never})
 }
 
 // lateRows lets the operator of a give late rows, and is these.
@@ -90,7 +99,7 @@ func (f Frame) lateRows(at rdd.Site, a *eventwindow.Aggregation, wide *rdd.Node)
 			f.job.mistakef(at, "LateRows: %v", err)
 			return f
 		}
-		wide.Val, wide.In = codec, append(wide.In, wide.In[0])
+		wide.Val, wide.In, wide.Cols = codec, append(wide.In, wide.In[0]), nil // late rows are whole
 		wide.Wide.Inputs = append(wide.Wide.Inputs, a.LateInput())
 		wide.Wide.Facts += ", late rows"
 	}

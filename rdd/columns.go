@@ -168,6 +168,11 @@ func (s *Node) projected(read []bool, filters []*Node) {
 	s.reads = readsText(s, seen, pr.Where)
 }
 
+// ReadBy is what a node says that reads only what expressions over its only input read, whatever of its result is wanted; for packages that make operators.
+func ReadBy(in *Node, list ...*expr.Bound) *Columns {
+	return &Columns{Reads: func(int, []bool) []bool { return marked(in, list...) }}
+}
+
 // marked are the columns of n's rows that expressions read.
 func marked(n *Node, list ...*expr.Bound) []bool {
 	read := make([]bool, n.Val.Schema().NumFields())

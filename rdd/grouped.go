@@ -33,6 +33,7 @@ func (g Grouped) Agg(aggs ...expr.Agg) Frame {
 	f := g.f.Accepted(at, how.Risky(g.f.Schema())...)
 	n := f.b.wide(at, "groupBy", nil, FrameCodec(f.b, at, how.Out), how.GroupBy(), f.node)
 	n.Exprs, n.Wide.Facts, n.Wide.OnEmpty = how.Exprs(), how.Set.Text(), len(how.Keys) == 0
+	n.Cols = ReadBy(g.f.node, n.Exprs...)
 	return Frame{b: f.b, node: n}
 }
 

@@ -74,6 +74,11 @@ func (f Frame) explode(at Site, column, as string, outer bool) Frame {
 	}
 	n := f.b.narrow(at, op, nil, val, ops.Explode(val.Schema(), place, outer), f.node)
 	n.Exprs = bound
+	n.Cols = &Columns{Reads: func(_ int, out []bool) []bool {
+		read := same(0, out)
+		read[place] = true // how many elements there are
+		return read
+	}}
 	if f.time == column {
 		f.timed = false
 	}
