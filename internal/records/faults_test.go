@@ -9,4 +9,6 @@ import (
 )
 
 // TestFaultsAreCaught runs, for each violation that is planted in this package, the test that must go red.
-func TestFaultsAreCaught(t *testing.T) { faulttest.Red(t, "P26-freed", "TestBlockOutlivesItsFirstUser") }
+func TestFaultsAreCaught(t *testing.T) {
+	faulttest.Red(t, "P26-freed", "TestBlockOutlivesItsFirstUser")
+}
