@@ -1,6 +1,7 @@
 package rdd
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -123,9 +124,31 @@ func (b *Builder) wide(at Site, op string, key, val *row.Codec, how ops.Shuffle,
 	return b.Add(at, &Node{Kind: Wide, Op: op, In: in, Key: key, Val: val, Wide: &WideSpec{Inputs: how.Inputs, New: how.New}})
 }
 
-// Mistakef reports a mistake of the user's, once.
+// Mistakef reports a mistake of the user's, once. An error among args that errors.Join made is a mistake for each of its errors.
 func (b *Builder) Mistakef(at Site, format string, args ...any) {
+	for i, a := range args {
+		for _, one := range joined(a) {
+			each := slices.Clone(args)
+			each[i] = one
+			b.Mistakef(at, format, each...)
+		}
+		if joined(a) != nil {
+			return
+		}
+	}
 	b.whole().report(mistake{at, fmt.Sprintf(format, args...)})
+}
+
+// joined are the errors that errors.Join has put together, nil for anything else.
+func joined(a any) []error {
+	list, ok := a.(interface {
+		error
+		Unwrap() []error
+	})
+	if !ok || len(list.Unwrap()) == 0 || list.Error() != errors.Join(list.Unwrap()...).Error() {
+		return nil
+	}
+	return list.Unwrap()
 }
 
 func (b *Builder) report(m mistake) {
@@ -203,12 +226,6 @@ func CodecOf[T any](b *Builder, at Site) *row.Codec {
 	c, err := row.Of(reflect.TypeFor[T]())
 	if err == nil {
 		return c
-	}
-	if list, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range list.Unwrap() {
-			b.Mistakef(at, "%v", err)
-		}
-		return nil
 	}
 	b.Mistakef(at, "%v", err)
 	return nil
