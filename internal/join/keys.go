@@ -28,8 +28,28 @@ func NewKeys(codec *row.Codec, parts []*expr.Bound) *Keys {
 // Read encodes the keys of the rows of b, which must be dense, in place of those before. null tells which have a null in them, nil if none has: what is encoded for them
 // is the key with zero in place of null.
 func (k *Keys) Read(b *col.Batch) (null []bool) {
-	assert.True(b.Sel == nil, "keys of a batch that is not dense")
 	k.Reset()
+	null = k.parts(b)
+	k.codec.AppendVecKeys(k.vecs, numbered(b.N), &k.Keys)
+	return null
+}
+
+// Find are the numbers that the keys of the rows of b, which must be dense, have in a dictionary, -1 where it has not. null is as for Read; what was read before is of no more use.
+func (k *Keys) Find(d *row.Dict, b *col.Batch) (null []bool, numbers []int32) {
+	numbers = make([]int32, b.N)
+	if k.codec.BareText() {
+		null = k.parts(b)
+		d.FindTexts(k.vecs[0], numbers)
+		return null, numbers
+	}
+	null = k.Read(b)
+	d.Find(&k.Keys, numbers)
+	return null, numbers
+}
+
+// parts computes the parts of the keys. null is as for Read.
+func (k *Keys) parts(b *col.Batch) (null []bool) {
+	assert.True(b.Sel == nil, "keys of a batch that is not dense")
 	vecs := make([]*col.Vec, len(k.evals))
 	for i, e := range k.evals {
 		vecs[i] = e.Vec(b)
@@ -38,7 +58,6 @@ func (k *Keys) Read(b *col.Batch) (null []bool) {
 		}
 	}
 	k.vecs = vecs
-	k.codec.AppendVecKeys(vecs, numbered(b.N), &k.Keys)
 	return null
 }
 

@@ -22,8 +22,9 @@ type Static struct {
 }
 
 type staticIndex struct {
-	dict *row.Dict
-	rows index
+	table *col.Batch // all of it
+	dict  *row.Dict
+	rows  index
 }
 
 // OpenStatic is a table whose rows batch.Marshal wrote.
@@ -93,7 +94,7 @@ func (l *Lookup) index(t *Static) *staticIndex {
 	x := t.indexes[l.Name]
 	if x == nil {
 		b := col.FromRecord(t.rec)
-		x = &staticIndex{dict: row.NewDict(b.N)}
+		x = &staticIndex{table: b, dict: row.NewDict(b.N)}
 		x.rows = indexOf(numberKeys(x.dict, NewKeys(l.Key, l.Sides[1].Keys), b, make([]bool, b.N)), x.dict.Len())
 		t.indexes[l.Name] = x
 	}
@@ -103,10 +104,8 @@ func (l *Lookup) index(t *Static) *staticIndex {
 // lookup joins a batch. Rows keep their order; the partners of a row come in the order of the file.
 func (l *Lookup) lookup(t *Static, keys *Keys, b *col.Batch) *col.Batch {
 	x := l.index(t)
-	null := keys.Read(b)
-	numbers := make([]int32, b.N)
-	x.dict.Find(&keys.Keys, numbers)
-	var li, rows []int32
+	null, numbers := keys.Find(x.dict, b)
+	li, rows := make([]int32, 0, b.N), make([]int32, 0, b.N)
 	for i, n := range numbers {
 		if n < 0 || null != nil && null[i] {
 			continue
@@ -115,16 +114,11 @@ func (l *Lookup) lookup(t *Static, keys *Keys, b *col.Batch) *col.Batch {
 			li, rows = append(li, int32(i)), append(rows, r)
 		}
 	}
-	right := emptyBatch(l.Sides[1].Schema)
-	if len(rows) > 0 {
-		right = col.FromRecord(batch.Take(t.rec, rows))
-	}
-	ri := numbered(len(rows))
 	if l.If != nil && len(li) > 0 {
-		ri = l.If.Eval().Where(l.rows(b, right, li, ri), nil)
-		li = col32(li, ri)
+		pass := l.If.Eval().Where(l.rows(b, x.table, li, rows), nil)
+		li, rows = col32(li, pass), col32(rows, pass)
 	}
-	return l.shown(b, right, li, ri)
+	return l.shown(b, x.table, li, rows)
 }
 
 // shown are the rows that the kind of join wants of pairs in order of the left rows.

@@ -13,6 +13,9 @@ import (
 func (s *Spec) rows(l, r *col.Batch, li, ri []int32) *col.Batch {
 	lonelyL, lonelyR := hasNone(li), hasNone(ri)
 	out := &col.Batch{Schema: s.Both, N: len(li), Cols: make([]*col.Vec, len(s.From))}
+	if inPlace(li, l.N) {
+		li = nil
+	}
 	for i, from := range s.From {
 		switch {
 		case from.Right < 0:
@@ -26,6 +29,19 @@ func (s *Spec) rows(l, r *col.Batch, li, ri []int32) *col.Batch {
 		}
 	}
 	return out
+}
+
+// inPlace tells whether idx are all of n rows, each once and in order.
+func inPlace(idx []int32, n int) bool {
+	if len(idx) != n {
+		return false
+	}
+	for i, j := range idx {
+		if int(j) != i {
+			return false
+		}
+	}
+	return true
 }
 
 func hasNone(idx []int32) bool {

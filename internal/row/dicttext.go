@@ -28,6 +28,15 @@ func (d *Dict) AddTexts(v *col.Vec, sel []int32, idx []int32) {
 	}
 }
 
+// FindTexts is Find of the same keys.
+func (d *Dict) FindTexts(v *col.Vec, idx []int32) {
+	texts := v.Texts[:v.N]
+	assert.True(len(idx) == len(texts), "%d numbers for %d keys", len(idx), len(texts))
+	for i, s := range texts {
+		_, idx[i] = d.find(unsafe.Slice(unsafe.StringData(s), len(s)), uint32(xxh3.HashString(s)))
+	}
+}
+
 func (d *Dict) addText(s string) int32 {
 	h := xxh3.HashString(s)
 	mask := uint32(len(d.slots) - 1)

@@ -40,6 +40,13 @@ func TestDictAddTexts(t *testing.T) {
 		var k Keys
 		c.AppendVecKeys([]*col.Vec{v}, sel, &k)
 		a, b := make([]int32, k.Len()), make([]int32, k.Len())
+		if sel == nil {
+			want.Find(&k, a)
+			got.FindTexts(v, b)
+			if !slices.Equal(a, b) {
+				t.Fatalf("numbers found are %v, want %v", b, a)
+			}
+		}
 		want.Add(&k, a)
 		got.AddTexts(v, sel, b)
 		if !slices.Equal(a, b) {
