@@ -51,6 +51,7 @@ const (
 	opText             // a text
 	opInt              // an integer of 64 bits
 	opQuoted           // the same within a text
+	opTime             // a time as RFC 3339
 	opOther            // as JSONDecoder does
 )
 
@@ -67,6 +68,8 @@ func opOf(n *node, v *col.Vec) op {
 		return opQuoted
 	case n.kind == kindInt && n.bits == 64:
 		return opInt
+	case n.kind == kindTime && n.unit == unitText && n.layout == "":
+		return opTime
 	}
 	return opOther
 }
@@ -201,6 +204,21 @@ func (c *Columns) value(s text, m *member, i int) int {
 			break
 		}
 		m.vec.Ints[c.n] = v
+		c.there(m.vec)
+		return j + 1
+	case opTime:
+		if s.at(i) != '"' {
+			break
+		}
+		j := s.plain(i + 1)
+		if j >= s.n || s.byte(j) != '"' {
+			break
+		}
+		us, ok := zulu(s.slice(i+1, j))
+		if !ok {
+			break
+		}
+		m.vec.Ints[c.n] = us
 		c.there(m.vec)
 		return j + 1
 	}

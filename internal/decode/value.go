@@ -175,6 +175,9 @@ func parseTime(b []byte, layout string) (time.Time, bool) {
 	var t time.Time
 	var err error
 	if layout == "" {
+		if us, ok := zulu(b); ok {
+			return time.UnixMicro(us).UTC(), true
+		}
 		err = t.UnmarshalText(b)
 	} else {
 		t, err = time.Parse(layout, unsafe.String(unsafe.SliceData(b), len(b)))
