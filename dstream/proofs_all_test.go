@@ -28,7 +28,7 @@ var unproved = map[string]string{
 	"State.ExpireAt": "ExpireAfter calls what it calls; TestStatefulTimers",
 	"State.Delete":   "TestStateful, TestMapWithState",
 	"State.Time":     "TestStatefulTimers",
-	"Days":           windowsProve, "Months": windowsProve, "Window.In": windowsProve, "MaxState": windowsProve, "ShedOldest": windowsProve,
+	"MaxState":       windowsProve, "ShedOldest": windowsProve,
 	"State.Late":  "TestEventTimers",
 	"IdleAdvance": "partitions fall idle by the driver's clock: its scripts", "Ahead": "as IdleAdvance",
 	"Window.String":     "prints",
