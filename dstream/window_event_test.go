@@ -1,6 +1,7 @@
 package dstream_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -99,4 +100,34 @@ func TestDeduplicate(t *testing.T) {
 		{seenAt("b", 4, 4), seenAt("a", 11, 5)},
 		{seenAt("b", 1, 6), seenAt("c", 2, 7)},
 	}, [][]seen{{seenAt("a", 1, 1), seenAt("b", 3, 3)}, {seenAt("a", 11, 5)}, {seenAt("c", 2, 7)}}, dstreamtest.Sources(1), dstreamtest.Ordered())
+}
+
+// visited has columns of all nested types. Results and late rows of a window leave the operator together, each with nothing in the columns of the other.
+type visited struct {
+	Item  string
+	At    time.Time
+	Place struct {
+		Lat  float64
+		City string
+	}
+	Whose *struct{ Name string }
+	Tags  []string
+	Hits  map[string]int64
+}
+
+func TestLateRowsWithNestedColumns(t *testing.T) {
+	visit := func(second int) visited {
+		v := visited{Item: "a", At: dstreamtest.At(seconds(second)), Tags: []string{"x", "y"}, Hits: map[string]int64{"h": 1}}
+		v.Place.City = "Rome"
+		v.Whose = &struct{ Name string }{"me"}
+		return v
+	}
+	dstreamtest.Check(t, func(s dstream.Stream[visited]) dstream.Stream[visited] {
+		tally := s.Frame().EventTime("at", 0).Window(dstream.Tumbling(10*time.Second)).GroupBy("item").Agg("tally", expr.Count().As("n"), expr.Collect("item", 3).As("lists"))
+		late := tally.LateRows().As[visited]()
+		type counted struct{ N int64 }
+		return late.Union(tally.Select("n").As[counted]().Map(func(c counted) visited { return visited{Item: strings.Repeat("n", int(c.N))} }))
+	}, [][]visited{
+		{visit(1), visit(8)}, {visit(12)}, {visit(3), visit(14)},
+	}, [][]visited{{}, {{Item: "nn"}}, {visit(3)}, {{Item: "nn"}}}, dstreamtest.Finish(), dstreamtest.Sources(1))
 }

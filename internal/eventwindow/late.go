@@ -2,8 +2,6 @@ package eventwindow
 
 import (
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/col"
@@ -83,7 +81,7 @@ func both(schema *arrow.Schema, late bool, b *col.Batch, at int) task.Chunk {
 // nullVec is a column of nulls.
 func nullVec(t arrow.DataType, n int) *col.Vec {
 	if kind, _ := col.KindOf(t); kind == col.Nested {
-		return col.FromArray(array.MakeArrayOfNull(memory.DefaultAllocator, t, n))
+		return col.FromArray(col.Nothing(t, n))
 	}
 	v := col.New(t, n)
 	v.Null = make([]bool, n)

@@ -82,7 +82,7 @@ func take(v *col.Vec, idx []int32, none bool) *col.Vec {
 // takeNested is take for lists and maps, where the empty one stands for null, and structs.
 func takeNested(v *col.Vec, idx []int32) *col.Vec {
 	schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: v.Type, Nullable: true}}, nil)
-	none := array.NewRecord(schema, []arrow.Array{noneOf(v.Type)}, 1)
+	none := array.NewRecord(schema, []arrow.Array{col.Nothing(v.Type, 1)}, 1)
 	var all arrow.Record = none
 	if v.N > 0 {
 		all = batch.Concat([]arrow.Record{none, array.NewRecord(schema, []arrow.Array{v.Array}, int64(v.N))})
@@ -92,23 +92,6 @@ func takeNested(v *col.Vec, idx []int32) *col.Vec {
 		behind[i] = j + 1
 	}
 	return col.FromArray(batch.Take(all, behind).Column(0))
-}
-
-// noneOf is one value that is not there. The fields of a struct that is null have values, as they have where a row's pointer is nil: they may be of a type without nulls.
-func noneOf(t arrow.DataType) arrow.Array {
-	s, is := t.(*arrow.StructType)
-	if !is {
-		b := array.NewBuilder(memory.DefaultAllocator, t)
-		b.AppendEmptyValue()
-		return b.NewArray()
-	}
-	var fields []arrow.ArrayData
-	for _, f := range s.Fields() {
-		b := array.NewBuilder(memory.DefaultAllocator, f.Type)
-		b.AppendEmptyValue()
-		fields = append(fields, b.NewArray().Data())
-	}
-	return array.NewStructData(array.NewData(t, 1, []*memory.Buffer{memory.NewBufferBytes([]byte{0})}, fields, 1, 0))
 }
 
 // either is a column that both sides have: the left's value, or the right's where there is no row on the left.
