@@ -1,6 +1,8 @@
 package source
 
 import (
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/fault"
@@ -15,25 +17,18 @@ type columns[T any] struct {
 	decoder[T]
 	codec *row.Codec
 	read  []bool
-	where []*expr.Eval
+	where conditions
 
 	rows []T        // of the last chunk
 	cond *col.Batch // the columns of rows that conditions read
-	idx  [2][]int32 // rows that pass, before and after a condition
 }
 
 func newColumns[T any](f Format[T], codec *row.Codec, p rdd.Projection) *columns[T] {
-	d := &columns[T]{decoder: decoder[T]{f.reader(), f.limit}, codec: codec, read: p.Read}
-	if len(p.Where) == 0 {
-		return d
-	}
+	d := &columns[T]{decoder: decoder[T]{f.reader(), f.limit}, codec: codec, read: p.Read, where: newConditions(p)}
 	d.cond = &col.Batch{Schema: codec.Schema(), Cols: make([]*col.Vec, codec.Schema().NumFields())}
-	for _, w := range p.Where {
-		d.where = append(d.where, w.Eval())
-		for _, name := range w.Expr().Columns() {
-			for _, i := range codec.Schema().FieldIndices(name) {
-				d.cond.Cols[i] = codec.Vec(i, nil, nil)
-			}
+	for i, read := range conditionsRead(codec.Schema(), p) {
+		if read {
+			d.cond.Cols[i] = codec.Vec(i, nil, nil)
 		}
 	}
 	return d
@@ -48,7 +43,7 @@ func (d *columns[T]) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, [
 		clear(d.rows)
 	}
 	n, at, bad := d.into(d.rows, b, lo, hi)
-	if len(d.where) == 0 {
+	if d.where.none() {
 		return rdd.Chunk{N: n, Vals: d.batch(d.rows[:n:n], nil)}, at, bad
 	}
 	idx := d.wanted(d.rows[:n:n])
@@ -66,15 +61,7 @@ func (d *columns[T]) wanted(rows []T) []int32 {
 			d.cond.Cols[i] = d.codec.Vec(i, rows, v)
 		}
 	}
-	b := d.cond
-	for i, w := range d.where {
-		if d.idx[i&1] == nil {
-			d.idx[i&1] = make([]int32, 0, len(rows))
-		}
-		d.idx[i&1] = w.Where(b, d.idx[i&1][:0])
-		b = d.cond.Where(d.idx[i&1])
-	}
-	return b.Sel
+	return d.where.pass(d.cond)
 }
 
 // batch is rows idx (nil: all) as the columns that are read.
@@ -98,4 +85,45 @@ func recordsOf(at, idx []int32, lo int) []int32 {
 		}
 	}
 	return out
+}
+
+// conditions are what a row must meet to be wanted.
+type conditions struct {
+	evals []*expr.Eval
+	idx   [2][]int32 // rows that pass, before and after a condition
+}
+
+func newConditions(p rdd.Projection) (c conditions) {
+	for _, w := range p.Where {
+		c.evals = append(c.evals, w.Eval())
+	}
+	return c
+}
+
+// conditionsRead marks the columns that the conditions of p read.
+func conditionsRead(schema *arrow.Schema, p rdd.Projection) []bool {
+	read := make([]bool, schema.NumFields())
+	for _, w := range p.Where {
+		for _, name := range w.Expr().Columns() {
+			for _, i := range schema.FieldIndices(name) {
+				read[i] = true
+			}
+		}
+	}
+	return read
+}
+
+func (c *conditions) none() bool { return len(c.evals) == 0 }
+
+// pass are the rows of all, which is dense, that meet all conditions; there is at least one condition. They are valid until the next call.
+func (c *conditions) pass(all *col.Batch) []int32 {
+	b := all
+	for i, w := range c.evals {
+		if c.idx[i&1] == nil {
+			c.idx[i&1] = make([]int32, 0, all.N)
+		}
+		c.idx[i&1] = w.Where(b, c.idx[i&1][:0])
+		b = all.Where(c.idx[i&1])
+	}
+	return b.Sel
 }

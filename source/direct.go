@@ -1,10 +1,8 @@
 package source
 
 import (
-	"fmt"
 	"reflect"
 
-	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/decode"
 	"github.com/millrace/millrace/internal/fault"
@@ -20,8 +18,7 @@ type direct struct {
 	limit int
 	all   *col.Batch // of the last chunk: what is read, and what conditions read
 	read  []bool
-	where []*expr.Eval
-	idx   [2][]int32 // rows that pass, before and after a condition
+	where conditions
 }
 
 // newDirect is false where records cannot be read so.
@@ -29,23 +26,14 @@ func newDirect(plan *decode.JSONPlan, limit int, codec *row.Codec, p rdd.Project
 	if plan == nil {
 		return nil, false
 	}
-	d := &direct{limit: limit, read: p.Read, all: &col.Batch{Schema: codec.Schema(), Cols: make([]*col.Vec, len(p.Read))}}
-	need := append([]bool(nil), p.Read...)
-	for _, w := range p.Where {
-		d.where = append(d.where, w.Eval())
-		for _, name := range w.Expr().Columns() {
-			for _, i := range codec.Schema().FieldIndices(name) {
-				need[i] = true
-			}
-		}
-	}
+	d := &direct{limit: limit, read: p.Read, where: newConditions(p), all: &col.Batch{Schema: codec.Schema(), Cols: make([]*col.Vec, len(p.Read))}}
 	type place struct {
 		off uintptr
 		typ reflect.Type
 	}
 	places := map[place]int{}
-	for i, needed := range need {
-		if !needed {
+	for i, asked := range conditionsRead(codec.Schema(), p) {
+		if !asked && !p.Read[i] {
 			continue
 		}
 		if kind, ok := col.KindOf(codec.Schema().Field(i).Type); !ok || kind == col.Nested {
@@ -75,10 +63,10 @@ func (d *direct) Copies() bool { return true }
 func (d *direct) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.Bad) {
 	rows, bad := d.fill(b, lo, hi)
 	n := d.in.Len()
-	if len(d.where) == 0 {
+	if d.where.none() {
 		return rdd.Chunk{N: n, Vals: d.batch(nil)}, rows, bad
 	}
-	idx := d.wanted()
+	idx := d.where.pass(d.all)
 	if len(idx) == 0 && fault.Planted("P13-filtered") {
 		bad = nil
 	}
@@ -88,29 +76,17 @@ func (d *direct) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd
 // fill reads records [lo, hi) into the columns. Rows and bad are as rdd.Decoder says.
 func (d *direct) fill(b *records.Block, lo, hi int) (rows []int32, bad []rdd.Bad) {
 	d.in.Reset(hi - lo)
+	s := sorting{lo: lo, hi: hi}
 	for i := lo; i < hi; i++ {
-		sp, why := b.Values[i], ""
-		switch {
+		switch sp := b.Values[i]; {
 		case sp.Len == records.Null:
-			why = "record has no value"
+			s.refuse(i, noValue)
 		case d.limit > 0 && int(sp.Len) > d.limit:
-			why = fmt.Sprintf("too long: more than %d bytes", d.limit)
+			s.refuse(i, tooLong(d.limit))
 		case d.in.Add(b.Data, sp):
-			if rows != nil {
-				rows = append(rows, int32(i))
-			}
-			continue
+			s.good(i)
 		default:
-			why = d.in.Reason()
-		}
-		if rows == nil {
-			rows = make([]int32, i-lo, hi-lo)
-			for k := range rows {
-				rows[k] = int32(lo + k)
-			}
-		}
-		if !fault.Planted("P13-bad-lost") {
-			bad = append(bad, rdd.Bad{Index: i, Reason: why})
+			s.refuse(i, d.in.Reason())
 		}
 	}
 	d.all.N = d.in.Len()
@@ -119,20 +95,7 @@ func (d *direct) fill(b *records.Block, lo, hi int) (rows []int32, bad []rdd.Bad
 			v.N = d.all.N
 		}
 	}
-	return rows, bad
-}
-
-// wanted are the rows for which all conditions are true, not nil.
-func (d *direct) wanted() []int32 {
-	b := d.all
-	for i, w := range d.where {
-		if d.idx[i&1] == nil {
-			d.idx[i&1] = make([]int32, 0, b.N)
-		}
-		d.idx[i&1] = w.Where(b, d.idx[i&1][:0])
-		b = d.all.Where(d.idx[i&1])
-	}
-	return b.Sel
+	return s.rows, s.bad
 }
 
 // batch is a copy of rows idx (nil: all) of the columns that are read.

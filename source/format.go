@@ -41,32 +41,53 @@ func (d *decoder[T]) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, [
 
 // into reads records [lo, hi) into out, zero rows: n of them, and otherwise as rdd.Decoder says.
 func (d *decoder[T]) into(out []T, b *records.Block, lo, hi int) (n int, rows []int32, bad []rdd.Bad) {
+	s := sorting{lo: lo, hi: hi}
 	for i := lo; i < hi; i++ {
 		why := ""
 		if l := b.Values[i].Len; d.limit > 0 && l != records.Null && int(l) > d.limit {
-			why = fmt.Sprintf("too long: more than %d bytes", d.limit)
+			why = tooLong(d.limit)
 		} else {
 			why = d.read(b, i, &out[n])
 		}
 		if why == "" {
-			if rows != nil {
-				rows = append(rows, int32(i))
-			}
+			s.good(i)
 			n++
 			continue
 		}
-		if rows == nil {
-			rows = make([]int32, n, hi-lo)
-			for k := range rows {
-				rows[k] = int32(lo + k)
-			}
-		}
 		clear(out[n : n+1]) // a bad record may have been read in part
-		if !fault.Planted("P13-bad-lost") {
-			bad = append(bad, rdd.Bad{Index: i, Reason: why})
+		s.refuse(i, why)
+	}
+	return n, s.rows, s.bad
+}
+
+// noValue is why a tombstone is bad where a value is read.
+const noValue = "record has no value"
+
+func tooLong(limit int) string { return fmt.Sprintf("too long: more than %d bytes", limit) }
+
+// sorting tells the good of records [lo, hi), which are looked at in order, from the bad.
+type sorting struct {
+	lo, hi int
+	rows   []int32 // the good ones, nil as long as all are
+	bad    []rdd.Bad
+}
+
+func (s *sorting) good(i int) {
+	if s.rows != nil {
+		s.rows = append(s.rows, int32(i))
+	}
+}
+
+func (s *sorting) refuse(i int, why string) {
+	if s.rows == nil {
+		s.rows = make([]int32, i-s.lo, s.hi-s.lo)
+		for k := range s.rows {
+			s.rows[k] = int32(s.lo + k)
 		}
 	}
-	return n, rows, bad
+	if !fault.Planted("P13-bad-lost") {
+		s.bad = append(s.bad, rdd.Bad{Index: i, Reason: why})
+	}
 }
 
 // spec is a Spec of kind and place that decodes by f.
@@ -97,7 +118,7 @@ func Text(opts ...Option) Format[string] {
 func readText(b *records.Block, i int, dst *string) string {
 	v := b.Value(i)
 	if v == nil {
-		return "record has no value"
+		return noValue
 	}
 	if !utf8.Valid(v) {
 		return "invalid UTF-8"

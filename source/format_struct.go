@@ -37,7 +37,7 @@ func JSON[T any](opts ...Option) Format[T] {
 func readJSON(d *decode.JSONDecoder, b *records.Block, i int, dst unsafe.Pointer) string {
 	sp := b.Values[i]
 	if sp.Len == records.Null {
-		return "record has no value"
+		return noValue
 	}
 	if !d.Decode(b.Data, sp, dst) {
 		return d.Reason()
@@ -73,7 +73,7 @@ func csvReader[T any](plan *decode.CSVPlan, header bool) recordReader[T] {
 	return func(b *records.Block, i int, dst *T) string {
 		sp := b.Values[i]
 		if sp.Len == records.Null {
-			return "record has no value"
+			return noValue
 		}
 		if key := b.Key(i); header && key != nil && !(len(last) == len(key) && (unsafe.SliceData(last) == unsafe.SliceData(key) || bytes.Equal(last, key))) {
 			last = key

@@ -143,7 +143,7 @@ func (c *Columns) expected(s text, bit int) bool {
 	i, n := 0, c.n
 	for k := range c.layout.items {
 		m := &c.layout.items[k]
-		if i+m.key.n > s.n || (s.word(i)^m.key.w0)&m.key.m0|(s.word(i+8)^m.key.w1)&m.key.m1 != 0 || m.key.rest != "" && !m.key.match(s, i) {
+		if !m.key.match(s, i) {
 			return false
 		}
 		i += m.key.n
