@@ -47,9 +47,7 @@ func (g Grouped) Bind(at Site, aggs []expr.Agg) *ops.Grouping {
 	}
 	var err error
 	if how.Set, err = agg.Bind(g.f.Schema(), aggs); err != nil {
-		for _, line := range strings.Split(err.Error(), "\n") {
-			b.Mistakef(at, "aggregate: %s", line)
-		}
+		b.Mistakef(at, "aggregate: %v", err)
 		return nil
 	}
 	if how.Key == nil {

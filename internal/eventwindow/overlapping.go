@@ -8,7 +8,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/internal/agg"
-	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
@@ -50,13 +49,7 @@ type batchPlace struct {
 // packedBatch is a record of keys and partial aggregates, as batch.Marshal writes it.
 type packedBatch struct{ Data []byte }
 
-var placeCodec, packedCodec = mustCodec[batchPlace](), mustCodec[packedBatch]()
-
-func mustCodec[T any]() *row.Codec {
-	c, err := row.For[T]()
-	assert.True(err == nil, "%v", err)
-	return c
-}
+var placeCodec, packedCodec = row.Must[batchPlace](), row.Must[packedBatch]()
 
 // Batches is the second table of the operator: the batches in the window.
 const Batches = "batches"

@@ -23,13 +23,7 @@ type place struct {
 	Span  int64       // the time divided by the span's length, rounded down
 }
 
-var placeCodec = mustCodec[place]()
-
-func mustCodec[T any]() *row.Codec {
-	c, err := row.For[T]()
-	assert.True(err == nil, "%v", err)
-	return c
-}
+var placeCodec = row.Must[place]()
 
 // heldCodec is the codec of what is kept at a place: packed rows. The column's name says of which form they are: a checkpoint with rows of another form is refused
 // and not misread.

@@ -52,6 +52,13 @@ func Of(t reflect.Type) (*Codec, error) {
 // For is Of for a type parameter.
 func For[T any]() (*Codec, error) { return Of(reflect.TypeFor[T]()) }
 
+// Must is For for a type of the engine's own, which has a schema.
+func Must[T any]() *Codec {
+	c, err := For[T]()
+	assert.True(err == nil, "%v", err)
+	return c
+}
+
 // Type is the Go type of a row.
 func (c *Codec) Type() reflect.Type { return c.typ }
 

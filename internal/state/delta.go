@@ -26,15 +26,9 @@ type head struct {
 }
 
 var (
-	headCodec  = mustCodec[head]()
+	headCodec  = row.Must[head]()
 	headSchema = headCodec.Schema()
 )
-
-func mustCodec[T any]() *row.Codec {
-	c, err := row.For[T]()
-	assert.True(err == nil, "%v", err)
-	return c
-}
 
 // Delta are the rows that batch b (sealed, not forgotten) changed, in Schema's form, ordered by (group, key bytes). Zero rows: nil. The record shares no
 // memory with the table. It must be taken before the next batch begins: an assertion fails otherwise.

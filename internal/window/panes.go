@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/internal/state"
 )
@@ -27,13 +26,7 @@ type held struct {
 // Store is the table that panes are kept in.
 func Store() (name string, key, val *row.Codec) { return "panes", placeCodec, heldCodec }
 
-var placeCodec, heldCodec = mustCodec[place](), mustCodec[held]()
-
-func mustCodec[T any]() *row.Codec {
-	c, err := row.For[T]()
-	assert.True(err == nil, "%v", err)
-	return c
-}
+var placeCodec, heldCodec = row.Must[place](), row.Must[held]()
 
 // panes are those of one partition.
 type panes struct{ table *state.Table }

@@ -10,7 +10,7 @@ import (
 )
 
 // Windows of streams without keys have one key, false.
-var singleCodec = mustCodec[bool]()
+var singleCodec = row.Must[bool]()
 
 // SingleKey is the codec of that key, and the key group that it lies in.
 func SingleKey() (*row.Codec, row.GroupID) {
