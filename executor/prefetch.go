@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,10 +63,17 @@ type reader struct {
 	lo, hi    int64
 	planned   int64 // offsets below are in batches
 	bytes     int64 // of blocks
+	fresh     fresh
 	end       int64
 	complete  bool
 	err       string
 	changed   bool // since the last report
+}
+
+// fresh is what no batch has whole: blocks[from:], kept in step so that a great many small blocks cost no more than their number.
+type fresh struct {
+	from        int
+	bytes, rows int64
 }
 
 func newReader(id checkpoint.SourcePartition, n *rdd.Node, a SourceAssign, p *pool, dirty chan<- struct{}) *reader {
@@ -107,7 +115,7 @@ func (r *reader) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pool.held.Add(-r.bytes)
-	r.blocks, r.bytes, r.lo = nil, 0, r.hi
+	r.blocks, r.bytes, r.lo, r.fresh = nil, 0, r.hi, fresh{}
 }
 
 // reaches tells whether reading ahead from an offset is what the reader does; then offsets from there on are free to be planned.
@@ -117,7 +125,12 @@ func (r *reader) reaches(from int64) bool {
 	if from < r.lo || from > r.hi || r.err != "" {
 		return false
 	}
-	r.planned, r.changed = from, true
+	r.planned, r.changed, r.fresh = from, true, fresh{}
+	for _, b := range r.blocks {
+		r.fresh.bytes += b.Bytes()
+		r.fresh.rows += int64(b.Len())
+	}
+	r.skipPlanned()
 	r.signal() // a new driver has to hear of what was read while there was none
 	return true
 }
@@ -206,17 +219,16 @@ func (r *reader) hasRoom() bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ahead := r.unplanned()
+	ahead := r.fresh.bytes
 	return ahead == 0 || ahead < r.pool.ahead.Load() && r.bytes < r.pool.each.Load()
 }
 
-// unplanned is the memory of blocks that no batch has whole. The caller holds mu.
-func (r *reader) unplanned() int64 {
-	n := int64(0)
-	for i := len(r.blocks) - 1; i >= 0 && r.blocks[i].Next > r.planned; i-- {
-		n += r.blocks[i].Bytes()
+// skipPlanned takes blocks that batches have whole out of what is fresh. The caller holds mu.
+func (r *reader) skipPlanned() {
+	for f := &r.fresh; f.from < len(r.blocks) && r.blocks[f.from].Next <= r.planned; f.from++ {
+		f.bytes -= r.blocks[f.from].Bytes()
+		f.rows -= int64(r.blocks[f.from].Len())
 	}
-	return n
 }
 
 // add takes a block that was read.
@@ -225,8 +237,11 @@ func (r *reader) add(b *records.Block, end int64) {
 	if b.Next > r.hi {
 		r.blocks = append(r.blocks, b)
 		r.bytes += b.Bytes()
+		r.fresh.bytes += b.Bytes()
+		r.fresh.rows += int64(b.Len())
 		r.pool.held.Add(b.Bytes())
 		r.hi = b.Next
+		r.skipPlanned() // batches of a restart are launched before their data is read
 	}
 	r.end, r.changed = end, true
 	r.mu.Unlock()
@@ -254,6 +269,7 @@ func (r *reader) signal() {
 func (r *reader) plan(until int64) {
 	r.mu.Lock()
 	r.planned = max(r.planned, until)
+	r.skipPlanned()
 	r.mu.Unlock()
 	r.wakeUp()
 }
@@ -261,6 +277,8 @@ func (r *reader) plan(until int64) {
 // drop forgets blocks below until: their batch is committed.
 func (r *reader) drop(until int64) {
 	r.mu.Lock()
+	r.planned = max(r.planned, until)
+	r.skipPlanned()
 	for len(r.blocks) > 0 && r.blocks[0].Next <= until {
 		n := r.blocks[0].Bytes()
 		r.bytes -= n
@@ -268,6 +286,7 @@ func (r *reader) drop(until int64) {
 		r.blocks[0].Free()
 		r.blocks[0] = nil
 		r.blocks = r.blocks[1:]
+		r.fresh.from--
 	}
 	r.lo = max(r.lo, min(until, r.hi))
 	r.mu.Unlock()
@@ -289,9 +308,10 @@ func (r *reader) take(from, until int64) ([]*records.Block, bool) {
 		return nil, false
 	}
 	var out []*records.Block
-	for _, b := range r.blocks {
-		if b.Next <= from || b.First >= until {
-			continue
+	first := sort.Search(len(r.blocks), func(i int) bool { return r.blocks[i].Next > from })
+	for _, b := range r.blocks[first:] {
+		if b.First >= until {
+			break
 		}
 		b.Keep()
 		out = append(out, slice(b, from, until))
@@ -361,10 +381,9 @@ func (r *reader) report() (HeldPart, bool) {
 		return HeldPart{}, false
 	}
 	r.changed = false
-	p := HeldPart{Source: r.id.Source, Partition: r.id.Partition, Until: r.hi, End: r.end, Complete: r.complete, Err: r.err}
-	for i := len(r.blocks) - 1; i >= 0 && r.blocks[i].Next > r.planned; i-- {
-		p.Bytes += r.blocks[i].Bytes()
-		p.Rows += int64(slice(r.blocks[i], r.planned, r.hi).Len())
+	p := HeldPart{Source: r.id.Source, Partition: r.id.Partition, Until: r.hi, End: r.end, Complete: r.complete, Err: r.err, Bytes: r.fresh.bytes, Rows: r.fresh.rows}
+	if f := r.fresh.from; f < len(r.blocks) && r.blocks[f].First < r.planned {
+		p.Rows -= int64(r.blocks[f].Len() - r.blocks[f].Slice(r.planned, r.blocks[f].Next).Len())
 	}
 	return p, true
 }
