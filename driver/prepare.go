@@ -5,12 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 
 	"golang.org/x/term"
 
@@ -105,28 +103,6 @@ func buildPlan(ctx context.Context, job func(*dstream.Job), cfg Config, w *execu
 	}
 	return plan, nil
 }
-
-var exeHash = sync.OnceValues(func() ([]byte, error) {
-	path := "/proc/self/exe" // the binary that runs, even if its file was replaced
-	if _, err := os.Stat(path); err != nil {
-		if path, err = os.Executable(); err != nil {
-			return nil, err
-		}
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return nil, fmt.Errorf("hash of %s: %w", path, err)
-	}
-	return h.Sum(nil), nil
-})
-
-// executableHash is the hash of the running binary: driver and executors must agree on it.
-func executableHash() ([]byte, error) { return exeHash() }
 
 // volatilePrefix begins the name of the temporary state folder of a job without a checkpoint.
 const volatilePrefix = "millrace-state-"
