@@ -17,6 +17,7 @@ func TestFaultsAreCaught(t *testing.T) {
 		"P11-marker-lost":          "TestMarkerOutlivesSegments",
 		"P11-cut-durable":          "TestNothingDurableIsCut",
 		"P11-misread":              "TestFlippedBits",
+		"P11-deferred":             "TestDeferredDamage",
 		"P11-beyond-end":           "TestMistakes",
 		"I9-log":                   "TestTakenOverFromLiveProcess",
 		"I9-log-epoch":             "TestTakenOverFromLiveProcess",

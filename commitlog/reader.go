@@ -23,12 +23,13 @@ type Reader struct {
 	end  int64 // last known durable end
 	next int64 // offset of the next record to return
 
-	file  *os.File // segment, nil before the first read
+	file  *sharedFile // segment, nil before the first read
 	seg   int64
 	size  int64 // of a segment that is closed, 0 if it was not when it was looked at
 	pos   int64
 	frame int64  // offset at which the frame at pos begins
 	large bool   // frames are large: look at their headers before reading
+	small int    // so many blocks are read without a look at whether they can be deferred
 	heads []head // of the last block
 
 	sub *subscription
@@ -67,9 +68,12 @@ func (r *Reader) End() int64 { return r.end }
 // Next waits for records and returns them: a block of about 1 MiB or less, or one record. Blocks cover the offsets without a hole.
 // ErrOffsetGone: retention overtook the reader. ErrDamaged: the log cannot be read here; asking again gives the same. When ctx is done
 // and nothing is there, its error.
-func (r *Reader) Next(ctx context.Context) (*records.Block, error) {
+func (r *Reader) Next(ctx context.Context) (*records.Block, error) { return r.await(ctx, nil) }
+
+// await waits for poll: with told, blocks may be deferred.
+func (r *Reader) await(ctx context.Context, told func(error) error) (*records.Block, error) {
 	for {
-		b, err := r.Poll()
+		b, err := r.poll(told)
 		if b != nil || err != nil {
 			return b, err
 		}
@@ -80,7 +84,9 @@ func (r *Reader) Next(ctx context.Context) (*records.Block, error) {
 }
 
 // Poll is Next without waiting: nil if there is nothing new.
-func (r *Reader) Poll() (*records.Block, error) {
+func (r *Reader) Poll() (*records.Block, error) { return r.poll(nil) }
+
+func (r *Reader) poll(told func(error) error) (*records.Block, error) {
 	if r.dur == nil {
 		return nil, r.p.wrap(ErrClosed)
 	}
@@ -93,7 +99,7 @@ func (r *Reader) Poll() (*records.Block, error) {
 	}
 	r.end = d.end
 	for r.next < d.end {
-		b, err := r.read(d)
+		b, err := r.read(d, told)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +119,7 @@ func (r *Reader) Close() error {
 	}
 	err := r.dur.close()
 	if r.file != nil {
-		err = errors.Join(err, r.file.Close())
+		err = errors.Join(err, r.file.release())
 	}
 	if r.sub != nil {
 		r.sub.close()
@@ -123,10 +129,15 @@ func (r *Reader) Close() error {
 }
 
 // read is the next block of frames at the cursor; there is at least one frame, since r.next < d.end.
-func (r *Reader) read(d durable) (*records.Block, error) {
+func (r *Reader) read(d durable, told func(error) error) (*records.Block, error) {
 	limit, err := r.cursor(d)
 	if err != nil {
 		return nil, err
+	}
+	if told != nil {
+		if b := r.deferFrames(limit, told); b != nil {
+			return b, nil
+		}
 	}
 	raw, heads, err := r.readFrames(limit)
 	if err != nil {
@@ -224,8 +235,8 @@ func (r *Reader) advance(d durable) error {
 		if err != nil {
 			return r.p.wrap(err)
 		}
-		r.file.Close()
-		r.file, r.seg, r.pos, r.size, r.frame = f, seg, 0, 0, seg
+		_ = r.file.release()
+		r.file, r.seg, r.pos, r.size, r.frame = share(f), seg, 0, 0, seg
 		return nil
 	}
 	return r.p.damaged(r.frame, r.seg, r.pos, errors.New("no segment follows"))
@@ -263,7 +274,7 @@ func (r *Reader) seek(d durable) error {
 			f.Close()
 			return err
 		}
-		r.file, r.seg, r.pos, r.frame, r.size = f, seg, pos, frame, 0
+		r.file, r.seg, r.pos, r.frame, r.size = share(f), seg, pos, frame, 0
 		return nil
 	}
 	return r.p.wrap(fmt.Errorf("offset %d: %w: segments vanish faster than they can be opened", r.next, ErrOffsetGone))

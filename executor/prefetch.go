@@ -152,7 +152,7 @@ func (r *reader) run(ctx context.Context, e *core) {
 				}
 				r.note(func() { r.end = rd.End() }) // the driver learns where the end is even if nothing comes
 			}
-			b, err := rd.Next(ctx)
+			b, err := r.next(ctx, rd)
 			if err == nil {
 				r.add(b, rd.End())
 			}
@@ -188,6 +188,14 @@ func (r *reader) run(ctx context.Context, e *core) {
 		}
 		pause = min(2*pause, readRetryMost)
 	}
+}
+
+// next is the next block. What cannot change is read when it is wanted, if the source can: what can change is journalled.
+func (r *reader) next(ctx context.Context, rd source.Reader) (*records.Block, error) {
+	if d, ok := rd.(source.Deferring); ok && !r.mutable {
+		return d.NextDeferred(ctx)
+	}
+	return rd.Next(ctx)
 }
 
 func (r *reader) told(err error) string {
@@ -337,7 +345,7 @@ func (r *reader) again(ctx context.Context, from, until int64) (out []*records.B
 	}
 	defer func() { err = errors.Join(err, rd.Close()) }()
 	for at := from; at < until; {
-		b, err := rd.Next(ctx)
+		b, err := r.next(ctx, rd)
 		if errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("the partition ends at %d: %w", at, source.ErrBeyondEnd)
 		}

@@ -190,7 +190,7 @@ func (e *core) fail(batch int64, id rdd.TaskID, attempt int, err error, fatal bo
 	var bad *rdd.BadRecordError
 	isBad := errors.As(err, &bad)
 	m := &TaskFailed{Batch: batch, Task: id, Attempt: attempt, Message: err.Error(), User: errors.As(err, &user) || isBad}
-	m.Fatal = fatal || isBad || errors.Is(err, source.ErrOffsetGone) || errors.Is(err, source.ErrBeyondEnd) || errors.Is(err, errBroken)
+	m.Fatal = fatal || isBad || errors.Is(err, source.ErrOffsetGone) || errors.Is(err, source.ErrBeyondEnd) || errors.Is(err, source.ErrLasting) || errors.Is(err, errBroken)
 	e.log.Debug("task failed", "batch", batch, "node", id.Node, "partition", id.Part, "attempt", attempt, "err", err)
 	e.say(m)
 }

@@ -106,24 +106,37 @@ func (w *sourceWork) do(ctx context.Context) any {
 	w.attempt(&done, func() error {
 		blocks, err := w.read(ctx)
 		if err != nil {
-			return fmt.Errorf("source %s partition %d, offsets %d to %d: %w", w.rng.Source, w.rng.Partition, w.rng.From, w.rng.Until, err)
+			return w.wrap(err)
 		}
 		p := rdd.NewPipeline(w.plan, w.task.node, w.ctx, w.routers)
 		for _, b := range blocks {
-			if err := p.PushRecords(b, w.stopOnBad); err != nil {
+			if err := w.push(p, b); err != nil {
 				return err
 			}
 		}
 		done.res.blocks, err = p.Finish()
 		done.res.highs = w.ctx.Highs
-		if err == nil && p.Copies() {
-			for _, b := range blocks {
-				b.Free()
-			}
-		}
 		return err
 	})
 	return done
+}
+
+// push sends a block's records through, and gives the block back.
+func (w *sourceWork) push(p *rdd.Pipeline, b *records.Block) error {
+	loaded, err := b.Load()
+	if err != nil {
+		return w.wrap(err)
+	}
+	b.Free()
+	if err := p.PushRecords(loaded, w.stopOnBad); err != nil {
+		return err
+	}
+	p.Release(loaded)
+	return nil
+}
+
+func (w *sourceWork) wrap(err error) error {
+	return fmt.Errorf("source %s partition %d, offsets %d to %d: %w", w.rng.Source, w.rng.Partition, w.rng.From, w.rng.Until, err)
 }
 
 // read is the range's records, of which the caller is a user: what is held, else what an earlier attempt journalled, else the source again. The records of a source whose

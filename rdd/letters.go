@@ -77,7 +77,7 @@ func (t *Pipeline) lose(s *stage, n int, letters func() []letter) {
 		}
 		return
 	}
-	t.aside = true
+	t.aside, t.needed = true, true
 	s.letters = append(s.letters, letters()...)
 }
 

@@ -31,9 +31,11 @@ type Pipeline struct {
 	edges     []*port  // in the order of Plan.Edges
 	dead      *port
 	decoder   Decoder
-	at        *Node  // whose code is running
-	origin    extent // the records whose rows are on their way
-	aside     bool   // rows were set aside
+	at        *Node            // whose code is running
+	origin    extent           // the records whose rows are on their way
+	aside     bool             // rows were set aside
+	needed    bool             // something refers to records of the block that is pushed until Finish
+	blocks    []*records.Block // that are released behind Finish
 	stopOnBad bool
 	locating  bool   // a replay that looks for the record which made user code panic, or of which a row was set aside
 	seeking   string // the way of rows that a replay counts; see extent
@@ -194,6 +196,7 @@ func (t *Pipeline) spread(s *stage, c Chunk) error {
 		case l.wait:
 			from := t.origin
 			from.way += fmt.Sprintf(" #%d/%d", l.stage.node.ID, l.input)
+			t.needed = true
 			l.stage.held[l.input] = append(l.stage.held[l.input], held{c, from})
 		default:
 			err = t.process(l.stage, c)
@@ -275,6 +278,9 @@ func (t *Pipeline) Finish() ([]Block, error) {
 		blocks = append(blocks, sealed(p.edge, from, recs)...)
 	}
 	t.ctx.Outcomes = t.outcomes()
+	for _, b := range t.blocks {
+		b.Free()
+	}
 	return blocks, nil
 }
 

@@ -12,7 +12,7 @@ import (
 // PushRecords decodes a block in chunks and pushes the rows through (source roots). Bad records go to the dead-letter node;
 // with stopOnBad the first one is a *BadRecordError. A panic in user code is a *UserError that names the record's offset.
 func (t *Pipeline) PushRecords(b *records.Block, stopOnBad bool) error {
-	t.stopOnBad = stopOnBad
+	t.stopOnBad, t.needed = stopOnBad, false
 	for lo := 0; lo < b.Len(); lo += ChunkRows {
 		hi := min(lo+ChunkRows, b.Len())
 		t.ctx.Counters.RowsIn += int64(hi - lo)
@@ -27,10 +27,17 @@ func (t *Pipeline) PushRecords(b *records.Block, stopOnBad bool) error {
 	return nil
 }
 
-// Copies tells whether nothing that comes of a block's records, once Finish is through, shares memory with it.
-func (t *Pipeline) Copies() bool {
-	c, ok := t.decoder.(Copying)
-	return ok && c.Copies()
+// Release says that the caller, who pushed a block, is no user of it any more. Its memory is used again, now or behind Finish, if the rows that came of
+// its records share none with it.
+func (t *Pipeline) Release(b *records.Block) {
+	if c, ok := t.decoder.(Copying); !ok || !c.Copies() {
+		return
+	}
+	if t.needed && !fault.Planted("P26-needed") {
+		t.blocks, t.needed = append(t.blocks, b), false
+		return
+	}
+	b.Free()
 }
 
 func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
@@ -42,6 +49,7 @@ func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
 		}
 		t.ctx.Counters.Bad += int64(len(bad))
 		if t.dead != nil && !fault.Planted("P13-dropped") {
+			t.needed = true
 			t.dead.lanes.add(deadLetters(t.root.Name, t.ctx.Partition, b, bad))
 		}
 	}

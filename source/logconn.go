@@ -111,8 +111,19 @@ type logReader struct {
 }
 
 func (r *logReader) Next(ctx context.Context) (*records.Block, error) {
+	return r.await(ctx, (*commitlog.Reader).Next)
+}
+
+// NextDeferred implements Deferring.
+func (r *logReader) NextDeferred(ctx context.Context) (*records.Block, error) {
+	return r.await(ctx, func(cr *commitlog.Reader, ctx context.Context) (*records.Block, error) {
+		return cr.NextDeferred(ctx, logError)
+	})
+}
+
+func (r *logReader) await(ctx context.Context, next func(*commitlog.Reader, context.Context) (*records.Block, error)) (*records.Block, error) {
 	for {
-		b, err := r.next(ctx)
+		b, err := r.next(ctx, next)
 		if errors.Is(err, commitlog.ErrOffsetGone) && r.c.env.Reset {
 			if err := r.reset(); err != nil {
 				return nil, err
@@ -123,7 +134,7 @@ func (r *logReader) Next(ctx context.Context) (*records.Block, error) {
 	}
 }
 
-func (r *logReader) next(ctx context.Context) (*records.Block, error) {
+func (r *logReader) next(ctx context.Context, next func(*commitlog.Reader, context.Context) (*records.Block, error)) (*records.Block, error) {
 	if r.r == nil {
 		cr, err := r.c.topic.Reader(r.part, r.from)
 		if err != nil {
@@ -131,7 +142,7 @@ func (r *logReader) next(ctx context.Context) (*records.Block, error) {
 		}
 		r.r = cr
 	}
-	b, err := r.r.Next(ctx)
+	b, err := next(r.r, ctx)
 	r.from, r.end = r.r.Offset(), r.r.End()
 	return b, err
 }

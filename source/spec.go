@@ -128,6 +128,13 @@ type Reader interface {
 	Close() error
 }
 
+// Deferring is implemented by readers whose blocks may be deferred: their records are read when they are decoded (records.Defer).
+type Deferring interface {
+	Reader
+	// NextDeferred is Next, but for that. What Next would find wrong with the records, Load of the block finds: ErrLasting if they are damaged.
+	NextDeferred(ctx context.Context) (*records.Block, error)
+}
+
 // Ingester is implemented by connectors that must write rows into a log before they can be replayed (tcp). The driver runs it for the job's life.
 type Ingester interface {
 	Ingest(ctx context.Context) error

@@ -20,7 +20,7 @@ var pools [poolSteps]sync.Pool
 
 // shared counts who uses the memory of a block and its slices.
 type shared struct {
-	block *Block // as it was made
+	block *Block // as it was made; nil for a deferred block
 	keys  []Span // memory for keys
 	users atomic.Int32
 }
@@ -53,6 +53,10 @@ func (b *Block) Keep() {
 // Free says that a user needs neither the block nor anything in its memory any more.
 func (b *Block) Free() {
 	if b.mem == nil || b.mem.users.Add(-1) != 0 && !fault.Planted("P26-freed") {
+		return
+	}
+	if b.in != nil {
+		b.in.Close()
 		return
 	}
 	whole := b.mem.block

@@ -19,6 +19,9 @@ type Header struct{ Name, Value Span }
 
 // Block is a run of records of one source partition, in offset order. It is immutable once handed on, and its memory
 // is not used again before the last user has called Free: strings that users see may alias Data.
+//
+// A deferred block (Defer) only names its records, which have each offset of [First, Next): it has a length and a size, can be sliced, kept and
+// freed, and Load reads them.
 type Block struct {
 	First, Next int64      // the block covers offsets [First, Next); gaps are allowed
 	Data        []byte     // cap(Data)-len(Data) >= Padding
@@ -29,10 +32,16 @@ type Block struct {
 	Headers     [][]Header // nil where no record has headers
 
 	mem *shared // nil: the collector's
+	in  Deferred
 }
 
 // Len is the number of records.
-func (b *Block) Len() int { return len(b.Values) }
+func (b *Block) Len() int {
+	if b.in != nil {
+		return int(b.Next - b.First)
+	}
+	return len(b.Values)
+}
 
 // Offset is the offset of record i.
 func (b *Block) Offset(i int) int64 {
@@ -62,6 +71,11 @@ func (b *Block) bytes(s Span) []byte {
 
 // Slice is the part of b with offsets in [from, until), sharing b's memory. It may be empty, never nil.
 func (b *Block) Slice(from, until int64) *Block {
+	if b.in != nil {
+		c := *b
+		c.First, c.Next = max(from, b.First), min(until, b.Next)
+		return &c
+	}
 	lo, hi := b.search(from), b.search(until)
 	c := &Block{First: max(from, b.First), Next: min(until, b.Next), Data: b.Data, Values: b.Values[lo:hi], mem: b.mem}
 	if b.Keys != nil {
@@ -96,7 +110,10 @@ func (b *Block) search(off int64) int {
 	return lo
 }
 
-// Bytes is the memory that the block holds on to.
+// Bytes is the memory that the block holds on to; of a deferred one, about what it will.
 func (b *Block) Bytes() int64 {
+	if b.in != nil {
+		return b.in.Size()
+	}
 	return int64(cap(b.Data)) + int64(len(b.Values)+len(b.Keys))*8 + int64(len(b.Times)+len(b.Offsets))*8
 }
