@@ -31,10 +31,10 @@ type indexEntry struct {
 func (p *partition) walk(file io.ReaderAt, seg, pos, limit, base int64, f func(h *head, pos int64) (stop bool)) error {
 	buf := make([]byte, 64<<10)
 	var have int64 // buf holds bytes [from, from+have)
-	from := pos
+	from, ahead := pos, int64(len(buf))
 	for pos < limit {
 		if pos+headBytes > from+have {
-			want := min(int64(len(buf)), limit-pos)
+			want := min(ahead, limit-pos)
 			if err := readFull(file, buf[:want], pos); err != nil {
 				return p.damaged(base, seg, pos, err)
 			}
@@ -54,6 +54,9 @@ func (p *partition) walk(file io.ReaderAt, seg, pos, limit, base int64, f func(h
 			return nil
 		}
 		pos, base = pos+h.total(), h.next()
+		if ahead = int64(len(buf)); h.total() > ahead/4 { // the next one is likely to be as large: nothing but its header is of use
+			ahead = headBytes
+		}
 	}
 	return nil
 }

@@ -269,10 +269,12 @@ func (r *Reader) seek(d durable) error {
 		if err != nil {
 			return r.p.wrap(err)
 		}
-		pos, frame, err := r.p.locate(f, seg, limit, r.next)
-		if err != nil {
-			f.Close()
-			return err
+		pos, frame := int64(0), seg
+		if r.next > seg {
+			if pos, frame, err = r.p.locate(f, seg, limit, r.next); err != nil {
+				f.Close()
+				return err
+			}
 		}
 		r.file, r.seg, r.pos, r.frame, r.size = share(f), seg, pos, frame, 0
 		return nil
