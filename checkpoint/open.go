@@ -40,7 +40,7 @@ func (o *Options) fill() {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Clock == nil {
-		o.Clock = clock.System{}
+		o.Clock = clock.Fine{}
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader

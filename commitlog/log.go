@@ -57,7 +57,7 @@ func Open(dir string, o Options) (*Log, error) {
 		o.MaxPending = 32 << 20
 	}
 	if o.Clock == nil {
-		o.Clock = clock.System{}
+		o.Clock = clock.Fine{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -71,7 +71,7 @@ func RunChild(job func(*dstream.Job)) error {
 	var over func()
 	cfg := executor.Config{
 		Name: role.Name, Slots: role.Slots, Depth: role.Depth, Debug: role.Debug, BlockBytes: role.BlockBytes,
-		Log: childLog(role.Name), Clock: clock.System{}, SourceTLS: role.KafkaTLS.source(), SinkTLS: role.KafkaTLS.sink(),
+		Log: childLog(role.Name), Clock: clock.Fine{}, SourceTLS: role.KafkaTLS.source(), SinkTLS: role.KafkaTLS.sink(),
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) { return buildForDriver(job, w) },
 		Check: checkProgram,
 	}
@@ -162,7 +162,7 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 	}
 	defer gctune.Start(clock.System{})()
 	x := executor.Config{
-		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.System{}, SourceTLS: cfg.KafkaTLS.source(), SinkTLS: cfg.KafkaTLS.sink(),
+		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.Fine{}, SourceTLS: cfg.KafkaTLS.source(), SinkTLS: cfg.KafkaTLS.sink(),
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) {
 			if err := parse(w.Args); err != nil {
 				return nil, fmt.Errorf("the driver's arguments: %w", err)

@@ -225,7 +225,7 @@ func (c *Config) defaults() {
 		c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	if c.Clock == nil {
-		c.Clock = clock.System{}
+		c.Clock = clock.Fine{}
 	}
 	if c.Stats == nil {
 		c.Stats = &Stats{}

@@ -33,7 +33,7 @@ func prepare(ctx context.Context, job func(*dstream.Job), cfg Config) (_ *engine
 		return nil, err
 	}
 	e := &engine{
-		cfg: cfg, job: job, master: m, log: cfg.Log, clock: clock.System{}, time: cfg.Clock, plan: plan,
+		cfg: cfg, job: job, master: m, log: cfg.Log, clock: clock.Fine{}, time: cfg.Clock, plan: plan,
 		inputs: map[string]source.Connector{}, looks: map[string]chan chan<- struct{}{}, outputs: map[string]sink.Output{}, conns: map[string]executor.Conn{}, versions: map[versionID]*rdd.Version{},
 		events: make(chan event, eventQueue), frames: make(chan frame, frameQueue), done: make(chan report, 1), asks: make(chan chan<- Status),
 	}

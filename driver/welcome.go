@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/executor"
@@ -14,6 +15,12 @@ import (
 // heartbeats is how often an executor says that it lives, per lease.
 const heartbeats = 5
 
+// heldEvery is how often an executor says what its readers hold, at most. What is held and not told waits a whole interval longer, so it is a small part of one; with asap
+// (interval 0) a batch waits for it.
+func heldEvery(interval time.Duration) time.Duration {
+	return min(max(interval/20, 250*time.Microsecond), 5*time.Millisecond)
+}
+
 // welcome tells an executor what to build and after how many batches to write state, and hears whether it can join.
 func (e *engine) welcome(name string, conn executor.Conn, every int) (joined, error) {
 	w := &executor.Welcome{
@@ -22,7 +29,7 @@ func (e *engine) welcome(name string, conn executor.Conn, every int) (joined, er
 		Checkpoint: e.dir, Nonce: e.nonce, Older: olderRows(e.rec.Operators),
 		Settings: executor.Settings{
 			StopOnBad: e.cfg.OnBadRecord == "stop", PrefetchBytes: e.cfg.PrefetchBytes, CheckpointEvery: every,
-			HeartbeatMillis: max(e.cfg.Lease.Milliseconds()/heartbeats, 1), Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir,
+			HeartbeatMillis: max(e.cfg.Lease.Milliseconds()/heartbeats, 1), HeldMicros: heldEvery(e.cfg.Interval).Microseconds(), Brokers: e.cfg.Brokers, LogDir: e.cfg.LogDir,
 			OffsetReset: e.cfg.OnOffsetGone == "reset", Deltas: e.dir != "",
 		},
 	}

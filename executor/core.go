@@ -116,7 +116,7 @@ type work interface{ do(ctx context.Context) any }
 
 func newCore(cfg Config) *core {
 	if cfg.Clock == nil {
-		cfg.Clock = clock.System{}
+		cfg.Clock = clock.Fine{}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

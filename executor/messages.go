@@ -41,6 +41,7 @@ type Settings struct {
 	PrefetchBytes   int64 // per executor, over all its partitions; 0: 64 MiB, below 0: nothing is read ahead
 	CheckpointEvery int
 	HeartbeatMillis int64
+	HeldMicros      int64 // least time between two messages Held; 0: 1 ms
 	Brokers         []string
 	LogDir          string
 	OffsetReset     bool

@@ -20,7 +20,7 @@ import (
 // Settings of reading ahead.
 const (
 	defaultPrefetch = 64 << 20
-	heldEvery       = time.Millisecond // between reports, at least
+	heldEvery       = time.Millisecond // between reports, at least, if Settings do not say
 	readRetryFirst  = 100 * time.Millisecond
 	readRetryMost   = 5 * time.Second
 	readRetries     = 8 // failures in a row after which Held says so (about 20 s)
@@ -360,10 +360,13 @@ func (r *reader) again(ctx context.Context, from, until int64) (out []*records.B
 	return out, nil
 }
 
-// reportHeld tells the driver how far data is held, at most once a millisecond.
+// reportHeld tells the driver how far data is held, at most as often as Settings.HeldMicros allows.
 func (e *core) reportHeld() {
-	now := e.clock.Now()
-	if wait := heldEvery - now.Sub(e.heldAt); wait > 0 {
+	now, every := e.clock.Now(), time.Duration(e.set.HeldMicros)*time.Microsecond
+	if every == 0 {
+		every = heldEvery
+	}
+	if wait := every - now.Sub(e.heldAt); wait > 0 {
 		if e.heldWake == nil {
 			e.heldWake = e.clock.After(wait)
 		}
