@@ -77,7 +77,7 @@ type kafkaOutput struct {
 }
 
 func openKafka(ctx context.Context, env Env, s Schema, topic string, f Format, o kafkaOptions) (Output, error) {
-	copts := []kgo.Opt{kgo.SeedBrokers(env.Brokers...), kgo.MetadataMinAge(20 * time.Millisecond), kgo.ClientID("millrace-" + env.Job), kgo.MaxVersions(kafkatx.Versions())}
+	copts := []kgo.Opt{kgo.SeedBrokers(env.Brokers...), kgo.MetadataMinAge(20 * time.Millisecond), kgo.ClientID("millrace-" + env.Job), kgo.MaxVersions(kafkatx.Versions()), kgo.RetryBackoffFn(kafkatx.RetryBackoff)}
 	if env.TLS != nil {
 		conf, err := kafkatls.Config(env.TLS.Cert, env.TLS.Key, env.TLS.CA)
 		if err != nil {
