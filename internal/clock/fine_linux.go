@@ -14,9 +14,10 @@ type timers struct {
 	start time.Time // deadlines count from here
 	file  *os.File  // the timer, which becomes readable when it goes off
 
-	mu    sync.Mutex // guards what follows
-	queue deadlines
-	set   time.Duration // what the timer is set to, 0: nothing
+	mu      sync.Mutex // guards what follows
+	queue   deadlines
+	set     time.Duration // what the timer is set to, 0: nothing
+	running bool          // a goroutine waits for the timer; it ends with the queue
 }
 
 type deadline struct {
@@ -30,9 +31,7 @@ var fine = sync.OnceValue(func() *timers {
 	if err != nil {
 		return nil
 	}
-	t := &timers{start: time.Now(), file: os.NewFile(uintptr(fd), "timer")}
-	go t.run() // as long as the process
-	return t
+	return &timers{start: time.Now(), file: os.NewFile(uintptr(fd), "timer")}
 })
 
 func fineAfter(d time.Duration) <-chan time.Time {
@@ -45,6 +44,10 @@ func fineAfter(d time.Duration) <-chan time.Time {
 	defer t.mu.Unlock()
 	heap.Push(&t.queue, deadline{time.Since(t.start) + d, ch})
 	t.arm()
+	if !t.running {
+		t.running = true
+		go t.run()
+	}
 	return ch
 }
 
@@ -63,19 +66,26 @@ func (t *timers) arm() {
 
 func (t *timers) run() {
 	var fired [8]byte
-	for {
+	for more := true; more; {
 		if _, err := t.file.Read(fired[:]); err != nil {
 			return // never: it is not closed
 		}
-		t.mu.Lock()
-		t.set = 0
-		now := time.Now()
-		for len(t.queue) > 0 && t.queue[0].at <= now.Sub(t.start) {
-			heap.Pop(&t.queue).(deadline).ch <- now
-		}
-		t.arm()
-		t.mu.Unlock()
+		more = t.fire()
 	}
+}
+
+// fire ends the waits that are over, and tells whether there are others.
+func (t *timers) fire() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.set = 0
+	now := time.Now()
+	for len(t.queue) > 0 && t.queue[0].at <= now.Sub(t.start) {
+		heap.Pop(&t.queue).(deadline).ch <- now
+	}
+	t.arm()
+	t.running = len(t.queue) > 0
+	return t.running
 }
 
 // deadlines is a heap.
