@@ -47,6 +47,21 @@ func (v *Vectors) GetCols(idx []int32) *col.Batch {
 	return out
 }
 
+// GetColsOf are the columns of those numbers of GetCols, without the cost of the others.
+func (v *Vectors) GetColsOf(idx []int32, columns []int) *col.Batch {
+	inRange(idx, v.n)
+	if !v.leafColumns() {
+		return v.GetCols(idx).Choose(columns)
+	}
+	out := &col.Batch{N: len(idx)}
+	fields := make([]arrow.Field, len(columns))
+	for i, c := range columns {
+		fields[i], out.Cols = v.codec.schema.Field(c), append(out.Cols, v.cols[c].getCol(idx))
+	}
+	out.Schema = arrow.NewSchema(fields, nil)
+	return out
+}
+
 func (c *vector) getCol(idx []int32) *col.Vec {
 	t := c.col.field.Type
 	if kind, _ := col.KindOf(t); kind == col.Nested || kind == col.Decimal {

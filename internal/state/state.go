@@ -224,6 +224,11 @@ func (t *Table) Set(idx []int32, src any) {
 // GetCols are the values of rows idx as columns that share no memory with t. idx must not hold -1.
 func (t *Table) GetCols(idx []int32) *col.Batch { return t.vals.GetCols(idx) }
 
+// GetColsOf are the columns of those numbers of GetCols.
+func (t *Table) GetColsOf(idx []int32, columns []int) *col.Batch {
+	return t.vals.GetColsOf(idx, columns)
+}
+
 // SetCols is Set with the values as columns: the rows of vals that count, whose schema is that of the table's values.
 func (t *Table) SetCols(idx []int32, vals *col.Batch) {
 	t.mustBeOpen()
