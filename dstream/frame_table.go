@@ -105,12 +105,21 @@ func changeColumns(s *arrow.Schema) *arrow.Schema {
 func viewOf(node *rdd.Node, key, val *row.Codec, keys []arrow.Field) join.View {
 	v := join.View{Schema: arrow.NewSchema(append(slices.Clone(keys), val.Schema().Fields()...), nil), Key: key}
 	if node == nil || node.Wide.View == nil {
-		v.Values = func(t *state.Table, rows []int32) (*col.Batch, []bool) { return t.GetCols(rows), nil }
+		v.Values = func(t *state.Table, rows []int32, columns []int) (*col.Batch, []bool) {
+			if columns == nil {
+				return t.GetCols(rows), nil
+			}
+			return t.GetColsOf(rows, columns), nil
+		}
 		return v
 	}
-	v.Values = func(t *state.Table, rows []int32) (*col.Batch, []bool) {
+	v.Values = func(t *state.Table, rows []int32, columns []int) (*col.Batch, []bool) {
 		vals, hidden := node.Wide.View(t.Get(rows, nil))
-		return col.FromArrays(val.Schema(), val.Columns(vals, nil)), hidden
+		b := col.FromArrays(val.Schema(), val.Columns(vals, nil))
+		if columns != nil {
+			b = b.Choose(columns)
+		}
+		return b, hidden
 	}
 	return v
 }
@@ -187,6 +196,7 @@ func (f Frame) JoinTable(t FrameTable, opts ...JoinOption) Frame {
 	return f.keepTime(Frame{j, rdd.FrameOf(j.b, j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "joinTable", In: []*rdd.Node{f.node()}, Val: val,
 		Wide: &rdd.WideSpec{Inputs: w.Inputs(), New: w.New, Tables: []*rdd.Node{t.node}, Facts: s.Text()},
+		Cols: &rdd.Columns{Reads: w.Reads, Fewer: w.Fewer},
 	}))}, w.Spec)
 }
 

@@ -57,6 +57,19 @@ func TestFrameJoinTable(t *testing.T) {
 			return v.Frame().JoinTable(table(p), dstream.On("id"), dstream.LeftJoin).Select("id", "page", "name").As[visitor]()
 		}, visits, people, want)
 	})
+	t.Run("fewer columns are shuffled", func(t *testing.T) {
+		var names [][]*string
+		for _, rows := range want {
+			var of []*string
+			for _, n := range rows {
+				of = append(of, n.Name)
+			}
+			names = append(names, of)
+		}
+		dstreamtest.Check2(t, func(v dstream.Stream[looked], p dstream.Stream[person]) dstream.Stream[*string] {
+			return v.Frame().JoinTable(table(p), dstream.On("id"), dstream.LeftJoin).Select(expr.Col("name").As("value")).As[*string]()
+		}, visits, people, names)
+	})
 	type inner struct {
 		ID   int64
 		Page string

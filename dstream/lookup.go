@@ -250,7 +250,7 @@ func (f Frame) Lookup(t LookupTable, opts ...JoinOption) Frame {
 	}
 	f = Frame{j, f.f.Accepted(at, l.Sides[0].Keys...)}
 	n := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "lookup", In: []*rdd.Node{f.node()}, Val: rdd.FrameCodec(j.b, at, l.Out), Kernel: l.Kernel})
-	n.Cols = &rdd.Columns{Reads: func(_ int, out []bool) []bool { return l.Reads(out) }}
+	n.Cols = &rdd.Columns{Reads: l.Reads, Kernel: l.Fewer}
 	if what, err := expr.Bind(f.Schema(), expr.Lit(t.name()+" "+s.Text())); err == nil {
 		n.Exprs = append(n.Exprs, what)
 	}

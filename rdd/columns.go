@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/ops"
 )
 
 // Columns is what a node whose input is columns says about them, so that nobody makes those that are not read. A node without it reads all columns of its
@@ -15,6 +18,10 @@ type Columns struct {
 	Reads func(i int, out []bool) []bool
 	// Kernel is Node.Kernel for a result in which only the columns out are needed: the others are nil in its batches. nil: Node.Kernel does for all.
 	Kernel func(out []bool) func() Kernel
+	// Fewer is, of a wide node, the operator for a result in which only the columns out are needed, over inputs that have only the columns that Reads marks: its blocks
+	// have these and no others. gives are the numbers of the result's columns that its chunks have; those of out are among them. nil: blocks have all columns that
+	// Wide.Inputs says, whether they are needed or not.
+	Fewer func(out []bool) (how ops.Shuffle, gives []int)
 	// Where, for a filter, is its condition. The columns of the result are those of the input.
 	Where *expr.Bound
 	// Entry tells that the input is rows, or columns of the same schema: a source may give columns itself.
@@ -45,6 +52,9 @@ func (p *Plan) project() {
 	for _, n := range p.Nodes {
 		if n.Kind != Hole {
 			n.decoder, n.kernel, n.reads = nil, nil, ""
+			if n.whole != nil {
+				n.Wide, n.whole = n.whole, nil
+			}
 		}
 	}
 	pushed := map[*Node][]*Node{} // source -> filters that it applies itself
@@ -69,6 +79,8 @@ func (p *Plan) project() {
 			n.projected(live[i], pushed[n])
 		case n.Cols != nil && n.Cols.Kernel != nil && slices.Contains(live[i], false):
 			n.kernel = n.Cols.Kernel(live[i])
+		case n.Kind == Wide && n.Cols != nil && n.Cols.Fewer != nil:
+			n.shuffleFewer(live[i])
 		}
 	}
 }
@@ -156,16 +168,16 @@ func (s *Node) projected(read []bool, filters []*Node) {
 	pr := Projection{Read: read}
 	seen := slices.Clone(read)
 	for _, f := range filters {
-		bound, err := expr.Bind(s.Val.Schema(), f.Cols.Where.Expr())
-		if err != nil {
-			panic(err) // it is bound to the same columns already
-		}
+		bound := rebound(s.Val.Schema(), []*expr.Bound{f.Cols.Where})[0]
 		pr.Where = append(pr.Where, bound)
 		mark(seen, marked(s, bound))
 	}
 	leaf := s.Leaf.(Projecting)
 	s.decoder = func() Decoder { return leaf.NewProjected(pr) }
-	s.reads = readsText(s, seen, pr.Where)
+	s.reads = ", " + readsText(s.Val.Schema(), seen)
+	for i, w := range pr.Where {
+		s.reads += [...]string{", where ", " and "}[min(i, 1)] + w.Expr().String()
+	}
 }
 
 // ReadBy is what a node says that reads only what expressions over its only input read, whatever of its result is wanted; for packages that make operators.
@@ -186,22 +198,18 @@ func marked(n *Node, list ...*expr.Bound) []bool {
 	return read
 }
 
-func readsText(s *Node, read []bool, where []*expr.Bound) string {
+func readsText(schema *arrow.Schema, read []bool) string {
 	var names []string
-	for i, f := range s.Val.Schema().Fields() {
+	for i, f := range schema.Fields() {
 		if read[i] {
 			names = append(names, f.Name)
 		}
 	}
-	text := ", reads nothing"
+	text := "reads nothing"
 	if len(names) > 0 {
-		text = ", reads " + strings.Join(names, ", ")
+		text = "reads " + strings.Join(names, ", ")
 	}
-	text += fmt.Sprintf(" of %d columns", len(read))
-	for i, w := range where {
-		text += [...]string{", where ", " and "}[min(i, 1)] + w.Expr().String()
-	}
-	return text
+	return text + fmt.Sprintf(" of %d columns", len(read))
 }
 
 // newDecoder makes a source's decoder for one task.

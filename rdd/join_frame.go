@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/join"
+	"github.com/millrace/millrace/internal/ops"
 )
 
 // JoinOption is a setting of a join of Frames.
@@ -97,6 +98,7 @@ func (f Frame) Join(o Frame, opts ...JoinOption) Frame {
 	f, o = f.Accepted(at, spec.Sides[0].Keys...), o.Accepted(at, spec.Sides[1].Keys...)
 	n := b.wide(at, "join", nil, val, join.InBatch(spec), f.node, o.node)
 	n.Wide.Facts = s.Text()
+	n.Cols = &Columns{Reads: spec.Reads, Fewer: func(out []bool) (ops.Shuffle, []int) { return join.FewerInBatch(spec, out) }}
 	return Frame{b: b, node: n}
 }
 

@@ -52,7 +52,8 @@ type Node struct {
 
 	decoder func() Decoder // Source: in place of Leaf's; kernel: in place of Kernel; both make only what is read, as project found
 	kernel  func() Kernel
-	reads   string // Source: what is read of its columns, for Explain
+	reads   string    // Source and Wide: what is read of its columns, for Explain
+	whole   *WideSpec // Wide, as it was described, where Wide is for fewer columns
 }
 
 // Plan is a whole job. Build fills what follows from Nodes.

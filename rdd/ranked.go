@@ -2,7 +2,10 @@ package rdd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/col"
@@ -96,8 +99,46 @@ func (f Frame) ranked(at Site, op string, limit int, keys, order []any) Frame {
 	f = f.Accepted(at, exprs...)
 	n := f.b.wide(at, op, nil, f.node.Val, r.Rank(), f.node)
 	n.Exprs, n.Wide.Facts = exprs, rankText(r)
+	in := f.node
+	reads := func(out []bool) []bool {
+		read := marked(in, exprs...)
+		mark(read, out)
+		if !slices.Contains(read, true) {
+			read[0] = true // a block without columns has no rows
+		}
+		return read
+	}
+	n.Cols = &Columns{
+		Reads: func(_ int, out []bool) []bool { return reads(out) },
+		Fewer: func(out []bool) (ops.Shuffle, []int) { return rankFewer(r, numbersOf(reads(out))) },
+	}
 	f.node = n
 	return f
+}
+
+// rankFewer is a ranking of rows that have only the columns of those numbers.
+func rankFewer(r *ops.Ranking, numbers []int) (ops.Shuffle, []int) {
+	fewer := *r
+	var fields []arrow.Field
+	for _, n := range numbers {
+		fields = append(fields, r.Schema.Field(n))
+	}
+	fewer.Schema = arrow.NewSchema(fields, nil)
+	fewer.Keys, fewer.Order = rebound(fewer.Schema, r.Keys), rebound(fewer.Schema, r.Order)
+	return fewer.Rank(), numbers
+}
+
+// rebound are expressions bound to a schema that has the columns of them.
+func rebound(schema *arrow.Schema, list []*expr.Bound) []*expr.Bound {
+	var out []*expr.Bound
+	for _, b := range list {
+		again, err := expr.Bind(schema, b.Expr())
+		if err != nil {
+			panic(err) // it is bound to the same columns already
+		}
+		out = append(out, again)
+	}
+	return out
 }
 
 // rankText is what a ranking's expressions do not say.

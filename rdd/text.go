@@ -61,6 +61,9 @@ func (w *drawing) root(n *Node) {
 		}
 	case Wide:
 		facts += wideText(n)
+		if w.sites {
+			facts += n.reads
+		}
 	}
 	w.line(0, n, facts)
 	w.below(n, 1)

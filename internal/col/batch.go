@@ -115,3 +115,12 @@ func FromRecord(rec arrow.Record) *Batch {
 	b.N = int(rec.NumRows())
 	return b
 }
+
+// Spread is the opposite of Choose: b under a schema of more columns, its own at the places numbers, the others nil.
+func (b *Batch) Spread(schema *arrow.Schema, numbers []int) *Batch {
+	out := &Batch{Schema: schema, N: b.N, Sel: b.Sel, Cols: make([]*Vec, schema.NumFields())}
+	for i, n := range numbers {
+		out.Cols[n] = b.Cols[i]
+	}
+	return out
+}

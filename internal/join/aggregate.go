@@ -33,8 +33,16 @@ func (a *Aggregate) Input() task.Input { return a.Side.Input(a.Key, false) }
 func (a *Aggregate) New() task.Reducer { return &aggregator{a} }
 
 // Values are what readers see of the table's rows.
-func (a *Aggregate) Values(t *state.Table, rows []int32) (*col.Batch, []bool) {
-	return a.results(t.GetCols(rows)), nil
+func (a *Aggregate) Values(t *state.Table, rows []int32, columns []int) (*col.Batch, []bool) {
+	all := a.results(t.GetCols(rows))
+	if columns == nil {
+		return all, nil
+	}
+	b := &col.Batch{N: all.N}
+	for _, c := range columns {
+		b.Cols = append(b.Cols, all.Cols[c])
+	}
+	return b, nil
 }
 
 // results are the aggregates of rows of the state.

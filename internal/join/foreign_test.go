@@ -46,7 +46,7 @@ func newBuyers(t *testing.T, parts int) *buyers {
 		t.Fatal(err)
 	}
 	table := state.New(s.Key, val, 0)
-	right := View{Schema: buyerSchema, Key: s.Key, Values: func(t *state.Table, rows []int32) (*col.Batch, []bool) { return t.GetCols(rows), nil }}
+	right := View{Schema: buyerSchema, Key: s.Key, Values: func(t *state.Table, rows []int32, _ []int) (*col.Batch, []bool) { return t.GetCols(rows), nil }}
 	f := &Foreign{Tables: Tables{Spec: s, Views: [2]View{{Schema: orderSchema, Key: left}, right}}}
 	if err := f.Prepare(); err != nil {
 		t.Fatal(err)

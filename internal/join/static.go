@@ -56,37 +56,6 @@ func (l *Lookup) Kernel() task.Kernel {
 	})
 }
 
-// Reads marks the columns of the left side that are read to make the columns out of the result. A left row is in each pair, so that those of the others may be nil.
-func (l *Lookup) Reads(out []bool) []bool {
-	left := l.Sides[0].Schema
-	read := make([]bool, left.NumFields())
-	mark := func(name string) {
-		for _, i := range left.FieldIndices(name) {
-			read[i] = true
-		}
-	}
-	for _, k := range l.Sides[0].Keys {
-		for _, name := range k.Expr().Columns() {
-			mark(name)
-		}
-	}
-	if l.If != nil {
-		for _, name := range l.If.Expr().Columns() {
-			for _, i := range l.Both.FieldIndices(name) {
-				if at := l.From[i].Left; at >= 0 {
-					read[at] = true
-				}
-			}
-		}
-	}
-	for i, wanted := range out {
-		if at := l.From[i].Left; wanted && at >= 0 {
-			read[at] = true
-		}
-	}
-	return read
-}
-
 // index is the table's rows by the key of l.
 func (l *Lookup) index(t *Static) *staticIndex {
 	t.mu.Lock()

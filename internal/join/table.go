@@ -14,7 +14,41 @@ import (
 type View struct {
 	Schema *arrow.Schema
 	Key    *row.Codec
-	Values func(t *state.Table, rows []int32) (vals *col.Batch, hidden []bool) // hidden: rows that are not to be seen, nil for none
+	// Values are the values of rows: the columns of those numbers, nil for all. hidden are rows that are not to be seen, nil for none.
+	Values func(t *state.Table, rows []int32, columns []int) (vals *col.Batch, hidden []bool)
+
+	chosen       bool // Schema has only these columns of the key and of the value
+	ofKey, ofVal []int
+}
+
+// choose is v with the columns of those numbers only.
+func (v *View) choose(numbers []int) View {
+	keys := v.Key.Schema().NumFields()
+	out := View{Schema: chooseFields(v.Schema, numbers), Key: v.Key, Values: v.Values, chosen: true, ofKey: []int{}, ofVal: []int{}}
+	for _, n := range numbers {
+		if n < keys {
+			out.ofKey = append(out.ofKey, n)
+		} else {
+			out.ofVal = append(out.ofVal, n-keys)
+		}
+	}
+	return out
+}
+
+// keyCols are the columns of the keys of rows.
+func (v *View) keyCols(t *state.Table, rows []int32) []*col.Vec {
+	switch {
+	case !v.chosen:
+		return t.KeyCols(rows)
+	case len(v.ofKey) == 0:
+		return nil
+	}
+	all := t.KeyCols(rows)
+	cols := make([]*col.Vec, len(v.ofKey))
+	for i, n := range v.ofKey {
+		cols[i] = all[n]
+	}
+	return cols
 }
 
 // find are the rows of keys as a batch, and each key's place in it, -1 for none.
@@ -25,14 +59,14 @@ func (v *View) find(t *state.Table, k *row.Keys) (b *col.Batch, at []int32) {
 	if len(known) == 0 {
 		return emptyBatch(v.Schema), at
 	}
-	vals, hidden := v.Values(t, known)
+	vals, hidden := v.Values(t, known, v.ofVal)
 	for i, p := range places {
 		at[p] = int32(i)
 		if hidden != nil && hidden[i] {
 			at[p] = -1
 		}
 	}
-	return &col.Batch{Schema: v.Schema, N: len(known), Cols: append(t.KeyCols(known), vals.Cols...)}, at
+	return &col.Batch{Schema: v.Schema, N: len(known), Cols: append(v.keyCols(t, known), vals.Cols...)}, at
 }
 
 // WithTable joins rows with a table by its key: each row has one partner at most. The right side is the table, Sides[1].Schema as its View has it. Rows keep their order.
