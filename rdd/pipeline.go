@@ -12,7 +12,7 @@ import (
 
 // Router places rows of a sink's input on lanes; every sink.Output is one. Safe for concurrent use.
 type Router interface {
-	// Route writes the lane (0 <= lane < lanes) of each row of rec to lane. task numbers the upstream tasks (their root's place among
+	// Route writes the lane (0 <= lane < lanes) of each row of rec to lane. Rows without keys may come without columns: their number alone decides. task numbers the upstream tasks (their root's place among
 	// the sink's feeders plus their partition; two tasks may share a number), first is the number of rows that this task
 	// routed before in this batch.
 	Route(task int, first int64, rec Record, lanes int, lane []int32)

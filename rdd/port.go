@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/batch"
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/row"
 )
 
@@ -67,12 +68,17 @@ type lanes struct {
 	n, task  int
 	router   Router
 	first    int64
-	recs     [][]Record // by lane
+	recs     [][]Record   // by lane
+	dealt    *col.Dealing // in place of recs for columns without keys
 	lane     []int32
 }
 
 func (l *lanes) add(c Chunk) {
 	if l.n == 0 {
+		return
+	}
+	if b, is := c.Vals.(*col.Batch); is && l.key == nil {
+		l.deal(b)
 		return
 	}
 	if l.recs == nil {
@@ -83,21 +89,56 @@ func (l *lanes) add(c Chunk) {
 		l.recs[0] = append(l.recs[0], rec)
 		return
 	}
-	assert.True(l.router != nil, "a sink with %d lanes has no router", l.n)
-	if cap(l.lane) < c.N {
-		l.lane = make([]int32, c.N)
-	}
-	lane := l.lane[:c.N]
-	l.router.Route(l.task, l.first, rec, l.n, lane)
-	l.first += int64(c.N)
-	for i, part := range batch.Split(rec, lane, l.n) {
+	for i, part := range batch.Split(rec, l.route(rec), l.n) {
 		if part != nil {
 			l.recs[i] = append(l.recs[i], part)
 		}
 	}
 }
 
+// route says which lanes the rows of rec go to.
+func (l *lanes) route(rec Record) []int32 {
+	assert.True(l.router != nil, "a sink with %d lanes has no router", l.n)
+	n := int(rec.NumRows())
+	if cap(l.lane) < n {
+		l.lane = make([]int32, n)
+	}
+	lane := l.lane[:n]
+	l.router.Route(l.task, l.first, rec, l.n, lane)
+	l.first += int64(n)
+	return lane
+}
+
+var noColumns = arrow.NewSchema(nil, nil)
+
+// deal deals columns out whose rows have no keys: where they go is known before they are copied.
+func (l *lanes) deal(b *col.Batch) {
+	if l.dealt == nil {
+		l.dealt = col.NewDealing(l.schema, l.n)
+	}
+	if l.n == 1 {
+		l.dealt.Add(b, 0, nil)
+		return
+	}
+	rows := make([][]int32, l.n)
+	for i := range rows {
+		rows[i] = make([]int32, 0, b.Len()/l.n+1)
+	}
+	for i, lane := range l.route(array.NewRecord(noColumns, nil, int64(b.Len()))) {
+		rows[lane] = append(rows[lane], int32(i))
+	}
+	for i, idx := range rows {
+		if len(idx) > 0 {
+			l.dealt.Add(b, i, idx)
+		}
+	}
+}
+
 func (l *lanes) flush() []Record {
+	if l.dealt != nil {
+		l.first = 0
+		return l.dealt.Records()
+	}
 	out := make([]Record, l.n)
 	for i, recs := range l.recs {
 		out[i] = batch.Concat(recs)

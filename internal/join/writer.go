@@ -2,7 +2,6 @@ package join
 
 import (
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
@@ -24,13 +23,13 @@ type writer struct {
 	schema *arrow.Schema
 	lonely bool
 	keys   *Keys
-	out    [][]arrow.Record
+	out    *col.Dealing
 }
 
 // Add deals a chunk's rows out.
 func (w *writer) Add(ctx *task.Context, in task.Chunk) error {
 	if w.out == nil {
-		w.out = make([][]arrow.Record, ctx.Layout.Reduce)
+		w.out = col.NewDealing(w.schema, ctx.Layout.Reduce)
 	}
 	b := in.Vals.(*col.Batch).Dense()
 	null := w.keys.Read(b)
@@ -39,7 +38,7 @@ func (w *writer) Add(ctx *task.Context, in task.Chunk) error {
 			idx = without(idx, null)
 		}
 		if len(idx) > 0 {
-			w.out[p] = append(w.out[p], array.NewRecord(w.schema, b.Arrays(idx), int64(len(idx))))
+			w.out.Add(b, p, idx)
 		}
 	}
 	return nil
@@ -58,9 +57,10 @@ func without(idx []int32, flags []bool) []int32 {
 
 // Flush makes the blocks.
 func (w *writer) Flush(ctx *task.Context) ([]arrow.Record, error) {
-	out := ops.Joined(ctx, w.out)
-	w.out = nil
-	return out, nil
+	if w.out == nil {
+		return make([]arrow.Record, ctx.Layout.Reduce), nil
+	}
+	return w.out.Records(), nil
 }
 
 // gather is blocks as one batch of a schema.
