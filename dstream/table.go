@@ -2,10 +2,12 @@ package dstream
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
@@ -159,7 +161,36 @@ func (r *latestReducer[K, V]) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit
 	if len(in[0]) == 0 {
 		return nil
 	}
-	return ops.WithScratch(func(s *ops.Scratch) error { return r.apply(ctx, in[0], s, emit) })
+	return ops.WithScratch(func(s *ops.Scratch) error {
+		if len(r.node.Out) == 0 && !r.removes(in[0]) {
+			return r.load(ctx, in[0], s)
+		}
+		return r.apply(ctx, in[0], s, emit)
+	})
+}
+
+// removes tells whether a key may be removed.
+func (r *latestReducer[K, V]) removes(in []arrow.Record) bool {
+	for _, rec := range in {
+		gone, ok := ops.ValColumns(r.key, rec, 0)[0].(*array.Boolean)
+		if !ok || slices.ContainsFunc(gone.Data().Buffers()[1].Bytes(), func(b byte) bool { return b != 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// load is apply where nothing is removed and nobody reads the changes: columns go into the table as they are, block by block. A key is in a block once, and the last block counts.
+func (r *latestReducer[K, V]) load(ctx *rdd.Context, in []arrow.Record, s *ops.Scratch) error {
+	for _, rec := range in {
+		if err := s.Read(r.key, rec); err != nil {
+			return err
+		}
+		rows := s.Numbers(s.Keys.Len())
+		ctx.State.Upsert(&s.Keys, rows)
+		ctx.State.SetCols(rows, col.FromArrays(r.val.Schema(), ops.ValColumns(r.key, rec, 1)))
+	}
+	return nil
 }
 
 func (r *latestReducer[K, V]) apply(ctx *rdd.Context, in []arrow.Record, s *ops.Scratch, emit func(rdd.Chunk) error) error {
