@@ -12,8 +12,6 @@ import (
 	"github.com/millrace/millrace/internal/exampletest"
 )
 
-const windowsProve = "internal/eventwindow, against a plain reference"
-
 // unproved are names that no case of Check can use, and who proves them.
 var unproved = map[string]string{
 	"NewJob": "Check makes the job", "From": "Check calls it",
@@ -28,9 +26,8 @@ var unproved = map[string]string{
 	"State.ExpireAt": "ExpireAfter calls what it calls; TestStatefulTimers",
 	"State.Delete":   "TestStateful, TestMapWithState",
 	"State.Time":     "TestStatefulTimers",
-	"MaxState":       windowsProve, "ShedOldest": windowsProve,
-	"State.Late":  "TestEventTimers",
-	"IdleAdvance": "partitions fall idle by the driver's clock: its scripts", "Ahead": "as IdleAdvance",
+	"State.Late":     "TestEventTimers",
+	"IdleAdvance":    "partitions fall idle by the driver's clock: its scripts", "Ahead": "as IdleAdvance",
 	"Window.String":     "prints",
 	"FrameTable.Schema": "what a plan says of the table", "LookupTable.Schema": "what a plan says of the table",
 	"Frame.Schema":  "what a plan says of the frame",
