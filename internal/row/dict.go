@@ -1,11 +1,14 @@
 package row
 
-import "github.com/millrace/millrace/internal/assert"
+import (
+	"github.com/millrace/millrace/internal/assert"
+)
 
-// Dict gives dense numbers to keys: the first key is 0, the next new one 1, and so on. It is an open-addressing table over
-// pointer-free memory, for partial aggregation and state. One goroutine at a time.
+// Dict gives dense numbers to keys: the first key is 0, the next new one 1, and so on. It is two open-addressing tables over
+// pointer-free memory, for partial aggregation and state: keys of up to eight bytes are in one of their own. One goroutine at a time; Find and FindTexts change nothing.
 type Dict struct {
-	slots []uint64 // low half of the hash << 32 | number + 1; 0 is free. The length is a power of two
+	words wordTable
+	slots []uint64 // of longer keys: low half of the hash << 32 | number + 1; 0 is free. The length is a power of two
 	keys  Keys
 }
 
@@ -13,11 +16,7 @@ const minSlots = 16
 
 // NewDict is an empty dictionary with room for about n keys.
 func NewDict(n int) *Dict {
-	size := minSlots
-	for size*3/4 < n {
-		size *= 2
-	}
-	d := &Dict{slots: make([]uint64, size)}
+	d := &Dict{slots: make([]uint64, minSlots)}
 	d.keys.grow(n)
 	return d
 }
@@ -25,26 +24,42 @@ func NewDict(n int) *Dict {
 // Len is the number of keys.
 func (d *Dict) Len() int { return len(d.keys.Ends) }
 
+// searched is how many keys are looked for at a time: what the cache does not hold of their slots is waited for together.
+const searched = 64
+
 // Add finds or adds each key of k and writes its number to idx, which has length k.Len(). It returns how many numbers existed before: numbers from there on are new.
 func (d *Dict) Add(k *Keys, idx []int32) (before int) {
 	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
 	before = d.Len()
 	d.keys.Grouped = k.Grouped
-	lo := uint32(0)
-	for i, hi := range k.Ends {
-		key, h := k.Data[lo:hi], k.Hash[i]
-		lo = hi
-		at, n := d.find(key, uint32(h))
-		if n < 0 {
-			n = d.insert(at, key, h)
+	var words [searched]word
+	for from := 0; from < len(idx); from += searched {
+		part := idx[from:min(from+searched, len(idx))]
+		if k.words(words[:len(part)], from) {
+			d.addWords(words[:len(part)], k.Hash[from:], part)
+			continue
 		}
-		idx[i] = n
+		lo := k.start(from)
+		for i := range part {
+			hi := k.Ends[from+i]
+			key, h := k.Data[lo:hi], k.Hash[from+i]
+			lo = hi
+			if len(key) <= wordSize {
+				part[i] = d.addWord(word{wordOf(key), uint32(len(key))}, h)
+				continue
+			}
+			at, n := d.findLong(key, uint32(h))
+			if n < 0 {
+				n = d.insert(at, key, h)
+			}
+			part[i] = n
+		}
 	}
 	return before
 }
 
-// find is the slot and the number of a key; the number is -1 and the slot free if it is unknown.
-func (d *Dict) find(key []byte, h uint32) (at uint32, n int32) {
+// findLong is the slot and the number of a key of more than eight bytes; the number is -1 and the slot free if it is unknown.
+func (d *Dict) findLong(key []byte, h uint32) (at uint32, n int32) {
 	mask := uint32(len(d.slots) - 1)
 	ends := d.keys.Ends
 	for at = h & mask; ; at = (at + 1) & mask {
@@ -66,22 +81,25 @@ func (d *Dict) find(key []byte, h uint32) (at uint32, n int32) {
 	}
 }
 
-// insert gives the next number to a key whose free slot is at.
+// insert gives the next number to a long key whose free slot is at.
 func (d *Dict) insert(at uint32, key []byte, h uint64) int32 {
 	n := uint32(d.Len())
 	d.slots[at] = h<<32 | uint64(n+1)
-	start := len(d.keys.Data)
-	data := append(d.keys.Data, key...)
-	if uint64(len(data)) >= 1<<32 { // asserted only here: the arguments of a message are allocated
-		assert.True(false, "a dictionary of %d keys passes the limit of 4 GiB", n)
-	}
-	d.keys.Data = data
-	d.keys.Ends = append(d.keys.Ends, uint32(start+len(key)))
+	d.keys.Data = append(d.keys.Data, key...)
+	d.keys.Ends = append(d.keys.Ends, uint32(len(d.keys.Data)))
 	d.keys.Hash = append(d.keys.Hash, h)
-	if int(n+1) > len(d.slots)*3/4 {
+	d.fits()
+	if long := d.Len() - d.words.n; long > len(d.slots)*3/4 {
 		d.slots = regrow(d.slots)
 	}
 	return int32(n)
+}
+
+// fits asserts that the keys have not passed their limit.
+func (d *Dict) fits() {
+	if uint64(len(d.keys.Data)) >= 1<<32 { // asserted only here: the arguments of a message are allocated
+		assert.True(false, "a dictionary of %d keys passes the limit of 4 GiB", d.Len())
+	}
 }
 
 // regrow is the slots in a table of twice the size.
@@ -106,9 +124,17 @@ func (d *Dict) Find(k *Keys, idx []int32) {
 	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
 	lo := uint32(0)
 	for i, hi := range k.Ends {
-		_, idx[i] = d.find(k.Data[lo:hi], uint32(k.Hash[i]))
+		idx[i] = d.findKey(k.Data[lo:hi], k.Hash[i])
 		lo = hi
 	}
+}
+
+func (d *Dict) findKey(key []byte, hash uint64) (n int32) {
+	if len(key) <= wordSize {
+		return d.words.find(&word{wordOf(key), uint32(len(key))})
+	}
+	_, n = d.findLong(key, uint32(hash))
+	return n
 }
 
 // Keys are the keys by number. The result aliases the dictionary's memory and is valid until the next Add.
@@ -116,6 +142,7 @@ func (d *Dict) Keys() *Keys { return &d.keys }
 
 // Reset forgets all keys and keeps the memory.
 func (d *Dict) Reset() {
+	d.words.reset()
 	clear(d.slots)
 	d.keys.Reset()
 }

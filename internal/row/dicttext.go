@@ -16,16 +16,52 @@ func (c *Codec) BareText() bool { return c.flatKey() && c.textKey() && !c.groupe
 func (d *Dict) AddTexts(v *col.Vec, sel []int32, idx []int32) {
 	texts := v.Texts[:v.N]
 	if sel == nil {
-		assert.True(len(idx) == len(texts), "%d numbers for %d keys", len(idx), len(texts))
-		for i, s := range texts {
-			idx[i] = d.addText(s)
-		}
+		d.AddStrings(texts, idx)
 		return
 	}
 	assert.True(len(idx) == len(sel), "%d numbers for %d keys", len(idx), len(sel))
-	for i, r := range sel {
-		idx[i] = d.addText(texts[r])
+	var chosen [searched]string
+	for len(sel) > 0 {
+		n := min(searched, len(sel))
+		for i, r := range sel[:n] {
+			chosen[i] = texts[r]
+		}
+		d.AddStrings(chosen[:n], idx[:n])
+		sel, idx = sel[n:], idx[n:]
 	}
+}
+
+// AddStrings is Add of keys that are a text each, and nothing else.
+func (d *Dict) AddStrings(texts []string, idx []int32) {
+	assert.True(len(idx) == len(texts), "%d numbers for %d keys", len(idx), len(texts))
+	var words [searched]word
+	for len(texts) > 0 {
+		n := min(searched, len(texts))
+		if textWords(words[:n], texts) {
+			d.addWords(words[:n], nil, idx[:n])
+		} else {
+			for i, s := range texts[:n] {
+				idx[i] = d.addText(s)
+			}
+		}
+		texts, idx = texts[n:], idx[n:]
+	}
+}
+
+func (d *Dict) addText(s string) int32 {
+	if len(s) <= wordSize {
+		w := word{wordOfText(s), uint32(len(s))}
+		if n := d.words.find(&w); n >= 0 {
+			return n
+		}
+		return d.addWord(w, xxh3.HashString(s))
+	}
+	h := xxh3.HashString(s)
+	at, n := d.findLong(bytesOf(s), uint32(h))
+	if n < 0 {
+		n = d.insert(at, bytesOf(s), h)
+	}
+	return n
 }
 
 // FindTexts is Find of the same keys.
@@ -33,27 +69,12 @@ func (d *Dict) FindTexts(v *col.Vec, idx []int32) {
 	texts := v.Texts[:v.N]
 	assert.True(len(idx) == len(texts), "%d numbers for %d keys", len(idx), len(texts))
 	for i, s := range texts {
-		_, idx[i] = d.find(unsafe.Slice(unsafe.StringData(s), len(s)), uint32(xxh3.HashString(s)))
+		if len(s) <= wordSize {
+			idx[i] = d.words.find(&word{wordOfText(s), uint32(len(s))})
+		} else {
+			_, idx[i] = d.findLong(bytesOf(s), uint32(xxh3.HashString(s)))
+		}
 	}
 }
 
-func (d *Dict) addText(s string) int32 {
-	h := xxh3.HashString(s)
-	mask := uint32(len(d.slots) - 1)
-	for at := uint32(h) & mask; ; at = (at + 1) & mask {
-		slot := d.slots[at]
-		if slot == 0 {
-			return d.insert(at, unsafe.Slice(unsafe.StringData(s), len(s)), h)
-		}
-		if uint32(slot>>32) != uint32(h) {
-			continue
-		}
-		n, lo := uint32(slot)-1, uint32(0)
-		if n > 0 {
-			lo = d.keys.Ends[n-1]
-		}
-		if string(d.keys.Data[lo:d.keys.Ends[n]]) == s {
-			return int32(n)
-		}
-	}
-}
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
