@@ -79,10 +79,12 @@ func (r runningAgg) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.
 		return nil
 	}
 	return ops.WithScratch(func(s *ops.Scratch) error {
-		if err := s.Number(r.Key, in[0]); err != nil {
+		blocks, err := r.Number(in[0], s)
+		if err != nil {
 			return err
 		}
 		k, groups := s.Dict.Keys(), r.Set.NewGroups()
+		groups.Grow(k.Len())
 		rows := make([]int32, k.Len())
 		ctx.State.Find(k, rows)
 		known, places := ops.Present(rows)
@@ -91,14 +93,11 @@ func (r runningAgg) Reduce(ctx *rdd.Context, in [][]arrow.Record, emit func(rdd.
 		if !late {
 			before()
 		}
-		if err := r.Merge(in[0], s, groups); err != nil {
-			return err
-		}
+		r.MergeBlocks(blocks, groups)
 		if late {
 			before()
 		}
-		k = s.Dict.Keys()
-		ctx.State.Upsert(k, rows)
+		ctx.State.Add(k, rows)
 		ctx.State.SetCols(rows, col.Of(r.Set.Partial(), len(rows), groups.Partials(nil)...))
 		r.o.renew(ctx, rows)
 		return r.Emit(emit, k, groups)

@@ -193,21 +193,47 @@ func (r groupReducer) Reduce(ctx *task.Context, in [][]arrow.Record, emit func(t
 	})
 }
 
-// Merge merges the partial states of blocks, in their order, under the numbers that their keys have or get in s.
-func (g *Grouping) Merge(in []arrow.Record, s *Scratch, groups *agg.Groups) error {
-	schema := row.Pair(g.Key, g.Partial)
+// Numbered are blocks of partial states whose keys are numbered: numbers[i] are those of block i.
+type Numbered struct {
+	blocks  []arrow.Record
+	numbers [][]int32
+}
+
+// Number numbers the keys of blocks in s, in their order.
+func (g *Grouping) Number(in []arrow.Record, s *Scratch) (Numbered, error) {
+	schema, rows := row.Pair(g.Key, g.Partial), 0
 	for _, rec := range in {
 		if err := batch.CheckRecord(rec, schema); err != nil {
-			return fmt.Errorf("a block of aggregates: %w", err)
+			return Numbered{}, fmt.Errorf("a block of aggregates: %w", err)
 		}
-		if err := s.Read(g.Key, rec); err != nil {
-			return err
-		}
-		idx := s.Numbers(s.Keys.Len())
-		s.Dict.Add(&s.Keys, idx)
-		groups.Merge(col.FromArrays(g.Set.Partial(), ValColumns(g.Key, rec, 0)).Cols, idx)
+		rows += int(rec.NumRows())
 	}
-	return nil
+	out, all := Numbered{in, make([][]int32, len(in))}, make([]int32, rows)
+	for i, rec := range in {
+		n := int(rec.NumRows())
+		out.numbers[i], all = all[:n:n], all[n:]
+		if err := s.NumberBlock(g.Key, rec, out.numbers[i]); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// MergeBlocks merges the partial states of blocks, in their order, under their keys' numbers.
+func (g *Grouping) MergeBlocks(b Numbered, groups *agg.Groups) {
+	for i, rec := range b.blocks {
+		groups.Merge(col.FromArrays(g.Set.Partial(), ValColumns(g.Key, rec, 0)).Cols, b.numbers[i])
+	}
+}
+
+// Merge merges the partial states of blocks, in their order, under the numbers that their keys have or get in s.
+func (g *Grouping) Merge(in []arrow.Record, s *Scratch, groups *agg.Groups) error {
+	b, err := g.Number(in, s)
+	if err == nil {
+		groups.Grow(s.Dict.Len())
+		g.MergeBlocks(b, groups)
+	}
+	return err
 }
 
 // Emit gives keys and the results of the groups with their numbers, in chunks.

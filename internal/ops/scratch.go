@@ -70,6 +70,19 @@ func (s *Scratch) Read(key *row.Codec, rec arrow.Record) error {
 	return key.AppendKeyColumns(KeyColumns(key, rec), &s.Keys)
 }
 
+// NumberBlock numbers the keys of a block in the dictionary. The block's columns were checked.
+func (s *Scratch) NumberBlock(key *row.Codec, rec arrow.Record, idx []int32) error {
+	if key.BareText() {
+		s.Dict.AddTextColumn(rec.Column(0), idx)
+		return nil
+	}
+	if err := s.Read(key, rec); err != nil {
+		return err
+	}
+	s.Dict.Add(&s.Keys, idx)
+	return nil
+}
+
 // KeyColumns are the columns of the key.
 func KeyColumns(key *row.Codec, rec arrow.Record) []arrow.Array {
 	return rec.Columns()[:key.Schema().NumFields()]

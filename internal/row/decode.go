@@ -129,6 +129,9 @@ func (c *Codec) decodeKey(b []byte, p unsafe.Pointer, t *texts) error {
 
 // KeyColumns decodes keys idx (nil: all) of k into columns.
 func (c *Codec) KeyColumns(k *Keys, idx []int32) ([]arrow.Array, error) {
+	if c.BareText() {
+		return []arrow.Array{textColumn(c.cols[0].field.Type, k, idx)}, nil
+	}
 	if !c.flatKey() {
 		return c.rowKeyColumns(k, idx)
 	}

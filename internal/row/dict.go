@@ -1,6 +1,8 @@
 package row
 
 import (
+	"github.com/zeebo/xxh3"
+
 	"github.com/millrace/millrace/internal/assert"
 )
 
@@ -32,30 +34,50 @@ func (d *Dict) Add(k *Keys, idx []int32) (before int) {
 	assert.True(len(idx) == k.Len(), "%d numbers for %d keys", len(idx), k.Len())
 	before = d.Len()
 	d.keys.Grouped = k.Grouped
+	d.add(k, 0, idx)
+	return before
+}
+
+// add is Add. The keys may have no hashes if they are not grouped, and the first begins at start.
+func (d *Dict) add(k *Keys, start uint32, idx []int32) {
 	var words [searched]word
 	for from := 0; from < len(idx); from += searched {
 		part := idx[from:min(from+searched, len(idx))]
-		if k.words(words[:len(part)], from) {
-			d.addWords(words[:len(part)], k.Hash[from:], part)
+		var hashes []uint64
+		if k.Hash != nil {
+			hashes = k.Hash[from:]
+		}
+		if k.words(words[:len(part)], from, start) {
+			d.addWords(words[:len(part)], hashes, part)
+		} else {
+			d.addMixed(k, from, start, hashes, part)
+		}
+		start = k.Ends[from+len(part)-1]
+	}
+}
+
+// addMixed is add of the keys from the given one on, which begins at lo.
+func (d *Dict) addMixed(k *Keys, from int, lo uint32, hashes []uint64, idx []int32) {
+	for i := range idx {
+		hi := k.Ends[from+i]
+		key := k.Data[lo:hi]
+		lo = hi
+		var h uint64
+		if hashes != nil {
+			h = hashes[i]
+		} else {
+			h = xxh3.Hash(key)
+		}
+		if len(key) <= wordSize {
+			idx[i] = d.addWord(word{wordOf(key), uint32(len(key))}, h)
 			continue
 		}
-		lo := k.start(from)
-		for i := range part {
-			hi := k.Ends[from+i]
-			key, h := k.Data[lo:hi], k.Hash[from+i]
-			lo = hi
-			if len(key) <= wordSize {
-				part[i] = d.addWord(word{wordOf(key), uint32(len(key))}, h)
-				continue
-			}
-			at, n := d.findLong(key, uint32(h))
-			if n < 0 {
-				n = d.insert(at, key, h)
-			}
-			part[i] = n
+		at, n := d.findLong(key, uint32(h))
+		if n < 0 {
+			n = d.insert(at, key, h)
 		}
+		idx[i] = n
 	}
-	return before
 }
 
 // findLong is the slot and the number of a key of more than eight bytes; the number is -1 and the slot free if it is unknown.

@@ -9,11 +9,12 @@ import (
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/internal/col"
 )
 
-// FuzzDict numbers keys as a Go map does, whichever way they come: as encodings or as texts, chosen or all.
+// FuzzDict numbers keys as a Go map does, whichever way they come: as encodings or as texts, chosen or all, or in an array.
 func FuzzDict(f *testing.F) {
 	f.Add([]byte("a b ab  abcdefgh abcdefg abcdefghi a b abcdefghi"), uint64(1))
 	f.Add([]byte("\x00 \x00\x00  \x00 a\x00 a ab\x00\x00\x00\x00\x00\x00"), uint64(2))
@@ -39,13 +40,17 @@ func FuzzDict(f *testing.F) {
 					}
 				}
 			}
-			switch r.IntN(3) {
+			switch r.IntN(4) {
 			case 0:
 				if before := d.Add(&k, idx); int(before) != len(want) {
 					t.Fatalf("%d keys before, want %d", before, len(want))
 				}
 			case 1:
 				d.AddTexts(v, nil, idx)
+			case 2:
+				before := r.IntN(3)
+				all := codecOf[string](t).Columns(append(make([]string, before), part...), nil)[0]
+				d.AddTextColumn(array.NewSlice(all, int64(before), int64(before+n)), idx)
 			default:
 				sel := make([]int32, n)
 				for i := range sel {
@@ -73,11 +78,37 @@ func FuzzDict(f *testing.F) {
 				t.Fatalf("key %d is %q with hash %x; the map has it as %d, %v", i, key, d.Keys().Hash[i], n, ok)
 			}
 		}
+		checkTextColumn(t, d.Keys(), r)
 		d.Reset()
 		if idx := []int32{0}; d.Len() != 0 || findOne(d, "w1", idx) != -1 {
 			t.Fatal("a key is left behind Reset")
 		}
 	})
+}
+
+// checkTextColumn compares columns of keys with those that are made by way of rows.
+func checkTextColumn(t *testing.T, k *Keys, r *rand.Rand) {
+	t.Helper()
+	c := codecOf[string](t)
+	for _, idx := range [][]int32{nil, {}, randomOf(r, k.Len(), 7), randomOf(r, k.Len(), 300)} {
+		want, err := c.rowKeyColumns(k, idx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.KeyColumns(k, idx)
+		if err != nil || len(got) != 1 || !array.Equal(got[0], want[0]) {
+			t.Fatalf("keys %v are %v, want %v; %v", idx, got, want, err)
+		}
+	}
+}
+
+// randomOf are m of n numbers, in any order.
+func randomOf(r *rand.Rand, n, m int) []int32 {
+	idx := make([]int32, m)
+	for i := range idx {
+		idx[i] = int32(r.IntN(n))
+	}
+	return idx
 }
 
 func findOne(d *Dict, s string, idx []int32) int32 {

@@ -3,6 +3,7 @@ package row
 import (
 	"unsafe"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/zeebo/xxh3"
 
 	"github.com/millrace/millrace/internal/assert"
@@ -10,7 +11,20 @@ import (
 )
 
 // BareText tells whether the encoding of a key is the bytes of its only column, a text without nulls.
-func (c *Codec) BareText() bool { return c.flatKey() && c.textKey() && !c.grouped }
+func (c *Codec) BareText() bool {
+	return len(c.cols) == 1 && c.cols[0].kind != structKind && c.textKey() && !c.grouped
+}
+
+// AddTextColumn is Add of the keys that AppendKeyColumns makes of a column, of a codec of BareText. The column was checked.
+func (d *Dict) AddTextColumn(a arrow.Array, idx []int32) {
+	assert.True(len(idx) == a.Len(), "%d numbers for %d keys", len(idx), a.Len())
+	if len(idx) == 0 {
+		return
+	}
+	in := whole(a.Data())
+	offs := reread[uint32](in.offsets())
+	d.add(&Keys{Data: in.buf(2), Ends: offs[1:]}, offs[0], idx)
+}
 
 // AddTexts is Add of the keys that AppendVecKeys makes of a column of texts, of a codec of BareText, without encodings in between: of rows sel, or of all where that is nil.
 func (d *Dict) AddTexts(v *col.Vec, sel []int32, idx []int32) {

@@ -49,14 +49,6 @@ func (k *Keys) Key(i int) []byte {
 	return k.Data[lo:k.Ends[i]:k.Ends[i]]
 }
 
-// start is where key i begins in Data.
-func (k *Keys) start(i int) uint32 {
-	if i == 0 {
-		return 0
-	}
-	return k.Ends[i-1]
-}
-
 // Reset empties k and keeps its memory.
 func (k *Keys) Reset() { k.Data, k.Ends, k.Hash, k.Grouped = k.Data[:0], k.Ends[:0], k.Hash[:0], false }
 

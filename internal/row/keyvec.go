@@ -284,11 +284,10 @@ func newKeyReader(k *Keys, idx []int32) keyReader {
 		}
 		return r
 	}
-	r := keyReader{make([]byte, 0, k.size(idx)), make([]uint32, len(idx)), make([]uint32, len(idx))}
-	for i, j := range idx {
-		r.at[i] = uint32(len(r.data))
-		r.data = append(r.data, k.Key(int(j))...)
-		r.ends[i] = uint32(len(r.data))
+	r := keyReader{make([]byte, k.size(idx)), make([]uint32, len(idx)), make([]uint32, len(idx))}
+	k.gather(idx, r.data, r.ends)
+	if len(idx) > 0 {
+		copy(r.at[1:], r.ends)
 	}
 	return r
 }

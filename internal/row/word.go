@@ -125,9 +125,8 @@ func (d *Dict) roomFor(n int) (data []byte, end int) {
 	return data[:cap(data)], end
 }
 
-// words are the keys from the given one on; false: not all are words.
-func (k *Keys) words(out []word, from int) bool {
-	lo := k.start(from)
+// words are the keys from the given one on, which begins at lo; false: not all are words.
+func (k *Keys) words(out []word, from int, lo uint32) bool {
 	for i := range out {
 		hi := k.Ends[from+i]
 		switch n := hi - lo; {
