@@ -186,7 +186,7 @@ func (r *run) failures() []Failure {
 // spread puts compact values to the places idx of a column of n.
 func spread(r *run, v *col.Vec, idx []int32, n int) *col.Vec {
 	if v.Kind == col.Nested {
-		return &col.Vec{Type: v.Type, Kind: v.Kind, N: n, Array: spreadArray(v.Array, idx, n)}
+		return &col.Vec{Type: v.Type, Kind: v.Kind, N: n, Array: spreadArray(v.Arrow(), idx, n)}
 	}
 	out := r.vec(v.Type, n)
 	out.Clear()
@@ -270,7 +270,12 @@ func orNulls(out, v *col.Vec) {
 
 // nullsOf are a column's nulls, nil if it has none.
 func nullsOf(v *col.Vec) []bool {
-	if v.Kind != col.Nested || v.Array.NullN() == 0 {
+	switch {
+	case v.Kind != col.Nested:
+		return v.Null
+	case v.Parts != nil:
+		return v.Parts.Null
+	case v.Array.NullN() == 0:
 		return v.Null
 	}
 	null := make([]bool, v.N)

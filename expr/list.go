@@ -45,7 +45,7 @@ func offsetsOf(a arrow.Array) []int32 {
 }
 
 func listLengths(f *frame, out *col.Vec, in []*col.Vec) {
-	at := offsetsOf(in[0].Array)
+	at := offsetsOf(in[0].Arrow())
 	for i := range f.n {
 		out.Ints[i] = int64(at[i+1] - at[i])
 	}
@@ -60,89 +60,73 @@ func bindSplit(c *call) (*Bound, error) {
 		return nil, err
 	}
 	separator := c.text(0)
-	b := viewed(textList, args[0], args[0].nullable, func(f *frame, v *col.Vec) *col.Vec {
+	return heavy(viewed(textList, args[0], args[0].nullable, func(f *frame, v *col.Vec) *col.Vec {
+		p := &col.Parts{Ends: make([]int32, f.n), Null: nullsIn(v.Null, f.n)}
 		if len(separator) == 1 {
-			return splitAt(v, f.n, separator)
-		}
-		parts := &col.Vec{Type: textType, Kind: col.Text}
-		offs := batch.Alloc(4 * (f.n + 1))
-		at := batch.As[int32](offs)
-		for i, s := range v.Texts[:f.n] {
-			if v.Null == nil || !v.Null[i] {
-				parts.Texts = appendParts(parts.Texts, s, separator)
+			splitAt(p, v.Texts[:f.n], separator)
+		} else {
+			for i, s := range v.Texts[:f.n] {
+				if p.Null == nil || !p.Null[i] {
+					p.Texts = appendParts(p.Texts, s, separator)
+				}
+				p.Ends[i] = int32(len(p.Texts))
 			}
-			at[i+1] = int32(len(parts.Texts))
 		}
-		parts.N = len(parts.Texts)
-		kid := parts.ToArray(nil).Data()
-		valid, nulls := bitmap(v.Null, f.n)
-		data := array.NewData(textList, f.n, []*memory.Buffer{valid, memory.NewBufferBytes(offs)}, []arrow.ArrayData{kid}, nulls, 0)
-		return &col.Vec{Type: textList, Kind: col.Nested, N: f.n, Array: array.MakeFromData(data)}
-	})
-	return heavy(b), nil
+		return col.OfParts(textList, p)
+	})), nil
 }
 
-// splitAt is Split at one byte. The parts are written where Arrow wants them, in memory of the right size.
-func splitAt(v *col.Vec, n int, separator string) *col.Vec {
-	size, parts := 0, 0
-	for i, s := range v.Texts[:n] {
-		if v.Null == nil || !v.Null[i] {
-			size, parts = size+len(s), parts+strings.Count(s, separator)+1
-		}
+// nullsIn are the first n flags of nulls, nil if none is set.
+func nullsIn(null []bool, n int) []bool {
+	if null == nil || !slices.Contains(null[:n], true) {
+		return nil
 	}
-	lists, ends := batch.Alloc(4*(n+1)), batch.Alloc(4*(parts+1))
-	w := partWriter{data: batch.Alloc(size), ends: batch.As[int32](ends)}
-	at := batch.As[int32](lists)
-	for i, s := range v.Texts[:n] {
-		if v.Null == nil || !v.Null[i] {
-			w.split(s, separator[0])
-		}
-		at[i+1] = int32(w.n)
-	}
-	kid := array.NewData(textType, w.n, []*memory.Buffer{nil, memory.NewBufferBytes(ends), memory.NewBufferBytes(w.data[:w.ends[w.n]])}, nil, 0, 0)
-	valid, nulls := bitmap(v.Null, n)
-	data := array.NewData(textList, n, []*memory.Buffer{valid, memory.NewBufferBytes(lists)}, []arrow.ArrayData{kid}, nulls, 0)
-	return &col.Vec{Type: textList, Kind: col.Nested, N: n, Array: array.MakeFromData(data)}
+	return slices.Clone(null[:n])
 }
 
-// partWriter writes parts one behind the other: ends[n] is the end of part n-1, and data has room for all.
-type partWriter struct {
-	data []byte
-	ends []int32
-	n    int
+// splitAt is Split at one byte, with memory of the right size. The parts are those of the texts, not copies.
+func splitAt(p *col.Parts, texts []string, separator string) {
+	parts := 0
+	for _, s := range texts {
+		parts += strings.Count(s, separator) + 1
+	}
+	p.Texts = make([]string, parts)
+	n := 0
+	for i, s := range texts {
+		if p.Null == nil || !p.Null[i] {
+			n += cutAt(p.Texts[n:], s, separator[0])
+		}
+		p.Ends[i] = int32(n)
+	}
+	p.Texts = p.Texts[:n]
 }
 
-// split looks at eight bytes at a time.
-func (w *partWriter) split(s string, sep byte) {
-	in := unsafe.Slice(unsafe.StringData(s), len(s))
-	from, i := 0, 0
-	for ; i+8 <= len(in); i += 8 {
-		x := binary.LittleEndian.Uint64(in[i:]) ^ everyByte*uint64(sep)
-		for found := ^(x&^highBits + ^uint64(highBits) | x) & highBits; found != 0; found &= found - 1 {
-			to := i + bits.TrailingZeros64(found)>>3
-			w.part(in, from, to)
-			from = to + 1
+// cutAt writes the parts of a text to out, and is their number. It looks at eight bytes at a time: behind the last eight, at the last eight again, without what it has seen.
+func cutAt(out []string, s string, sep byte) (n int) {
+	from := 0
+	if len(s) >= 8 {
+		in := unsafe.Slice(unsafe.StringData(s), len(s))
+		for i := 0; i < len(in); i += 8 {
+			seen := max(0, i+8-len(in))
+			at := i - seen
+			x := binary.LittleEndian.Uint64(in[at:]) ^ everyByte*uint64(sep)
+			found := ^(x&^highBits + ^uint64(highBits) | x) & highBits
+			for found = found >> (8 * seen) << (8 * seen); found != 0; found &= found - 1 {
+				to := at + bits.TrailingZeros64(found)>>3
+				out[n] = s[from:to]
+				n, from = n+1, to+1
+			}
+		}
+	} else {
+		for i := range len(s) {
+			if s[i] == sep {
+				out[n] = s[from:i]
+				n, from = n+1, i+1
+			}
 		}
 	}
-	for ; i < len(in); i++ {
-		if in[i] == sep {
-			w.part(in, from, i)
-			from = i + 1
-		}
-	}
-	w.part(in, from, len(in))
-}
-
-// part writes in[from:to]: a short one as eight bytes, of which those behind it are written over by the next.
-func (w *partWriter) part(in []byte, from, to int) {
-	at := int(w.ends[w.n])
-	w.n++
-	w.ends[w.n] = int32(at + to - from)
-	if to-from <= 8 && from+8 <= len(in) && at+8 <= len(w.data) {
-		*(*[8]byte)(w.data[at:]) = [8]byte(in[from:])
-		return
-	}
-	copy(w.data[at:], in[from:to])
+	out[n] = s[from:]
+	return n + 1
 }
 
 func appendParts(parts []string, s, separator string) []string {
@@ -203,7 +187,7 @@ func bindAt(c *call) (*Bound, error) {
 		return nil, err
 	}
 	return looped(t, []*Bound{list, args[1]}, true, func(f *frame, out *col.Vec, in []*col.Vec) {
-		at := offsetsOf(in[0].Array)
+		at := offsetsOf(in[0].Arrow())
 		places := make([]int32, f.n)
 		for i := range places {
 			n, index := int64(at[i+1]-at[i]), in[1].Ints[i]
@@ -214,7 +198,7 @@ func bindAt(c *call) (*Bound, error) {
 				places[i] = at[i] + int32(index)
 			}
 		}
-		pickFrom(out, in[0].Array.Data().Children()[0], places)
+		pickFrom(out, in[0].Arrow().Data().Children()[0], places)
 	}), nil
 }
 
@@ -247,8 +231,8 @@ func bindField(c *call) (*Bound, error) {
 		return nil, fmt.Errorf("field %q is %s, which expressions do not read", name, f.Type)
 	}
 	return viewed(f.Type, a, a.nullable || f.Nullable, func(_ *frame, v *col.Vec) *col.Vec {
-		kid := v.Array.(*array.Struct).Field(at)
-		if v.Array.NullN() == 0 {
+		kid := v.Arrow().(*array.Struct).Field(at)
+		if v.Arrow().NullN() == 0 {
 			return col.FromArray(kid)
 		}
 		null := nullsOf(v)
@@ -290,8 +274,8 @@ func bindGet(c *call) (*Bound, error) {
 		return nil, err
 	}
 	return looped(t.ItemType(), []*Bound{a}, true, func(f *frame, out *col.Vec, in []*col.Vec) {
-		at := offsetsOf(in[0].Array)
-		pairs := in[0].Array.(*array.Map).ListValues().(*array.Struct)
+		at := offsetsOf(in[0].Arrow())
+		pairs := in[0].Arrow().(*array.Map).ListValues().(*array.Struct)
 		keys := pairs.Field(0).(*array.String)
 		places := make([]int32, f.n)
 		for i := range places {

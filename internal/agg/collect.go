@@ -63,7 +63,7 @@ func (s *collect) add(args []*col.Vec, rows, idx []int32) {
 }
 
 func (s *collect) merge(cols []*col.Vec, idx []int32) {
-	in := cols[0].Array.(*array.List)
+	in := cols[0].Arrow().(*array.List)
 	var rows, of []int32
 	for i, g := range idx {
 		from, until := in.ValueOffsets(i)

@@ -154,9 +154,9 @@ func (v *Vec) ToArray(idx []int32) arrow.Array {
 	}
 	if v.Kind == Nested {
 		if idx == nil {
-			return v.Array
+			return v.Arrow()
 		}
-		return takeArray(v.Array, idx)
+		return v.Take(idx).Arrow()
 	}
 	valid, nulls := v.validity(idx, n)
 	var bufs [][]byte

@@ -20,7 +20,7 @@ const (
 	Float               // Vec.Floats
 	Text                // Vec.Texts
 	Decimal             // Vec.Decimals, at the type's scale
-	Nested              // Vec.Array: lists, structs and maps, as Arrow has them
+	Nested              // Vec.Arrow: lists, structs and maps, as Arrow has them
 )
 
 // KindOf is the kind of an Arrow type; false for types that no column has.
@@ -58,7 +58,8 @@ type Vec struct {
 	Floats   []float64
 	Texts    []string
 	Decimals []decimal128.Num
-	Array    arrow.Array
+	Array    arrow.Array // see Arrow
+	Parts    *Parts      // of Nested, where that is not an array yet
 }
 
 // New is a column of n zero values without nulls.
@@ -125,7 +126,7 @@ func (v *Vec) SetNull(i int) {
 // IsNull tells whether value i is null.
 func (v *Vec) IsNull(i int) bool {
 	if v.Kind == Nested {
-		return v.Array.IsNull(i)
+		return v.Parts != nil && v.Parts.Null != nil && v.Parts.Null[i] || v.Parts == nil && v.Array.IsNull(i)
 	}
 	return v.Null != nil && v.Null[i]
 }
@@ -137,7 +138,11 @@ func (v *Vec) Take(idx []int32) *Vec {
 	}
 	out := &Vec{Type: v.Type, Kind: v.Kind, N: len(idx)}
 	if v.Kind == Nested {
-		out.Array = takeArray(v.Array, idx)
+		if v.Array == nil && v.Parts != nil {
+			out.Parts = v.Parts.take(idx)
+		} else {
+			out.Array = takeArray(v.Array, idx)
+		}
 		return out
 	}
 	v.TakeInto(out, idx)

@@ -22,34 +22,50 @@ func Explode(schema *arrow.Schema, at int, outer bool) func() task.Kernel {
 
 func exploded(schema *arrow.Schema, b *col.Batch, at int, outer bool) *col.Batch {
 	b = b.Dense()
-	list := b.Cols[at].Array.(*array.List)
+	if p := b.Cols[at].Parts; p != nil && !outer {
+		elems := &col.Vec{Type: schema.Field(at).Type, Kind: col.Text, N: len(p.Texts), Texts: p.Texts}
+		return whole(schema, b, at, elems, func() []int32 { return owners(p.Ends, len(p.Texts)) })
+	}
+	list := b.Cols[at].Arrow().(*array.List)
 	if !outer && list.NullN() == 0 {
-		return whole(schema, b, at, list)
+		from, until := int64(0), int64(0)
+		if b.N > 0 {
+			from, _ = list.ValueOffsets(0)
+			_, until = list.ValueOffsets(b.N - 1)
+		}
+		elems := col.FromArray(array.NewSlice(list.ListValues(), from, until))
+		return whole(schema, b, at, elems, func() []int32 { return parents(list, b.N, elems.N) })
 	}
 	return picked(schema, b, at, list, outer)
 }
 
-// whole is exploded where all elements become rows: they lie one behind the other, and stay where they are.
-func whole(schema *arrow.Schema, b *col.Batch, at int, list *array.List) *col.Batch {
-	from, until := int64(0), int64(0)
-	if b.N > 0 {
-		from, _ = list.ValueOffsets(0)
-		_, until = list.ValueOffsets(b.N - 1)
-	}
-	out := &col.Batch{Schema: schema, N: int(until - from), Cols: make([]*col.Vec, len(b.Cols))}
+// whole is exploded where all elements become rows: they lie one behind the other, and stay where they are. parents gives the row of each.
+func whole(schema *arrow.Schema, b *col.Batch, at int, elems *col.Vec, parents func() []int32) *col.Batch {
+	out := &col.Batch{Schema: schema, N: elems.N, Cols: make([]*col.Vec, len(b.Cols))}
 	var rows []int32
 	for i, v := range b.Cols {
 		switch {
 		case i == at:
-			out.Cols[i] = col.FromArray(array.NewSlice(list.ListValues(), from, until))
+			out.Cols[i] = elems
 		case v != nil:
 			if rows == nil {
-				rows = parents(list, b.N, out.N)
+				rows = parents()
 			}
 			out.Cols[i] = v.Take(rows)
 		}
 	}
 	return out
+}
+
+// owners is the row of each of total elements of lists that end there.
+func owners(ends []int32, total int) []int32 {
+	rows := make([]int32, 0, total)
+	for i, end := range ends {
+		for len(rows) < int(end) {
+			rows = append(rows, int32(i))
+		}
+	}
+	return rows
 }
 
 // parents is the row of each of total elements of n lists.

@@ -60,7 +60,9 @@ func TestSplitExplode(t *testing.T) {
 		}
 		check("exploded", exploded(out, lists, 1, false))
 		d := lists.Dense()
-		check("picked", picked(out, d, 1, d.Cols[1].Array.(*array.List), false))
+		asArray := col.FromArray(d.Cols[1].Take(nil).Arrow())
+		check("picked", picked(out, d, 1, asArray.Arrow().(*array.List), false))
+		check("from an array", exploded(out, &col.Batch{Schema: mid, N: d.N, Cols: []*col.Vec{d.Cols[0], asArray}}, 1, false))
 		lists.Cols[0] = nil // nobody reads it
 		if got := exploded(out, lists, 1, false); got.Cols[0] != nil || !slices.Equal(got.Cols[1].Texts[:got.N], words) {
 			t.Fatalf("without ids: %q, want %q", got.Cols[1].Texts, words)

@@ -168,7 +168,7 @@ func fromVec(to *column, v *col.Vec, idx []int32, out cells) {
 		return
 	}
 	if v.Kind == col.Nested {
-		to.read(whole(v.Take(idx).Array.Data()), out)
+		to.read(whole(v.Take(idx).Arrow().Data()), out)
 		return
 	}
 	if to.ptr {
