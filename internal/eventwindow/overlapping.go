@@ -98,7 +98,7 @@ func (r overlapping) add(t *state.Table, k *row.Keys, groups *agg.Groups) {
 	if known, places := ops.Present(rows); len(known) > 0 {
 		groups.Merge(t.GetCols(known).Cols, places)
 	}
-	t.Upsert(k, rows)
+	t.Add(k, rows)
 	setCols(t, r.Partial, rows, groups.Partials(nil))
 }
 

@@ -2,10 +2,10 @@ package ops
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/batch"
@@ -34,49 +34,32 @@ func (r *Ranking) Rank() Shuffle {
 
 // first are the numbers of the rows of b, which has no selection, that are wanted, in their order, and the hash of each one's key; nil without keys.
 func (r *Ranking) first(b *col.Batch, keys, order *Vecs) (rows []int32, hashes []uint64) {
-	rows = make([]int32, b.N)
-	for i := range rows {
-		rows[i] = int32(i)
-	}
-	if len(r.Order) > 0 {
-		slices.SortStableFunc(rows, r.comparing(order.Of(b)))
-	}
 	if len(r.Keys) == 0 {
-		if r.Limit > 0 && len(rows) > r.Limit {
-			rows = rows[:r.Limit]
-		}
-		return rows, nil
+		return r.selection(b, order).of(make([]int32, b.N), 1), nil
 	}
 	s := NewScratch()
 	of := s.AddVecs(r.Key, keys.Of(b), b)
-	rows = r.byGroup(rows, of, s.Dict.Len())
-	for _, i := range rows {
-		hashes = append(hashes, s.Keys.Hash[i])
+	rows = r.selection(b, order).of(of, s.Dict.Len())
+	hashes = make([]uint64, len(rows))
+	for i, row := range rows {
+		hashes[i] = s.Keys.Hash[row]
 	}
 	s.Free()
 	return rows, hashes
 }
 
-// byGroup are the first rows of each of n groups, group by group; row i is of group of[i].
-func (r *Ranking) byGroup(rows, of []int32, n int) []int32 {
-	sizes := make([]int32, n+1)
-	for _, g := range of {
-		if r.Limit == 0 || int(sizes[g+1]) < r.Limit {
-			sizes[g+1]++
+// selection is that of rows of b.
+func (r *Ranking) selection(b *col.Batch, order *Vecs) *selection {
+	if len(r.Order) == 0 {
+		return &selection{before: func(a, b int32) bool { return a < b }, limit: r.Limit}
+	}
+	compare := r.comparing(order.Of(b))
+	return &selection{limit: r.Limit, before: func(a, b int32) bool {
+		if c := compare(a, b); c != 0 {
+			return c < 0
 		}
-	}
-	for g := range n {
-		sizes[g+1] += sizes[g] // now where group g+1 begins
-	}
-	next := slices.Clone(sizes[:n])
-	out := make([]int32, sizes[n])
-	for _, i := range rows {
-		if g := of[i]; next[g] < sizes[g+1] {
-			out[next[g]] = i
-			next[g]++
-		}
-	}
-	return out
+		return a < b
+	}}
 }
 
 // comparing compares rows by columns.
@@ -160,23 +143,36 @@ func compareFloats(a, b float64) int {
 type rankWriter struct {
 	*Ranking
 	keys, order *Vecs
+	spread      bool // the rows of a chunk are of so many groups that few of them can be left out
 	held        []arrow.Record
 	rows        int // of held
 	kept        int // of these, those that were chosen at last
 }
 
-// Add keeps the chunk's rows: about twice those that are wanted, at most.
+// Add keeps the rows of the chunk that can be among the first: about twice those that are wanted, at most.
 func (w *rankWriter) Add(_ *task.Context, in task.Chunk) error {
 	b := in.Vals.(*col.Batch)
 	if b.Len() == 0 {
 		return nil
 	}
-	w.held, w.rows = append(w.held, b.Record()), w.rows+b.Len()
+	w.hold(b)
 	if w.Limit > 0 && w.rows >= 2*w.kept+groupRows {
 		b, rows, _ := w.chosen()
 		w.held, w.rows, w.kept = []arrow.Record{batch.Take(b, rows)}, len(rows), len(rows)
 	}
 	return nil
+}
+
+// hold keeps the chunk's rows. Those that are not among the first of the chunk are left out before they are copied, as long as that is the greater part.
+func (w *rankWriter) hold(b *col.Batch) {
+	if w.Limit == 0 || w.Limit >= b.Len() || w.spread {
+		w.held, w.rows = append(w.held, b.Record()), w.rows+b.Len()
+		return
+	}
+	b = b.Dense()
+	rows, _ := w.first(b, w.keys, w.order)
+	w.spread = len(rows) > b.N/2
+	w.held, w.rows = append(w.held, array.NewRecord(b.Schema, b.Arrays(rows), int64(len(rows)))), w.rows+len(rows)
 }
 
 // chosen are the rows so far, and the numbers of those that are wanted.
@@ -193,7 +189,7 @@ func (w *rankWriter) Flush(ctx *task.Context) ([]arrow.Record, error) {
 		return out, nil
 	}
 	rec, rows, hashes := w.chosen()
-	w.held, w.rows, w.kept = nil, 0, 0
+	w.held, w.rows, w.kept, w.spread = nil, 0, 0, false
 	if hashes == nil {
 		out[0] = batch.Take(rec, rows)
 		return out, nil
