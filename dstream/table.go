@@ -127,7 +127,7 @@ func (w *latestWriter[K, V]) Add(_ *rdd.Context, in rdd.Chunk) error {
 		w.s = ops.NewScratch()
 	}
 	keys, vals, gone := w.read(in)
-	idx, _ := w.s.Add(w.key, keys)
+	idx, _ := w.s.Add(w.key, keys, in.N)
 	w.last.put(idx, vals, func(i int) bool { return gone != nil && gone[i] })
 	return nil
 }

@@ -46,7 +46,7 @@ func (w *combineWriter[K, V, C]) Add(_ *task.Context, in task.Chunk) error {
 	if w.s == nil {
 		w.s = NewScratch()
 	}
-	idx, _ := w.s.Add(w.Key, in.Keys)
+	idx, _ := w.s.Add(w.Key, in.Keys, in.N)
 	vals := in.Vals.([]V)
 	for i, n := range idx {
 		if int(n) == len(w.sums) {

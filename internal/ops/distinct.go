@@ -31,7 +31,7 @@ func (w *distinctWriter) Add(_ *task.Context, in task.Chunk) error {
 	if w.s == nil {
 		w.s = NewScratch()
 	}
-	w.s.Add(w.key, w.rows(in))
+	w.s.Add(w.key, w.rows(in), in.N)
 	return nil
 }
 
@@ -68,10 +68,9 @@ func (r distinctReducer[T]) Reduce(_ *task.Context, in [][]arrow.Record, emit fu
 // Number adds the keys of blocks to the dictionary.
 func (s *Scratch) Number(key *row.Codec, in []arrow.Record) error {
 	for _, rec := range in {
-		if err := s.Read(key, rec); err != nil {
+		if err := s.NumberBlock(key, rec, s.Numbers(int(rec.NumRows()))); err != nil {
 			return err
 		}
-		s.Dict.Add(&s.Keys, s.Numbers(s.Keys.Len()))
 	}
 	return nil
 }

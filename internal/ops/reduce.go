@@ -74,7 +74,7 @@ func (w *reduceWriter[K, V]) Add(_ *task.Context, in task.Chunk) error {
 	if w.s == nil {
 		w.s = NewScratch()
 	}
-	idx, _ := w.s.Add(w.Key, in.Keys)
+	idx, _ := w.s.Add(w.Key, in.Keys, in.N)
 	var now int
 	w.sums = w.Fold(w.sums, idx, in.Vals.([]V), &now)
 	return nil
@@ -183,7 +183,7 @@ func (w *countWriter) Add(_ *task.Context, in task.Chunk) error {
 	if w.s == nil {
 		w.s = NewScratch()
 	}
-	idx, known := w.s.Add(w.key, in.Keys)
+	idx, known := w.s.Add(w.key, in.Keys, in.N)
 	for len(w.counts) < known {
 		w.counts = append(w.counts, 0)
 	}
@@ -236,15 +236,14 @@ func (c *Counting[K]) Sum(in []arrow.Record, s *Scratch) (*row.Keys, []int64, er
 	}
 	var sums []int64
 	for _, rec := range in {
-		if err := s.Read(c.Key, rec); err != nil {
-			return nil, nil, err
-		}
 		counts, err := c.counts(rec)
 		if err != nil {
 			return nil, nil, err
 		}
-		idx := s.Numbers(s.Keys.Len())
-		s.Dict.Add(&s.Keys, idx)
+		idx := s.Numbers(len(counts))
+		if err := s.NumberBlock(c.Key, rec, idx); err != nil {
+			return nil, nil, err
+		}
 		for len(sums) < s.Dict.Len() {
 			sums = append(sums, 0)
 		}

@@ -55,12 +55,14 @@ func Sized[T any](buf []T, n int) []T {
 	return buf[:n]
 }
 
-// Add numbers the keys of a chunk in the dictionary: the number of each, and how many keys are known now.
-func (s *Scratch) Add(key *row.Codec, keys any) (idx []int32, known int) {
-	s.Keys.Reset()
-	key.AppendKeys(keys, &s.Keys)
-	idx = s.Numbers(s.Keys.Len())
-	s.Dict.Add(&s.Keys, idx)
+// Add numbers the n keys of a chunk in the dictionary: the number of each, and how many keys are known now.
+func (s *Scratch) Add(key *row.Codec, keys any, n int) (idx []int32, known int) {
+	idx = s.Numbers(n)
+	if !s.Dict.AddRows(key, keys, idx) {
+		s.Keys.Reset()
+		key.AppendKeys(keys, &s.Keys)
+		s.Dict.Add(&s.Keys, idx)
+	}
 	return idx, s.Dict.Len()
 }
 
@@ -70,11 +72,10 @@ func (s *Scratch) Read(key *row.Codec, rec arrow.Record) error {
 	return key.AppendKeyColumns(KeyColumns(key, rec), &s.Keys)
 }
 
-// NumberBlock numbers the keys of a block in the dictionary. The block's columns were checked.
+// NumberBlock numbers the keys of a block in the dictionary.
 func (s *Scratch) NumberBlock(key *row.Codec, rec arrow.Record, idx []int32) error {
 	if key.BareText() {
-		s.Dict.AddTextColumn(rec.Column(0), idx)
-		return nil
+		return s.Dict.AddTextColumn(key, KeyColumns(key, rec), idx)
 	}
 	if err := s.Read(key, rec); err != nil {
 		return err

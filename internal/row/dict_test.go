@@ -40,7 +40,7 @@ func FuzzDict(f *testing.F) {
 					}
 				}
 			}
-			switch r.IntN(4) {
+			switch r.IntN(5) {
 			case 0:
 				if before := d.Add(&k, idx); int(before) != len(want) {
 					t.Fatalf("%d keys before, want %d", before, len(want))
@@ -49,8 +49,15 @@ func FuzzDict(f *testing.F) {
 				d.AddTexts(v, nil, idx)
 			case 2:
 				before := r.IntN(3)
-				all := codecOf[string](t).Columns(append(make([]string, before), part...), nil)[0]
-				d.AddTextColumn(array.NewSlice(all, int64(before), int64(before+n)), idx)
+				c := codecOf[string](t)
+				all := c.Columns(append(make([]string, before), part...), nil)[0]
+				if err := d.AddTextColumn(c, []arrow.Array{array.NewSlice(all, int64(before), int64(before+n))}, idx); err != nil {
+					t.Fatal(err)
+				}
+			case 3:
+				if !d.AddRows(codecOf[string](t), part, idx) {
+					t.Fatal("strings are not taken as rows")
+				}
 			default:
 				sel := make([]int32, n)
 				for i := range sel {

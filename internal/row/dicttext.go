@@ -1,6 +1,7 @@
 package row
 
 import (
+	"reflect"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -15,15 +16,17 @@ func (c *Codec) BareText() bool {
 	return len(c.cols) == 1 && c.cols[0].kind != structKind && c.textKey() && !c.grouped
 }
 
-// AddTextColumn is Add of the keys that AppendKeyColumns makes of a column, of a codec of BareText. The column was checked.
-func (d *Dict) AddTextColumn(a arrow.Array, idx []int32) {
-	assert.True(len(idx) == a.Len(), "%d numbers for %d keys", len(idx), a.Len())
-	if len(idx) == 0 {
-		return
+// AddTextColumn is Add of the keys that AppendKeyColumns makes of columns, of a codec of BareText.
+func (d *Dict) AddTextColumn(c *Codec, cols []arrow.Array, idx []int32) error {
+	n, err := c.check(cols)
+	if err != nil || n == 0 {
+		return err
 	}
-	in := whole(a.Data())
+	assert.True(len(idx) == n, "%d numbers for %d keys", len(idx), n)
+	in := whole(cols[0].Data())
 	offs := reread[uint32](in.offsets())
 	d.add(&Keys{Data: in.buf(2), Ends: offs[1:]}, offs[0], idx)
+	return nil
 }
 
 // AddTexts is Add of the keys that AppendVecKeys makes of a column of texts, of a codec of BareText, without encodings in between: of rows sel, or of all where that is nil.
@@ -43,6 +46,16 @@ func (d *Dict) AddTexts(v *col.Vec, sel []int32, idx []int32) {
 		d.AddStrings(chosen[:n], idx[:n])
 		sel, idx = sel[n:], idx[n:]
 	}
+}
+
+// AddRows is Add of the keys that AppendKeys makes of rows, a []T, if the rows are strings; false: they are not, and nothing was done.
+func (d *Dict) AddRows(c *Codec, rows any, idx []int32) bool {
+	if !c.BareText() || c.typ.Kind() != reflect.String {
+		return false
+	}
+	base, n := c.memory(rows)
+	d.AddStrings(unsafe.Slice((*string)(base), n), idx)
+	return true
 }
 
 // AddStrings is Add of keys that are a text each, and nothing else.
