@@ -25,8 +25,9 @@ func (w *word) home() uint64 {
 
 // wordTable has the numbers of the words of a Dict. Its slots are the words: to find one nothing else is read, and no hash of the engine's is computed.
 type wordTable struct {
-	slots []wordSlot // the length is a power of two
-	n     int
+	slots  []wordSlot // the length is a power of two
+	n      int
+	warmed uint32 // so that warm has a use for what it reads
 }
 
 // wordSlot is a place for a word; its number is counted from 1, 0: the slot is free.
@@ -58,6 +59,21 @@ func (t *wordTable) reserve(n int) {
 	}
 }
 
+// coldSlots is the size of a table from which on the cache does not hold most of the slots that are asked for.
+const coldSlots = 1 << 17
+
+// warm reads the slots in which the searches for some words begin, so that they are waited for together.
+func (t *wordTable) warm(words []word) {
+	if len(t.slots) < coldSlots {
+		return
+	}
+	mask, sum := uint64(len(t.slots)-1), uint32(0)
+	for i := range words {
+		sum ^= t.slots[words[i].home()&mask].number
+	}
+	t.warmed = sum
+}
+
 // find is the number of a word, -1 if it is unknown.
 func (t *wordTable) find(w *word) int32 {
 	if t.n == 0 {
@@ -83,6 +99,7 @@ func (d *Dict) addWords(words []word, hashes []uint64, idx []int32) {
 	data, end := d.roomFor(len(words))
 	slots, mask := d.words.slots, uint64(len(d.words.slots)-1)
 	idx = idx[:len(words)]
+	d.words.warm(words)
 	for i := range words {
 		w := &words[i]
 		at := w.home() & mask
