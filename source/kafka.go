@@ -2,8 +2,10 @@ package source
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"sort"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/millrace/millrace/internal/kafkafetch"
 	"github.com/millrace/millrace/internal/kafkatls"
 )
 
@@ -29,11 +32,11 @@ const kafkaWait = 10 * time.Second
 func openKafka(topic string, start Start, o kafkaOptions) func(context.Context, Env) (Connector, error) {
 	return func(ctx context.Context, env Env) (Connector, error) {
 		c := &kafkaConnector{topic: topic, start: start, env: env, readers: map[int32]*kafkaReader{}}
-		opts, err := c.clientOptions()
+		dialer, err := c.dialer()
 		if err != nil {
 			return nil, err
 		}
-		if c.admin, err = kgo.NewClient(opts...); err != nil {
+		if c.admin, err = kgo.NewClient(append(c.clientOptions(), kgo.Dialer(dialer))...); err != nil {
 			return nil, fmt.Errorf("kafka %s: %w", c.brokers(), err)
 		}
 		pctx, cancel := context.WithTimeout(ctx, kafkaWait)
@@ -60,27 +63,29 @@ type kafkaConnector struct {
 
 func (c *kafkaConnector) brokers() string { return strings.Join(c.env.Brokers, ",") }
 
-func (c *kafkaConnector) clientOptions() ([]kgo.Opt, error) {
-	opts := []kgo.Opt{
+// clientOptions are those of all clients but for how they connect.
+func (c *kafkaConnector) clientOptions() []kgo.Opt {
+	return []kgo.Opt{
 		kgo.SeedBrokers(c.env.Brokers...),
 		kgo.ClientID("millrace-" + c.env.Job),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.KeepControlRecords(), // they move the position past the ends of transactions
-		kgo.FetchMaxPartitionBytes(1 << 20),
-		kgo.FetchMaxBytes(8 << 20),
-		kgo.FetchMaxWait(500 * time.Millisecond),
-		kgo.MaxConcurrentFetches(2),
 		kgo.MetadataMinAge(50 * time.Millisecond), // partitions are added while the client runs
 	}
-	if c.env.TLS != nil {
-		conf, err := kafkatls.Config(c.env.TLS.Cert, c.env.TLS.Key, c.env.TLS.CA)
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, kgo.DialTLSConfig(conf))
+}
+
+// kafkaDial is how long connecting to a broker may take.
+const kafkaDial = 10 * time.Second
+
+// dialer connects to brokers, with TLS if the job is set to.
+func (c *kafkaConnector) dialer() (kafkafetch.DialFunc, error) {
+	plain := &net.Dialer{Timeout: kafkaDial}
+	if c.env.TLS == nil {
+		return plain.DialContext, nil
 	}
-	return opts, nil
+	conf, err := kafkatls.Config(c.env.TLS.Cert, c.env.TLS.Key, c.env.TLS.CA)
+	if err != nil {
+		return nil, err
+	}
+	return (&tls.Dialer{NetDialer: plain, Config: conf}).DialContext, nil
 }
 
 // Partitions lists the topic's partitions; new ones have higher numbers.
@@ -126,6 +131,20 @@ func (c *kafkaConnector) startOffsets(ctx context.Context, adm *kadm.Client, ear
 	return early, nil
 }
 
+// bounds are a partition's earliest and last stable offsets.
+func (c *kafkaConnector) bounds(ctx context.Context, p int32) (first, end int64, err error) {
+	adm := kadm.NewClient(c.admin)
+	early, err := adm.ListStartOffsets(ctx, c.topic)
+	if err != nil {
+		return 0, 0, fmt.Errorf("kafka topic %s: list offsets: %w", c.topic, err)
+	}
+	ends, err := adm.ListCommittedOffsets(ctx, c.topic)
+	if err != nil {
+		return 0, 0, fmt.Errorf("kafka topic %s: list offsets: %w", c.topic, err)
+	}
+	return early[c.topic][p].Offset, ends[c.topic][p].Offset, nil
+}
+
 func sortedPartitions(m map[int32]kadm.ListedOffset) []int32 {
 	ps := make([]int32, 0, len(m))
 	for p := range m {
@@ -161,10 +180,10 @@ func (c *kafkaConnector) Reader(ctx context.Context, p Partition, from int64) (R
 		if shared {
 			c.fetch = f
 		} else {
-			return f.reader(c, part, from, false), nil
+			return f.reader(part, from, false), nil
 		}
 	}
-	r := c.fetch.reader(c, part, from, true)
+	r := c.fetch.reader(part, from, true)
 	c.readers[part] = r
 	return r, nil
 }

@@ -4,213 +4,211 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+	"golang.org/x/sync/errgroup"
 
-	"github.com/millrace/millrace/internal/records"
+	"github.com/millrace/millrace/internal/kafkafetch"
 )
 
-// fetchAhead is how many bytes of blocks one reader keeps before the client stops fetching its partition.
-const fetchAhead = 2 << 20
+// How leaders are looked for: between two looks passes at least findFirst, and up to findMost while some partition has none.
+const (
+	findFirst = 50 * time.Millisecond
+	findMost  = time.Second
+)
 
-// kafkaFetcher is one client and the goroutine that polls it, which close waits for.
+// kafkaFetcher fetches partitions of a topic for readers: a goroutine that finds their leaders, and one for each broker, which asks for all partitions that it
+// leads at once. close waits for all.
 type kafkaFetcher struct {
-	cl   *kgo.Client
-	stop context.CancelFunc
-	done chan struct{}
+	c     *kafkaConnector
+	cl    *kgo.Client
+	wire  *kafkafetch.Wire
+	stop  context.CancelFunc
+	group *errgroup.Group
+	lost  chan struct{} // has an element when a reader may be without a leader
 
-	mu      sync.Mutex // guards readers
-	readers map[int32]*kafkaReader
+	mu      sync.Mutex     // guards what follows
+	readers []*kafkaReader // by partition
+	leaders map[int32]*kafkaLeader
 }
 
 func (c *kafkaConnector) newFetcher() (*kafkaFetcher, error) {
-	opts, err := c.clientOptions()
+	dialer, err := c.dialer()
 	if err != nil {
 		return nil, err
 	}
-	cl, err := kgo.NewClient(opts...)
+	wire := kafkafetch.NewWire(dialer)
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.Fetch), kafkafetch.MaxVersion)
+	cl, err := kgo.NewClient(append(c.clientOptions(), kgo.Dialer(wire.Dial), kgo.MaxVersions(versions))...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka %s: %w", c.brokers(), err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	f := &kafkaFetcher{cl: cl, stop: stop, done: make(chan struct{}), readers: map[int32]*kafkaReader{}}
-	go f.poll(ctx)
+	f := &kafkaFetcher{c: c, cl: cl, wire: wire, stop: stop, group: &errgroup.Group{}, lost: make(chan struct{}, 1), leaders: map[int32]*kafkaLeader{}}
+	f.group.Go(func() error {
+		f.find(ctx)
+		return nil
+	})
 	return f, nil
 }
 
 func (f *kafkaFetcher) close() {
 	f.stop()
-	<-f.done
+	_ = f.group.Wait()
 	f.cl.Close()
 }
 
-func (f *kafkaFetcher) reader(c *kafkaConnector, part int32, from int64, shared bool) *kafkaReader {
-	r := &kafkaReader{c: c, f: f, part: part, shared: shared, next: from, end: -1, ready: make(chan struct{}, 1)}
+func (f *kafkaFetcher) reader(part int32, from int64, shared bool) *kafkaReader {
+	r := &kafkaReader{c: f.c, f: f, part: part, shared: shared, next: from, wrote: -1, end: -1, leader: noLeader, epoch: -1, ready: make(chan struct{}, 1)}
 	f.mu.Lock()
-	f.readers[part] = r
+	at, _ := slices.BinarySearchFunc(f.readers, part, func(r *kafkaReader, part int32) int { return int(r.part) - int(part) })
+	f.readers = slices.Insert(f.readers, at, r)
 	f.mu.Unlock()
-	f.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{c.topic: {part: kgo.NewOffset().At(from)}})
+	f.look()
 	return r
 }
 
-// poll hands fetched records to the readers until the fetcher is closed.
-func (f *kafkaFetcher) poll(ctx context.Context) {
-	defer close(f.done)
-	for {
-		fetches := f.cl.PollFetches(ctx)
-		if ctx.Err() != nil || fetches.IsClientClosed() {
-			return
-		}
-		fetches.EachPartition(func(t kgo.FetchTopicPartition) {
-			f.mu.Lock()
-			r := f.readers[t.Partition]
-			f.mu.Unlock()
-			if r != nil {
-				r.take(&t.FetchPartition)
-			}
-		})
+func (f *kafkaFetcher) remove(r *kafkaReader) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers = slices.DeleteFunc(f.readers, func(o *kafkaReader) bool { return o == r })
+}
+
+// look says that some reader may be without a leader.
+func (f *kafkaFetcher) look() { signal(f.lost) }
+
+// wake says to a broker's goroutine that some partition has room.
+func (f *kafkaFetcher) wake(leader int32) {
+	f.mu.Lock()
+	l := f.leaders[leader]
+	f.mu.Unlock()
+	if l != nil {
+		signal(l.woken)
 	}
 }
 
-// kafkaReader is one partition's read-ahead: blocks that poll has put in and Next takes out.
-type kafkaReader struct {
-	c      *kafkaConnector
-	f      *kafkaFetcher
-	part   int32
-	shared bool
-	ready  chan struct{} // has an element when Next should look again
-
-	mu     sync.Mutex // guards what follows
-	blocks []*records.Block
-	bytes  int64
-	next   int64 // offset behind the last block
-	end    int64
-	err    error
-	paused bool
-	closed bool
-}
-
-// take makes blocks of what was fetched and pauses the partition when enough is held.
-func (r *kafkaReader) take(p *kgo.FetchPartition) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return
-	}
-	if p.LastStableOffset >= 0 {
-		r.end = p.LastStableOffset
-	}
-	for recs := p.Records; len(recs) > 0; {
-		b, n := kafkaBlock(recs, r.next)
-		recs = recs[n:]
-		r.next = b.Next
-		r.blocks = append(r.blocks, b)
-		r.bytes += b.Bytes()
-	}
-	if p.Err != nil && r.err == nil && !kerr.IsRetriable(p.Err) {
-		r.err = p.Err
-	}
-	if r.bytes > fetchAhead && !r.paused {
-		r.paused = true
-		r.f.cl.PauseFetchPartitions(map[string][]int32{r.c.topic: {r.part}})
-	}
-	r.wake()
-}
-
-func (r *kafkaReader) wake() {
+func signal(ch chan struct{}) {
 	select {
-	case r.ready <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }
 
-// Next is the next block; see Reader.
-func (r *kafkaReader) Next(ctx context.Context) (*records.Block, error) {
+// find gives leaders to readers without one, until ctx ends.
+func (f *kafkaFetcher) find(ctx context.Context) {
+	pause, failed := findFirst, 0
 	for {
-		if b, err := r.pop(ctx); b != nil || err != nil {
-			return b, err
+		if pause == findFirst {
+			select {
+			case <-ctx.Done():
+				return
+			case <-f.lost:
+			}
+		}
+		all, err := f.findOnce(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if all {
+			pause, failed = findFirst, 0
+		} else {
+			pause = min(2*pause, findMost)
+			if failed++; failed == failedTwice {
+				f.c.env.Log.Warn("kafka partitions have no leader, looking again", "topic", f.c.topic, "err", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-r.ready:
+			return
+		case <-f.c.env.Clock.After(pause):
 		}
 	}
 }
 
-func (r *kafkaReader) pop(ctx context.Context) (*records.Block, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.blocks) > 0 {
-		b := r.blocks[0]
-		r.blocks = r.blocks[1:]
-		r.bytes -= b.Bytes()
-		if r.paused && r.bytes < fetchAhead/2 {
-			r.paused = false
-			r.f.cl.ResumeFetchPartitions(map[string][]int32{r.c.topic: {r.part}})
+// leaderless are the readers that have no leader.
+func (f *kafkaFetcher) leaderless() (rs []*kafkaReader) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.readers {
+		r.mu.Lock()
+		if r.leader == noLeader && !r.closed {
+			rs = append(rs, r)
 		}
-		return b, nil
+		r.mu.Unlock()
 	}
-	if r.err == nil {
-		return nil, nil
-	}
-	if errors.Is(r.err, kerr.OffsetOutOfRange) {
-		return nil, r.outOfRange(ctx)
-	}
-	return nil, r.c.explain(r.part, r.err)
+	return rs
 }
 
-// outOfRange tells an offset that retention removed from one that never was. With Env.Reset the former goes on at the earliest
-// offset: it returns nil and the client fetches on. r.mu is held.
-func (r *kafkaReader) outOfRange(ctx context.Context) error {
-	first, end, err := r.c.bounds(ctx, r.part)
+// findOnce asks for leaders once, and tells whether all readers have one then.
+func (f *kafkaFetcher) findOnce(ctx context.Context) (bool, error) {
+	rs := f.leaderless()
+	if len(rs) == 0 {
+		return true, nil
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &f.c.topic
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, f.cl)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if r.next > end {
-		return fmt.Errorf("kafka topic %s partition %d: offset %d: %w (it ends at %d): the topic was made anew or truncated; restore it, or start with a new --checkpoint", r.c.topic, r.part, r.next, ErrBeyondEnd, end)
+	for i := range resp.Topics {
+		t := &resp.Topics[i]
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			if kerr.IsRetriable(err) {
+				return false, err
+			}
+			for _, r := range rs {
+				r.fail(err)
+			}
+			return true, nil
+		}
+		for _, r := range rs {
+			if at := slices.IndexFunc(t.Partitions, func(p kmsg.MetadataResponseTopicPartition) bool { return p.Partition == r.part }); at >= 0 {
+				f.lead(ctx, r, &t.Partitions[at])
+			}
+		}
 	}
-	if r.next < first && !r.c.env.Reset {
-		return fmt.Errorf("kafka topic %s partition %d: offset %d: %w (the earliest is %d): retention removed records that were not read; start with --on-offset-gone reset to go on at %d", r.c.topic, r.part, r.next, ErrOffsetGone, first, first)
-	}
-	if r.next < first { // or it is a late answer to an earlier fetch
-		r.c.env.Log.Warn("offsets skipped: retention removed them before they were read", "topic", r.c.topic, "partition", r.part, "from", r.next, "until", first, "records", first-r.next)
-	}
-	r.err, r.next = nil, max(first, r.next)
-	r.f.cl.RemoveConsumePartitions(map[string][]int32{r.c.topic: {r.part}}) // it has given the partition up
-	r.f.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{r.c.topic: {r.part: kgo.NewOffset().At(r.next)}})
-	return nil
+	return len(f.leaderless()) == 0, nil
 }
 
-// End is the last stable offset that a fetch showed.
-func (r *kafkaReader) End() int64 {
+// fail makes Next return an error.
+func (r *kafkaReader) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.end
+	if r.err == nil {
+		r.err = err
+	}
+	r.wake()
 }
 
-// Close stops fetching the partition.
-func (r *kafkaReader) Close() error {
+// lead hands a reader to its leader's goroutine, which is started if this is its first.
+func (f *kafkaFetcher) lead(ctx context.Context, r *kafkaReader, p *kmsg.MetadataResponseTopicPartition) {
+	if p.Leader < 0 || kerr.ErrorForCode(p.ErrorCode) != nil && !errors.Is(kerr.ErrorForCode(p.ErrorCode), kerr.ReplicaNotAvailable) {
+		return
+	}
+	f.mu.Lock()
+	l := f.leaders[p.Leader]
+	if l == nil {
+		l = &kafkaLeader{f: f, node: p.Leader, woken: make(chan struct{}, 1), decoder: kafkafetch.NewDecoder()}
+		f.leaders[p.Leader] = l
+		f.group.Go(func() error {
+			l.run(ctx)
+			return nil
+		})
+	}
+	l.added = true
+	f.mu.Unlock()
 	r.mu.Lock()
-	already := r.closed
-	r.closed, r.blocks = true, nil
+	r.leader, r.epoch = p.Leader, p.LeaderEpoch
 	r.mu.Unlock()
-	if already {
-		return nil
-	}
-	if !r.shared {
-		r.f.close()
-		return nil
-	}
-	r.f.mu.Lock()
-	delete(r.f.readers, r.part)
-	r.f.mu.Unlock()
-	r.f.cl.RemoveConsumePartitions(map[string][]int32{r.c.topic: {r.part}})
-	r.f.cl.ResumeFetchPartitions(map[string][]int32{r.c.topic: {r.part}})
-	r.c.mu.Lock()
-	delete(r.c.readers, r.part)
-	r.c.mu.Unlock()
-	return nil
+	signal(l.woken)
 }

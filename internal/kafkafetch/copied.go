@@ -1,24 +1,38 @@
-package source
+package kafkafetch
 
 import (
-	"context"
-	"fmt"
-
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/internal/records"
 )
 
-// maxBlockBytes is about the size of one block of records.
-const maxBlockBytes = 1 << 20
+// Copied is what a Decoder makes of raw, by way of a kgo.Record for each record: the plain way, and the way of message sets.
+func Copied(raw *records.Block, from int64, aborted []Aborted) (Decoded, error) {
+	p := &kmsg.FetchResponseTopicPartition{RecordBatches: raw.Data, AbortedTransactions: aborted}
+	o := kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, Offset: from, IsolationLevel: kgo.ReadCommitted()}
+	got, next := kgo.ProcessFetchPartition(o, p, kgo.DefaultDecompressor(), nil)
+	out := Decoded{Next: from, Epoch: -1}
+	for recs := got.Records; len(recs) > 0; {
+		b, n := copied(recs, out.Next)
+		out.Epoch = recs[n-1].LeaderEpoch
+		recs = recs[n:]
+		out.Blocks, out.Next = append(out.Blocks, b), b.Next
+	}
+	if next > out.Next { // what was left out at the end
+		b := records.New(0)
+		b.First, b.Next = out.Next, next
+		out.Blocks, out.Next = append(out.Blocks, b), next
+	}
+	return out, got.Err
+}
 
-// kafkaBlock copies records into a block, up to about maxBlockBytes, and says how many it took. first is the offset behind the block before.
+// copied copies records into a block, up to about MaxBlockBytes, and says how many it took. first is the offset behind the block before.
 // Control records have no row: they only move the block's end.
-func kafkaBlock(recs []*kgo.Record, first int64) (*records.Block, int) {
+func copied(recs []*kgo.Record, first int64) (*records.Block, int) {
 	n, rows, size, keys, headers := 0, 0, 0, false, false
 	for _, r := range recs {
-		if n > 0 && size+len(r.Key)+len(r.Value) > maxBlockBytes {
+		if n > 0 && size+len(r.Key)+len(r.Value) > MaxBlockBytes {
 			break
 		}
 		n++
@@ -81,18 +95,4 @@ func appendSpan(b *records.Block, v []byte) records.Span {
 	s := records.Span{Off: uint32(len(b.Data)), Len: uint32(len(v))}
 	b.Data = append(b.Data, v...)
 	return s
-}
-
-// bounds are a partition's earliest and last stable offsets.
-func (c *kafkaConnector) bounds(ctx context.Context, p int32) (first, end int64, err error) {
-	adm := kadm.NewClient(c.admin)
-	early, err := adm.ListStartOffsets(ctx, c.topic)
-	if err != nil {
-		return 0, 0, fmt.Errorf("kafka topic %s: list offsets: %w", c.topic, err)
-	}
-	ends, err := adm.ListCommittedOffsets(ctx, c.topic)
-	if err != nil {
-		return 0, 0, fmt.Errorf("kafka topic %s: list offsets: %w", c.topic, err)
-	}
-	return early[c.topic][p].Offset, ends[c.topic][p].Offset, nil
 }
