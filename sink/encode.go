@@ -60,13 +60,6 @@ func (c *bytesColumn) reset() { c.Data, c.Ends, c.Null = c.Data[:0], c.Ends[:0],
 // end closes the row that was appended to Data.
 func (c *bytesColumn) end() { c.Ends = append(c.Ends, uint32(len(c.Data))) }
 
-// rowEncoder turns records of one schema into keys and values. One goroutine at a time.
-type rowEncoder interface {
-	// Encode replaces the contents of keys and vals with the rows of rec. Where the schema has no key, keys is left empty.
-	// The bytes belong to the caller until the next call with the same columns. With vals nil only keys are encoded.
-	Encode(rec arrow.Record, keys, vals *bytesColumn) error
-}
-
 // maxEncoded is how many bytes one record may become: ends are 32 bits.
 const maxEncoded = math.MaxUint32
 
@@ -74,7 +67,7 @@ const maxEncoded = math.MaxUint32
 //
 // A scalar key is its text in every format: a string or []byte its own bytes, an integer in decimal. A struct key is a
 // JSON object of its fields.
-func newEncoder(s Schema, f Format) (rowEncoder, error) {
+func newEncoder(s Schema, f Format) (*encoder, error) {
 	fields := s.Arrow.Fields()
 	e := &encoder{schema: s.Arrow, keys: s.Keys}
 	var err error
@@ -93,7 +86,7 @@ func newEncoder(s Schema, f Format) (rowEncoder, error) {
 }
 
 // newKeyEncoder is the encoder of the keys of rows of s, for routing: its Encode takes nil for vals.
-func newKeyEncoder(s Schema) (rowEncoder, error) {
+func newKeyEncoder(s Schema) (*encoder, error) {
 	key, err := newPart(keyFields(s.Arrow.Fields()[:s.Keys]), s.ScalarKey, Text)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
@@ -119,13 +112,15 @@ func columnNames(fields []arrow.Field) string {
 	return strings.Join(names, ", ")
 }
 
-// encoder is the rowEncoder of keyed and unkeyed rows.
+// encoder turns records of one schema into keys and values: all rows of one at once (Encode), or a row at a time (bind). One goroutine at a time.
 type encoder struct {
 	schema   *arrow.Schema
 	keys     int
 	key, val part
 }
 
+// Encode replaces the contents of keys and vals with the rows of rec. Where the schema has no key, keys is left empty.
+// The bytes belong to the caller until the next call with the same columns. With vals nil only keys are encoded.
 func (e *encoder) Encode(rec arrow.Record, keys, vals *bytesColumn) error {
 	keys.reset()
 	if err := sameSchema(e.schema, rec); err != nil {
@@ -147,14 +142,14 @@ func (e *encoder) Encode(rec arrow.Record, keys, vals *bytesColumn) error {
 // part is the key or the value of a row: a bare scalar, or an object of columns.
 type part struct {
 	scalar bool
-	cell   *cells   // scalar
+	column column   // scalar
 	object *objects // otherwise
 }
 
 func newPart(fields []arrow.Field, scalar bool, f Format) (part, error) {
 	if scalar {
 		c, err := newCells(fields[0].Name, fields[0].Type, f == Text)
-		return part{scalar: true, cell: c}, err
+		return part{scalar: true, column: column{cells: c}}, err
 	}
 	o, err := newObjects(fields)
 	return part{object: o}, err
@@ -164,7 +159,7 @@ func (p *part) encode(dst *bytesColumn, cols []arrow.Array, n int) error {
 	if !p.scalar {
 		return p.object.encode(dst, cols, n)
 	}
-	if err := p.cell.encode(dst, cols[0]); err != nil {
+	if err := p.column.cells.encode(dst, cols[0]); err != nil {
 		return err
 	}
 	if cols[0].NullN() > 0 {

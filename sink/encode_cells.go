@@ -180,7 +180,7 @@ func (c *cells) each(dst *bytesColumn, a arrow.Array, add func(i int)) {
 }
 
 func (c *cells) times(dst *bytesColumn, a *array.Timestamp) {
-	perSecond := int64(1e9) / int64(a.DataType().(*arrow.TimestampType).Unit.Multiplier())
+	perSecond := unitsPerSecond(a)
 	for i, v := range a.TimestampValues() {
 		if a.IsNull(i) {
 			c.null(dst)
@@ -189,6 +189,10 @@ func (c *cells) times(dst *bytesColumn, a *array.Timestamp) {
 		dst.Data = appendTime(dst.Data, int64(v), perSecond, c.text)
 		dst.end()
 	}
+}
+
+func unitsPerSecond(a *array.Timestamp) int64 {
+	return int64(1e9) / int64(a.DataType().(*arrow.TimestampType).Unit.Multiplier())
 }
 
 func (c *cells) strings(dst *bytesColumn, a *array.String) {

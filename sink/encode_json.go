@@ -17,16 +17,33 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// plainLen is how many bytes at the beginning of s stand for themselves in a JSON string, eight at a time.
+func plainLen[S string | []byte](s S) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := s[i : i+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 | uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		if (x|(x-each*0x20)|((x^each*'"')-each)|((x^each*'\\')-each))&high != 0 {
+			break // or a byte behind one of them: the next loop looks
+		}
+	}
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
+}
+
 // appendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendString[S string | []byte](dst []byte, s S) []byte {
 	dst = append(dst, '"')
-	done := 0
-	for i := 0; i < len(s); {
-		b := s[i]
-		if plain[b] {
-			i++
-			continue
+	done, i := 0, 0
+	for {
+		if i += plainLen(s[i:]); i == len(s) {
+			dst = append(dst, s[done:]...)
+			return append(dst, '"')
 		}
+		b := s[i]
 		if b >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)]))
 			if r == utf8.RuneError && size == 1 {
@@ -42,8 +59,6 @@ func appendString[S string | []byte](dst []byte, s S) []byte {
 		i++
 		done = i
 	}
-	dst = append(dst, s[done:]...)
-	return append(dst, '"')
 }
 
 func appendEscape(dst []byte, b byte) []byte {

@@ -76,17 +76,15 @@ func (c *cells) joined(dst *bytesColumn, a array.ListLike, brackets string, add 
 	})
 }
 
-// objects encodes several columns as one JSON object a row. Columns are encoded one after the other, then put
-// together row by row: two passes over bytes in place of a type switch per cell.
+// objects encodes several columns as one JSON object a row.
 type objects struct {
 	before [][]byte // what stands before each column's cell: {"a": and ,"b":
 	after  string   // what ends a row: } or, in files, } and a line feed
-	cols   []*cells
-	cells  []bytesColumn
+	cols   []column
 }
 
 func newObjects(fields []arrow.Field) (*objects, error) {
-	o := &objects{after: "}", cells: make([]bytesColumn, len(fields))}
+	o := &objects{after: "}"}
 	for i, f := range fields {
 		c, err := newCells(f.Name, f.Type, false)
 		if err != nil {
@@ -97,34 +95,46 @@ func newObjects(fields []arrow.Field) (*objects, error) {
 			before[0] = '{'
 		}
 		o.before = append(o.before, append(appendString(before, f.Name), ':'))
-		o.cols = append(o.cols, c)
+		o.cols = append(o.cols, column{cells: c})
 	}
 	return o, nil
 }
 
-// encode appends n objects to dst.
-func (o *objects) encode(dst *bytesColumn, cols []arrow.Array, n int) error {
-	size := 2 * n
-	for i, c := range o.cols {
-		o.cells[i].reset()
-		if err := c.encode(&o.cells[i], cols[i]); err != nil {
+func (o *objects) bind(cols []arrow.Array) error {
+	for i := range o.cols {
+		if err := o.cols[i].bind(cols[i]); err != nil {
 			return err
 		}
-		size += len(o.cells[i].Data) + n*len(o.before[i])
 	}
-	if len(dst.Data)+size > maxEncoded {
-		return fmt.Errorf("%d rows take over 4 GiB encoded: make batches smaller (--max-rate)", n)
+	return nil
+}
+
+// append appends row i's object.
+func (o *objects) append(dst []byte, i int) []byte {
+	if len(o.cols) == 0 {
+		dst = append(dst, '{')
+	}
+	for j := range o.cols {
+		dst = append(dst, o.before[j]...)
+		dst = o.cols[j].append(dst, i)
+	}
+	return append(dst, o.after...)
+}
+
+// encode appends n objects to dst.
+func (o *objects) encode(dst *bytesColumn, cols []arrow.Array, n int) error {
+	if err := o.bind(cols); err != nil {
+		return err
 	}
 	for i := range n {
-		if len(cols) == 0 {
-			dst.Data = append(dst.Data, '{')
-		}
-		for j := range o.cells {
-			dst.Data = append(dst.Data, o.before[j]...)
-			dst.Data = append(dst.Data, o.cells[j].Value(i)...)
-		}
-		dst.Data = append(dst.Data, o.after...)
+		dst.Data = o.append(dst.Data, i)
 		dst.end()
+	}
+	for i := range o.cols {
+		o.cols[i].unbind()
+	}
+	if len(dst.Data) > maxEncoded {
+		return fmt.Errorf("%d rows take over 4 GiB encoded: make batches smaller (--max-rate)", n)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (f textFiles) write(w io.Writer, next func() ([]byte, error)) (string, erro
 }
 
 type textStager struct {
-	enc        rowEncoder
+	enc        *encoder
 	keyed      bool
 	keys, vals bytesColumn
 	lines      []byte

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -74,6 +75,7 @@ type kafkaOutput struct {
 	format     Format
 	opts       kafkaOptions
 	partitions int32
+	routers    sync.Pool // of *keyRouter: many tasks route at once
 }
 
 func openKafka(ctx context.Context, env Env, s Schema, topic string, f Format, o kafkaOptions) (Output, error) {
@@ -149,22 +151,25 @@ func (k *kafkaOutput) Route(task int, first int64, rec arrow.Record, lanes int, 
 		}
 		return
 	}
-	var keys bytesColumn
-	err := encodeKeys(k.schema, rec, &keys)
-	assert.True(err == nil, "kafka topic %s: keys that were checked when the job was built: %v", k.topic, err)
-	for i := range lane {
-		lane[i] = int32(commitlog.PartitionOf(keys.Value(i), int(k.partitions)) % lanes)
+	r, _ := k.routers.Get().(*keyRouter)
+	if r == nil {
+		enc, err := newKeyEncoder(k.schema)
+		assert.True(err == nil, "kafka topic %s: keys that were checked when the job was built: %v", k.topic, err)
+		r = &keyRouter{enc: enc}
 	}
+	err := r.enc.key.bind(rec.Columns()[:k.schema.Keys])
+	assert.True(err == nil, "kafka topic %s: keys of the schema that the sink was opened with: %v", k.topic, err)
+	for i := range lane {
+		lane[i] = int32(commitlog.PartitionOf(r.enc.key.bytes(&r.key, i), int(k.partitions)) % lanes)
+	}
+	r.enc.key.unbind()
+	k.routers.Put(r)
 }
 
-// encodeKeys writes the key bytes of rec's rows.
-func encodeKeys(s Schema, rec arrow.Record, keys *bytesColumn) error {
-	p, err := newPart(keyFields(s.Arrow.Fields()[:s.Keys]), s.ScalarKey, Text)
-	if err != nil {
-		return err
-	}
-	keys.reset()
-	return p.encode(keys, rec.Columns()[:s.Keys], int(rec.NumRows()))
+// keyRouter is what it takes to tell the keys of rows.
+type keyRouter struct {
+	enc *encoder
+	key []byte // scratch
 }
 
 func (k *kafkaOutput) Close() error {

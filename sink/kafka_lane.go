@@ -20,19 +20,40 @@ type kafkaLane struct {
 	n, lanes int32
 	owner    Owner
 	group    string
-	enc      rowEncoder
+	enc      *encoder
 	tx       [2]*kafkatx.Producer
 	turn     int
 	marker   Marker
 	found    bool
-	staged   []kafkaStaged // ascending by batch
-	keys     bytesColumn
-	vals     bytesColumn
+	staged   []kafkaStaged        // ascending by batch
+	free     [][]*kafkatx.Records // memory of batches that are published
+	key      []byte               // scratch
+	failed   int64                // the last batch that was not written at the first try
 }
 
+// kafkaStaged is a batch's rows by partition, nil where there are none.
 type kafkaStaged struct {
 	batch int64
-	recs  map[int32]*kafkatx.Records
+	recs  []*kafkatx.Records
+}
+
+// part is the records of a partition.
+func (s *kafkaStaged) part(n int32) *kafkatx.Records {
+	if s.recs[n] == nil {
+		s.recs[n] = &kafkatx.Records{}
+	}
+	return s.recs[n]
+}
+
+// filled are the partitions that have rows.
+func (s *kafkaStaged) filled() map[int32]*kafkatx.Records {
+	m := map[int32]*kafkatx.Records{}
+	for n, r := range s.recs {
+		if r != nil && r.Len() > 0 {
+			m[int32(n)] = r
+		}
+	}
+	return m
 }
 
 // Marker is what the broker knows to be published last.
@@ -43,31 +64,65 @@ func (l *kafkaLane) Stage(_ context.Context, b Batch, rows []arrow.Record) error
 	if err := l.Discard(b.Number - 1); err != nil {
 		return err
 	}
-	s := kafkaStaged{batch: b.Number, recs: map[int32]*kafkatx.Records{}}
-	millis, row := b.Time/1000, int64(0)
+	s := kafkaStaged{batch: b.Number, recs: l.empty()}
+	row := int64(0)
 	for _, rec := range rows {
-		if err := l.enc.Encode(rec, &l.keys, &l.vals); err != nil {
+		if err := l.enc.bind(rec); err != nil {
 			return fmt.Errorf("kafka topic %s lane %d batch %d: %w", l.out.topic, l.n, b.Number, err)
 		}
-		keyed := l.out.schema.Keys > 0
-		for i := range int(rec.NumRows()) {
-			var key []byte
-			part := l.roundRobin(b.Number, row)
-			if keyed {
-				key = present(&l.keys, i)
-				part = int32(commitlog.PartitionOf(key, int(l.out.partitions)))
-			}
-			r := s.recs[part]
-			if r == nil {
-				r = &kafkatx.Records{}
-				s.recs[part] = r
-			}
-			r.Add(key, present(&l.vals, i), millis)
-			row++
-		}
+		l.stage(&s, int(rec.NumRows()), row, b.Time/1000)
+		row += rec.NumRows()
 	}
+	l.enc.unbind()
 	l.staged = append(l.staged, s)
 	return nil
+}
+
+// stage writes the n rows that the encoder is bound to, the first of which is the batch's row first, into the record batches that are sent.
+func (l *kafkaLane) stage(s *kafkaStaged, n int, first, millis int64) {
+	keyed := l.out.schema.Keys > 0
+	for i := range n {
+		var key []byte
+		part := int32(0)
+		if keyed {
+			key = l.enc.key.bytes(&l.key, i)
+			part = int32(commitlog.PartitionOf(key, int(l.out.partitions)))
+		} else {
+			part = l.roundRobin(s.batch, first+int64(i))
+		}
+		r := s.part(part)
+		if l.enc.val.null(i) {
+			r.Add(key, nil, millis)
+			continue
+		}
+		r.Finish(l.enc.val.append(r.Begin(key, millis), i))
+	}
+}
+
+// keepFree is the memory of one published batch that a lane keeps for the next, at most two of them.
+const keepFree = 16 << 20
+
+// empty is memory for a batch.
+func (l *kafkaLane) empty() []*kafkatx.Records {
+	if n := len(l.free); n > 0 {
+		recs := l.free[n-1]
+		l.free = l.free[:n-1]
+		return recs
+	}
+	return make([]*kafkatx.Records, l.out.partitions)
+}
+
+func (l *kafkaLane) release(s *kafkaStaged) {
+	size := int64(0)
+	for _, r := range s.recs {
+		if r != nil {
+			size += r.Bytes()
+			r.Reset()
+		}
+	}
+	if len(l.free) < 2 && size <= keepFree {
+		l.free = append(l.free, s.recs)
+	}
 }
 
 // roundRobin spreads rows without a key over the lane's own partitions: those whose number is n modulo the number of lanes.
@@ -86,16 +141,21 @@ func (l *kafkaLane) Publish(ctx context.Context, b Batch) error {
 		return fmt.Errorf("kafka topic %s lane %d: batch %d is to be published but is not the first that is staged", l.out.topic, l.n, b.Number)
 	}
 	s := l.staged[0]
-	if len(s.recs) > 0 {
-		if err := l.write(ctx, b, s); err != nil {
+	recs := s.filled()
+	if len(recs) > 0 {
+		if err := l.write(ctx, b, recs); err != nil {
 			return fmt.Errorf("kafka topic %s lane %d batch %d: %w", l.out.topic, l.n, b.Number, err)
 		}
 	}
+	l.staged[0] = kafkaStaged{}
 	l.staged = l.staged[1:]
+	if l.failed != b.Number { // what failed may still be on its way out
+		l.release(&s)
+	}
 	return nil
 }
 
-func (l *kafkaLane) write(ctx context.Context, b Batch, s kafkaStaged) error {
+func (l *kafkaLane) write(ctx context.Context, b Batch, recs map[int32]*kafkatx.Records) error {
 	m := Marker{UUID: l.owner.UUID, Timeline: l.owner.Timeline, Batch: b.Number, PlanHash: b.PlanHash}
 	meta, err := json.Marshal(m)
 	if err != nil {
@@ -104,13 +164,14 @@ func (l *kafkaLane) write(ctx context.Context, b Batch, s kafkaStaged) error {
 	mark := kafkatx.Marker{Group: l.group, Partition: l.n, Offset: b.Number, Metadata: string(meta)}
 	for range 3 {
 		fault.Crash("kafka-before-commit")
-		err = l.tx[l.turn].Write(ctx, s.recs, mark)
+		err = l.tx[l.turn].Write(ctx, recs, mark)
 		fault.Crash("kafka-after-commit")
 		l.turn = 1 - l.turn
 		if err == nil {
 			l.marker, l.found = m, true
 			return nil
 		}
+		l.failed = b.Number
 		if errors.Is(err, kafkatx.ErrFenced) || ctx.Err() != nil {
 			return err
 		}
@@ -149,12 +210,3 @@ func (l *kafkaLane) Flush(context.Context) error { return nil }
 
 // Close leaves the transactional ids to the next owner.
 func (l *kafkaLane) Close() error { return nil }
-
-// present is row i's bytes: nil exactly if it is null, also where an empty value has no memory.
-func present(c *bytesColumn, i int) []byte {
-	v := c.Value(i)
-	if v == nil && (c.Null == nil || !c.Null[i]) {
-		return []byte{}
-	}
-	return v
-}

@@ -66,13 +66,7 @@ type logOutput struct {
 	schema Schema
 	format Format
 	opts   logOptions
-	keys   sync.Pool // *logKeys, for Route, which tasks call at the same time
-}
-
-// logKeys is what Route needs to encode the keys of a record.
-type logKeys struct {
-	enc  rowEncoder
-	keys bytesColumn
+	keys   sync.Pool // of *keyRouter, for Route, which tasks call at the same time
 }
 
 func openLog(env Env, s Schema, topic string, f Format, o logOptions) (Output, error) {
@@ -107,17 +101,18 @@ func (l *logOutput) Route(task int, first int64, rec arrow.Record, lanes int, la
 		}
 		return
 	}
-	k, _ := l.keys.Get().(*logKeys)
+	k, _ := l.keys.Get().(*keyRouter)
 	if k == nil {
 		enc, err := newKeyEncoder(l.schema)
 		assert.True(err == nil, "sink log %s: keys that were checked when the job was built: %v", l.topic, err)
-		k = &logKeys{enc: enc}
+		k = &keyRouter{enc: enc}
 	}
-	err := k.enc.Encode(rec, &k.keys, nil)
+	err := k.enc.key.bind(rec.Columns()[:l.schema.Keys])
 	assert.True(err == nil, "sink log %s: keys of the schema that the sink was opened with: %v", l.topic, err)
 	for i := range lane {
-		lane[i] = int32(commitlog.PartitionOf(k.keys.Value(i), lanes))
+		lane[i] = int32(commitlog.PartitionOf(k.enc.key.bytes(&k.key, i), lanes))
 	}
+	k.enc.key.unbind()
 	l.keys.Put(k)
 }
 

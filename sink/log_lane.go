@@ -18,16 +18,16 @@ import (
 type logLane struct {
 	owner  Owner
 	w      *commitlog.Writer // nil once closed
-	enc    rowEncoder
+	enc    *encoder
 	name   string
 	keyed  bool
 	marker Marker
 	found  bool
 	staged []logStaged        // ascending by batch; at most as many as the driver has in flight
 	free   []*commitlog.Batch // memory of batches that are published
-	keys   bytesColumn
-	vals   bytesColumn
-	fenced error // for ever (I9)
+	key    []byte             // scratch
+	val    []byte             // scratch
+	fenced error              // for ever (I9)
 }
 
 type logStaged struct {
@@ -67,20 +67,21 @@ func (l *logLane) Stage(_ context.Context, b Batch, rows []arrow.Record) error {
 			return fmt.Errorf("%s batch %d: %w", l.name, b.Number, err)
 		}
 	}
+	l.enc.unbind()
 	l.staged = append(l.staged, s)
 	return nil
 }
 
 func (l *logLane) encode(dst *commitlog.Batch, rec arrow.Record, micros int64) error {
-	if err := l.enc.Encode(rec, &l.keys, &l.vals); err != nil {
+	if err := l.enc.bind(rec); err != nil {
 		return err
 	}
 	for i := range int(rec.NumRows()) {
 		var key []byte
 		if l.keyed {
-			key = present(&l.keys, i)
+			key = l.enc.key.bytes(&l.key, i)
 		}
-		if err := dst.Add(key, present(&l.vals, i), micros); err != nil {
+		if err := dst.Add(key, l.enc.val.bytes(&l.val, i), micros); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}
@@ -95,9 +96,6 @@ func (l *logLane) empty() *commitlog.Batch {
 	}
 	return new(commitlog.Batch)
 }
-
-// keepFree is the memory of one published batch that the lane keeps for the next, at most two of them.
-const keepFree = 16 << 20
 
 func (l *logLane) release(b *commitlog.Batch) {
 	if len(l.free) < 2 && b.Bytes() <= keepFree {
