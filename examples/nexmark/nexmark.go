@@ -4,6 +4,7 @@
 package nexmark
 
 import (
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/dstream"
@@ -48,16 +49,33 @@ type Bid struct {
 	Extra    string    `json:"extra"`
 }
 
-// House is the three streams with their event times.
-type House struct{ Persons, Auctions, Bids dstream.Frame }
+// House is the three streams with their event times. A job reads those that it asks for.
+type House struct{ persons, auctions, bids func() dstream.Frame }
 
-// Open reads the streams from topics of those names in the embedded log.
+// Persons are those who signed up.
+func (h House) Persons() dstream.Frame { return h.persons() }
+
+// Auctions are those that were opened.
+func (h House) Auctions() dstream.Frame { return h.auctions() }
+
+// Bids are those that were made.
+func (h House) Bids() dstream.Frame { return h.bids() }
+
+// Open reads the streams from topics of the embedded log: person, auction and bid.
 func Open(job *dstream.Job) House {
-	return House{
-		Persons:  timed(dstream.From(job, source.LogJSON[Person]("person")).Frame()),
-		Auctions: timed(dstream.From(job, source.LogJSON[Auction]("auction")).Frame()),
-		Bids:     timed(dstream.From(job, source.LogJSON[Bid]("bid")).Frame()),
-	}
+	return open(job, source.LogJSON[Person]("person"), source.LogJSON[Auction]("auction"), source.LogJSON[Bid]("bid"))
 }
 
-func timed(f dstream.Frame) dstream.Frame { return f.EventTime("date_time", Delay) }
+// OpenKafka reads the streams from Kafka's topics of those names.
+func OpenKafka(job *dstream.Job) House {
+	return open(job, source.KafkaJSON[Person]("person"), source.KafkaJSON[Auction]("auction"), source.KafkaJSON[Bid]("bid"))
+}
+
+func open(job *dstream.Job, persons source.Source[Person], auctions source.Source[Auction], bids source.Source[Bid]) House {
+	return House{once(job, persons), once(job, auctions), once(job, bids)}
+}
+
+// once is a stream that the job reads if it is asked for, however often.
+func once[T any](job *dstream.Job, from source.Source[T]) func() dstream.Frame {
+	return sync.OnceValue(func() dstream.Frame { return dstream.From(job, from).Frame().EventTime("date_time", Delay) })
+}

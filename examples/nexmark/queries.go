@@ -39,7 +39,7 @@ func c(name string) expr.Expr { return expr.Col(name) }
 
 // passThrough is q0: the bids.
 func passThrough(h House) dstream.Frame {
-	return h.Bids.Select("auction", "bidder", "price", "date_time")
+	return h.Bids().Select("auction", "bidder", "price", "date_time")
 }
 
 // euros is a price in another currency, exactly.
@@ -48,24 +48,26 @@ func euros() expr.Expr {
 }
 
 // currency is q1.
-func currency(h House) dstream.Frame { return h.Bids.Select("auction", "bidder", euros(), "date_time") }
+func currency(h House) dstream.Frame {
+	return h.Bids().Select("auction", "bidder", euros(), "date_time")
+}
 
 // selection is q2: bids on certain auctions.
 func selection(h House) dstream.Frame {
-	return h.Bids.Where(c("auction").In(1007, 1020, 2001, 2019, 2087)).Select("auction", "price")
+	return h.Bids().Where(c("auction").In(1007, 1020, 2001, 2019, 2087)).Select("auction", "price")
 }
 
 // localItems is q3: who sells in a category in certain states.
 func localItems(h House) dstream.Frame {
-	return h.Auctions.Where(c("category").Eq(10)).
-		JoinWithin("q3", h.Persons.Where(c("state").In("or", "id", "ca")).Rename("id", "person"), dstream.Within(24*time.Hour, 24*time.Hour),
+	return h.Auctions().Where(c("category").Eq(10)).
+		JoinWithin("q3", h.Persons().Where(c("state").In("or", "id", "ca")).Rename("id", "person"), dstream.Within(24*time.Hour, 24*time.Hour),
 			dstream.OnEqual(c("seller"), c("person")), dstream.Suffix("_person")).
 		Select("name", "city", "state", "id")
 }
 
 // placed is auctions with the bids that were placed while they ran.
 func placed(h House, name string) dstream.Frame {
-	return h.Auctions.JoinWithin(name, h.Bids, dstream.Within(0, 24*time.Hour),
+	return h.Auctions().JoinWithin(name, h.Bids(), dstream.Within(0, 24*time.Hour),
 		dstream.OnEqual(c("id"), c("auction")), dstream.Suffix("_bid"), dstream.If(c("date_time_bid").Le(c("expires"))))
 }
 
@@ -79,7 +81,7 @@ func averagePrice(h House) dstream.Frame {
 
 // hotItems is q5: the auctions with the most bids in each window. All results of a window come in one batch, so those are ranked batch by batch.
 func hotItems(h House) dstream.Frame {
-	counts := h.Bids.Window(dstream.Sliding(10*time.Second, 2*time.Second)).GroupBy("auction").Agg("q5", expr.Count().As("num"))
+	counts := h.Bids().Window(dstream.Sliding(10*time.Second, 2*time.Second)).GroupBy("auction").Agg("q5", expr.Count().As("num"))
 	most := counts.GroupBy("window_start").Agg(expr.Max("num").As("most"))
 	return counts.Join(most.Rename("window_start", "start"), dstream.OnEqual(c("window_start"), c("start")), dstream.If(c("num").Eq(c("most")))).Select("auction", "num")
 }
@@ -126,30 +128,30 @@ func averages(all []sold) []average {
 
 // highestBid is q7: the highest bids of each window.
 func highestBid(h House) dstream.Frame {
-	highest := h.Bids.Window(dstream.Tumbling(10*time.Second)).Agg("q7 highest", expr.Max("price").As("highest"))
-	return h.Bids.JoinWithin("q7", highest, dstream.Within(time.Microsecond, 10*time.Second-time.Microsecond), dstream.OnEqual(c("price"), c("highest"))).
+	highest := h.Bids().Window(dstream.Tumbling(10*time.Second)).Agg("q7 highest", expr.Max("price").As("highest"))
+	return h.Bids().JoinWithin("q7", highest, dstream.Within(time.Microsecond, 10*time.Second-time.Microsecond), dstream.OnEqual(c("price"), c("highest"))).
 		Select("auction", "price", "bidder", "date_time")
 }
 
 // newUsers is q8: persons who opened an auction in the window in which they came.
 func newUsers(h House) dstream.Frame {
 	window := dstream.Tumbling(10 * time.Second)
-	came := h.Persons.Window(window).GroupBy("id", "name").Agg("q8 persons", expr.Count().As("came"))
-	opened := h.Auctions.Window(window).GroupBy("seller").Agg("q8 sellers", expr.Count().As("opened"))
+	came := h.Persons().Window(window).GroupBy("id", "name").Agg("q8 persons", expr.Count().As("came"))
+	opened := h.Auctions().Window(window).GroupBy("seller").Agg("q8 sellers", expr.Count().As("opened"))
 	return came.JoinWithin("q8", opened, dstream.Within(0, 0), dstream.OnEqual(c("id"), c("seller")), dstream.Suffix("_auction")).
 		Select("id", "name", c("window_start").As("starttime"))
 }
 
 // sessions is q11: bids of each bidder until there was none for ten seconds.
 func sessions(h House) dstream.Frame {
-	return h.Bids.Window(dstream.Session(10*time.Second)).GroupBy("bidder").Agg("q11", expr.Count().As("bid_count")).
+	return h.Bids().Window(dstream.Session(10*time.Second)).GroupBy("bidder").Agg("q11", expr.Count().As("bid_count")).
 		Select("bidder", "bid_count", c("window_start").As("starttime"), c("window_end").As("endtime"))
 }
 
 // calculation is q14.
 func calculation(h House) dstream.Frame {
 	hour := c("date_time").Extract("hour")
-	return h.Bids.Select("auction", "bidder", euros(),
+	return h.Bids().Select("auction", "bidder", euros(),
 		expr.When(hour.Between(8, 18), "dayTime").When(hour.Le(6).Or(hour.Ge(20)), "nightTime").Else("otherTime").As("bidTimeType"),
 		"date_time", c("extra").Length().Sub(c("extra").Replace("c", "").Length()).As("c_counts")).
 		Where(c("price").Gt(1_000_000).And(c("price").Lt(50_000_000)))
@@ -168,7 +170,7 @@ func ranked(name string, of expr.Agg) []expr.Agg {
 }
 
 // days are the bids with their day.
-func days(h House) dstream.Frame { return h.Bids.With("day", c("date_time").Format("2006-01-02")) }
+func days(h House) dstream.Frame { return h.Bids().With("day", c("date_time").Format("2006-01-02")) }
 
 // daily is q15: statistics of each day.
 func daily(h House) dstream.Frame {
@@ -184,7 +186,7 @@ func auctionStatistics(h House) dstream.Frame {
 
 // expanded is q20: bids with their auctions of a category.
 func expanded(h House) dstream.Frame {
-	return h.Bids.JoinWithin("q20", h.Auctions.Where(c("category").Eq(10)).Rename("date_time", "auction_date_time"), dstream.Within(24*time.Hour, 24*time.Hour),
+	return h.Bids().JoinWithin("q20", h.Auctions().Where(c("category").Eq(10)).Rename("date_time", "auction_date_time"), dstream.Within(24*time.Hour, 24*time.Hour),
 		dstream.OnEqual(c("auction"), c("id"))).
 		Select("auction", "bidder", "price", "channel", c("date_time").As("bid_date_time"), "initial_bid", "reserve", "auction_date_time", "expires", "seller", "category")
 }
@@ -192,7 +194,7 @@ func expanded(h House) dstream.Frame {
 // channels is q21: known channels by name, others by what their address says.
 func channels(h House) dstream.Frame {
 	name := c("channel").Lower()
-	return h.Bids.Select("auction", "bidder", "price", "channel",
+	return h.Bids().Select("auction", "bidder", "price", "channel",
 		expr.When(name.Eq("apple"), "0").When(name.Eq("google"), "1").When(name.Eq("facebook"), "2").When(name.Eq("baidu"), "3").
 			Else(c("url").ExtractRegexp("(&|^)channel_id=([^&]*)", 2)).As("channel_id")).
 		Where(c("channel_id").IsNotNull())
@@ -201,10 +203,10 @@ func channels(h House) dstream.Frame {
 // directories is q22: parts of the address.
 func directories(h House) dstream.Frame {
 	part := func(i int, name string) expr.Expr { return c("url").SplitPart("/", i).As(name) }
-	return h.Bids.Select("auction", "bidder", "price", "channel", part(3, "dir1"), part(4, "dir2"), part(5, "dir3"))
+	return h.Bids().Select("auction", "bidder", "price", "channel", part(3, "dir1"), part(4, "dir2"), part(5, "dir3"))
 }
 
 // popular is q103: auctions with twenty bids and more.
 func popular(h House) dstream.Frame {
-	return h.Bids.GroupBy("auction").Running("q103").Agg(expr.Count().As("bids")).Where(c("bids").Ge(20)).Select(c("auction").As("auction_id"))
+	return h.Bids().GroupBy("auction").Running("q103").Agg(expr.Count().As("bids")).Where(c("bids").Ge(20)).Select(c("auction").As("auction_id"))
 }
