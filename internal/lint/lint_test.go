@@ -19,7 +19,7 @@ const module = "github.com/millrace/millrace"
 var levels = map[string]int{
 	"internal": 0, "expr": 0, "commitlog": 1, "rdd": 2, "source": 3, "sink": 3, "checkpoint": 3, "plugins": 3,
 	"dstream": 4, "sql": 5, "executor": 5, "driver": 6,
-	"examples": 7, "bench": 7, "dstream/dstreamtest": 7, "internal/sim": 7, "internal/kill": 7, "cmd": 8,
+	"examples": 7, "dstream/dstreamtest": 7, "internal/sim": 7, "internal/kill": 7, "bench": 8, "cmd": 9,
 }
 
 // never are imports that the levels would allow.
