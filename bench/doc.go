@@ -1,15 +1,14 @@
-// Command bench measures the engine on the workloads of WORKLOADS.md and prints one JSON object a run.
+// Command bench measures the engine on the workloads of WORKLOADS.md; go run ./bench --help. RESULTS.md is made by go run ./bench suite.
 //
-//	go run ./bench --work w4 --source log -n 5000000                                   drain: as fast as it goes
-//	go run ./bench --work w1 --form frame                                              the same work in expressions over columns
-//	go run ./bench --work w4 --source log --rate 50000 --seconds 30 --interval 5ms     paced: latency end to end
-//	go run ./bench --work state --keys 1000000                                         batches that touch few of many keys
-//	go run ./bench --work closures --seconds 10                                          typed rows through functions of the user's
-//	go run ./bench --work window                                                       a long window that slides by a batch, beside a plain ReduceByKey
-//	go run ./bench --work sessions --keys 1000000                                      memory of open sessions, and batches that close a tenth of them
-//	go run ./bench --work close --keys 1000000                                         the same with windows of an hour
-//	go run ./bench --work empty --master procs[2,1] --seconds 5                        batches without data
+//	command/    the command line, shared with millrace bench
+//	run/        one measurement: load, run the job in a process of its own, check its output
+//	suite/      the list of all measurements
+//	report/     results as tables and plots
+//	windows/    long windows, and windows that close, in this process
+//	gen/        the data; check/ what the output must be; store/ where topics are
+//	floor/      the machine's state; stage/ CPU by stage from profiles; stats/, machine/ tools
+//	compare/    two commits in turns
+//	peers/      the same workloads in other engines
 //
-// The job under test runs in a process of its own, this binary again, through driver.Main with default settings plus --checkpoint;
-// the loader, the checker and the latency probe stay out of its figures. Every run checks the job's whole output.
+// The jobs are those of examples/workloads, as anyone would run them.
 package main

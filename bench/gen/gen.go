@@ -10,6 +10,9 @@ import (
 	"strconv"
 )
 
+// Seed is that of all data that is measured with.
+const Seed = 1
+
 // Sizes of the data sets' populations.
 const (
 	Vocabulary = 100_000 // words of lines

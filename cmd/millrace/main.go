@@ -1,4 +1,4 @@
-// Command millrace works on what jobs leave behind, logs and checkpoints, and has the demo. Jobs are binaries of their own: see package driver.
+// Command millrace works on what jobs leave behind, logs and checkpoints, and has the demo and the benchmark. Jobs are binaries of their own: see package driver.
 package main
 
 import (
@@ -11,9 +11,15 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	bench "github.com/millrace/millrace/bench/command"
 )
 
 func main() {
+	if bench.IsJob() { // a job that millrace bench measures is this binary again
+		bench.RunJob()
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -27,7 +33,7 @@ var errUsage = errors.New("usage")
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	root := &cobra.Command{Use: "millrace", Short: "Streams as micro-batches, exactly once", SilenceUsage: true, SilenceErrors: true}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(logCommand(), checkpointCommand(), demoCommand(), versionCommand())
+	root.AddCommand(logCommand(), checkpointCommand(), demoCommand(), bench.New(), versionCommand())
 	began := false // behind that, an error is no longer one of usage
 	prepare(root, &began)
 	root.SetArgs(args)

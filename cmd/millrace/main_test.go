@@ -35,6 +35,11 @@ func TestStatus(t *testing.T) {
 		{"log list " + dir + "x", 1, "millrace log create " + dir + "x"},
 		{"checkpoint show " + dir, 1, "is no checkpoint"},
 		{"checkpoint verify", 2, "accepts 1 arg"},
+		{"bench suite --list", 0, "drain/w4/frame/log"},
+		{"bench --work w9", 1, `--work "w9": want w1`},
+		{"bench --bogus", 2, "--bogus"},
+		{"bench w4", 2, "see millrace bench --help"},
+		{"log list --work w4", 2, "--work"}, // flags of the jobs that bench runs are not everyone's
 	} {
 		var out, errOut bytes.Buffer
 		code := run(context.Background(), strings.Fields(c.args), strings.NewReader(""), &out, &errOut)

@@ -1,4 +1,4 @@
-package main
+package windows
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/millrace/millrace/bench/run"
+	"github.com/millrace/millrace/bench/store"
 	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
@@ -41,11 +43,11 @@ const (
 	openings     = 4 // batches that open a cohort's windows: scripted batches must fit into the read-ahead
 )
 
-// closingEnv in childEnv marks the process that runs these jobs.
-const closingEnv = "closing"
+// jobEnv marks the process that runs these jobs; its value is their options.
+const jobEnv = "MILLRACE_BENCH_CLOSING"
 
-// closingResult is what the workloads print.
-type closingResult struct {
+// Closing is what the workloads "sessions" and "close" print.
+type Closing struct {
 	Work    string  `json:"work"`
 	Master  string  `json:"master"`
 	Windows int     `json:"windows_open"`
@@ -94,26 +96,21 @@ func closingJob(work string) func(j *dstream.Job) {
 	}
 }
 
-// closing loads the rows, runs the job in a process of its own and checks what it wrote.
-func (s *settings) closing(ctx context.Context) (*closingResult, error) {
-	if *jobKeys < 1000 || *jobKeys%cohorts != 0 || *jobKeys/cohorts%7919 == 0 {
-		return nil, fmt.Errorf("--keys %d: want a multiple of %d, and 1000 at least", *jobKeys, cohorts)
+// Close loads the rows, runs the job in a process of its own and checks what it wrote.
+func Close(ctx context.Context, o run.Options) (*Closing, error) {
+	if o.Keys < 1000 || o.Keys%cohorts != 0 || o.Keys/cohorts%7919 == 0 {
+		return nil, fmt.Errorf("--keys %d: want a multiple of %d, and 1000 at least", o.Keys, cohorts)
 	}
-	if err := os.RemoveAll(filepath.Join(s.lab, s.work)); err != nil {
+	if err := os.RemoveAll(filepath.Join(o.Lab, o.Work)); err != nil {
 		return nil, err
 	}
-	log, err := commitlog.Create(filepath.Join(s.lab, s.work, "log"), commitlog.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	cuts, err := loadVisits(ctx, log)
+	cuts, err := loadVisits(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	data, err := json.Marshal(cuts)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(s.lab, s.work, "cuts.json"), data, 0o644)
+		err = os.WriteFile(filepath.Join(o.Lab, o.Work, "cuts.json"), data, 0o644)
 	}
 	if err != nil {
 		return nil, err
@@ -122,17 +119,26 @@ func (s *settings) closing(ctx context.Context) (*closingResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, os.Args[1:]...)
-	cmd.Env, cmd.Stderr = append(os.Environ(), childEnv+"="+closingEnv), os.Stderr
+	options, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env, cmd.Stderr = append(os.Environ(), jobEnv+"="+string(options)), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("the job: %w", err)
 	}
-	r := &closingResult{}
+	r := &Closing{}
 	if err := json.Unmarshal(out, r); err != nil {
 		return nil, fmt.Errorf("the job's figures: %w", err)
 	}
-	err = checkVisits(ctx, &logStore{log, ""}, "out-"+s.work)
+	st, err := store.OpenLog(filepath.Join(o.Lab, o.Work))
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	err = checkVisits(ctx, o, st, "out-"+o.Work)
 	if r.Correct = err == nil; err != nil {
 		r.Why = err.Error()
 	}
@@ -140,8 +146,13 @@ func (s *settings) closing(ctx context.Context) (*closingResult, error) {
 }
 
 // loadVisits writes all rows and gives the batches that they are read in.
-func loadVisits(ctx context.Context, log *commitlog.Log) (cuts []driver.Cut, err error) {
-	t, err := log.Create(closingTopic, commitlog.Settings{Partitions: partitions})
+func loadVisits(ctx context.Context, o run.Options) (cuts []driver.Cut, err error) {
+	log, err := commitlog.Create(store.LogDir(filepath.Join(o.Lab, o.Work)), commitlog.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	t, err := log.Create(closingTopic, commitlog.Settings{Partitions: store.Partitions})
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +160,11 @@ func loadVisits(ctx context.Context, log *commitlog.Log) (cuts []driver.Cut, err
 	if err != nil {
 		return nil, err
 	}
-	var until [partitions]int64
+	var until [store.Partitions]int64
 	send := func(user string, at time.Time) {
 		val, fault := json.Marshal(visit{user, at, 1})
 		err = errors.Join(err, fault, p.Send([]byte(user), val, at.UnixMicro()))
-		until[commitlog.PartitionOf([]byte(user), partitions)]++
+		until[commitlog.PartitionOf([]byte(user), store.Partitions)]++
 	}
 	cut := func() {
 		c := map[string]int64{}
@@ -162,7 +173,7 @@ func loadVisits(ctx context.Context, log *commitlog.Log) (cuts []driver.Cut, err
 		}
 		cuts = append(cuts, driver.Cut{Until: map[string]map[string]int64{"log:" + closingTopic: c}})
 	}
-	size, clocks := *jobKeys/cohorts, clockUsers()
+	size, clocks := o.Keys/cohorts, clockUsers()
 	for c := range cohorts + closings {
 		if c >= cohorts {
 			for _, user := range clocks {
@@ -183,10 +194,10 @@ func loadVisits(ctx context.Context, log *commitlog.Log) (cuts []driver.Cut, err
 
 // clockUsers are users of each source partition.
 func clockUsers() []string {
-	users := make([]string, partitions)
-	for n, left := 0, partitions; left > 0; n++ {
+	users := make([]string, store.Partitions)
+	for n, left := 0, store.Partitions; left > 0; n++ {
 		user := fmt.Sprintf("clock-%d", n)
-		if part := commitlog.PartitionOf([]byte(user), partitions); users[part] == "" {
+		if part := commitlog.PartitionOf([]byte(user), store.Partitions); users[part] == "" {
 			users[part] = user
 			left--
 		}
@@ -194,10 +205,16 @@ func clockUsers() []string {
 	return users
 }
 
-// runClosing is the process of the job: it runs the batches one after another and prints the figures.
-func runClosing(ctx context.Context) error {
-	s := flags()
-	dir := filepath.Join(s.lab, s.work)
+// IsJob tells whether this process is one that Close has started; main then calls RunJob.
+func IsJob() bool { return os.Getenv(jobEnv) != "" }
+
+// RunJob is the process of the job: it runs the batches one after another and prints the figures.
+func RunJob(ctx context.Context) error {
+	var o run.Options
+	if err := json.Unmarshal([]byte(os.Getenv(jobEnv)), &o); err != nil {
+		return fmt.Errorf("%s: %w", jobEnv, err)
+	}
+	dir := filepath.Join(o.Lab, o.Work)
 	var cuts []driver.Cut
 	data, err := os.ReadFile(filepath.Join(dir, "cuts.json"))
 	if err == nil {
@@ -207,16 +224,16 @@ func runClosing(ctx context.Context) error {
 		return err
 	}
 	defer gctune.Start(clock.System{})()
-	m := &closingMeter{}
+	m := &closingMeter{profilePath: o.Profile}
 	cfg := driver.Config{
-		Name: "bench-" + s.work, Checkpoint: filepath.Join(dir, "checkpoint"), LogDir: filepath.Join(dir, "log"), Master: s.master, Cuts: cuts, Depth: 1,
+		Name: "bench-" + o.Work, Checkpoint: filepath.Join(dir, "checkpoint"), LogDir: filepath.Join(dir, "log"), Master: o.Master, Cuts: cuts, Depth: 1,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Listeners: []driver.Listener{m.listener()},
 	}
-	if err := driver.Run(ctx, closingJob(s.work), cfg); err != nil {
+	if err := driver.Run(ctx, closingJob(o.Work), cfg); err != nil {
 		return err
 	}
 	r := m.result()
-	r.Work, r.Master, r.Windows, r.Closing = s.work, s.master, *jobKeys, *jobKeys/cohorts
+	r.Work, r.Master, r.Windows, r.Closing = o.Work, o.Master, o.Keys, o.Keys/cohorts
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
@@ -226,6 +243,7 @@ type closingMeter struct {
 	took, cpu, open []float64
 	heap, filled    float64
 	profile         *os.File
+	profilePath     string
 }
 
 func (m *closingMeter) listener() driver.Listener {
@@ -237,7 +255,7 @@ func (m *closingMeter) listener() driver.Listener {
 			switch {
 			case b.Batch == cohorts*openings:
 				m.full()
-			case b.Rows == partitions:
+			case b.Rows == store.Partitions:
 				m.took, m.cpu = append(m.took, millis(b.TotalDelay())), append(m.cpu, cpu)
 			case b.Batch > cohorts*openings:
 				m.open = append(m.open, cpu*1000/float64(b.Rows))
@@ -254,7 +272,7 @@ func (m *closingMeter) full() {
 	runtime.ReadMemStats(&mem)
 	defer func() { m.last = cpuTime() }()
 	m.heap = float64(mem.HeapAlloc) / (1 << 20)
-	if path := os.Getenv(profileEnv); path != "" {
+	if path := m.profilePath; path != "" {
 		f, err := os.Create(path)
 		if err == nil && pprof.StartCPUProfile(f) == nil {
 			m.profile = f
@@ -266,7 +284,7 @@ func (m *closingMeter) full() {
 	}
 }
 
-func (m *closingMeter) result() *closingResult {
+func (m *closingMeter) result() *Closing {
 	if m.profile != nil {
 		pprof.StopCPUProfile()
 		m.profile.Close()
@@ -275,7 +293,7 @@ func (m *closingMeter) result() *closingResult {
 		slices.Sort(list)
 	}
 	middle, last := func(list []float64) float64 { return list[len(list)/2] }, func(list []float64) float64 { return list[len(list)-1] }
-	return &closingResult{
+	return &Closing{
 		Batches: len(m.took), P50: middle(m.took), Max: last(m.took), CPU: middle(m.cpu), CPUMax: last(m.cpu), Open: middle(m.open),
 		Heap: m.heap, PeakMB: m.filled, EndMB: peakMB(),
 	}
@@ -292,11 +310,11 @@ func peakMB() float64 {
 }
 
 // checkVisits wants one row for each window that has closed, of one visit each.
-func checkVisits(ctx context.Context, st *logStore, topic string) error {
-	size := *jobKeys / cohorts
+func checkVisits(ctx context.Context, o run.Options, st store.Store, topic string) error {
+	size := o.Keys / cohorts
 	var bad error
-	rows, seen := 0, make([]int, *jobKeys)
-	err := st.follow(ctx, topic, time.Second, func(_, val []byte) bool {
+	rows, seen := 0, make([]int, o.Keys)
+	err := st.Follow(ctx, topic, time.Second, func(_, val []byte) bool {
 		var v struct {
 			User          string
 			Visits, Pages int64

@@ -1,4 +1,5 @@
-package main
+// Package windows measures long windows: a window of batch time that slides by the batch, and windows of event time of which many close at once.
+package windows
 
 import (
 	"context"
@@ -14,9 +15,9 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/spf13/pflag"
 
 	"github.com/millrace/millrace/bench/gen"
+	"github.com/millrace/millrace/bench/run"
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/internal/records"
@@ -36,8 +37,8 @@ const (
 	windowPool   = 1 << 17 // different lines
 )
 
-// windowResult is what the workload prints.
-type windowResult struct {
+// Sliding is what the workload "window" prints.
+type Sliding struct {
 	Work      string  `json:"work"`
 	Lines     int     `json:"lines_per_batch"`
 	Batches   int     `json:"batches_measured"`
@@ -49,32 +50,31 @@ type windowResult struct {
 	PeakMB    float64 `json:"peak_rss_mb"`
 }
 
-// windows runs both jobs in this process.
-func (s *settings) windows(ctx context.Context) (*windowResult, error) {
+// Slide runs both jobs in this process. lines and length are 0 for the defaults.
+func Slide(ctx context.Context, o run.Options, lines int, length time.Duration) (*Sliding, error) {
 	pool, err := linePool()
 	if err != nil {
 		return nil, err
 	}
-	r := &windowResult{Work: s.work, Lines: s.n, Batches: int(s.seconds) * 10}
-	if !pflag.CommandLine.Changed("records") {
-		s.n = windowLines
+	if lines == 0 {
+		lines = windowLines
 	}
-	length := windowLength
-	if pflag.CommandLine.Changed("window") {
-		length = time.Duration(s.window) * time.Millisecond
+	if length == 0 {
+		length = windowLength
 	}
+	r := &Sliding{Work: o.Work, Lines: lines, Batches: int(o.Seconds) * 10}
 	first := int(length/windowSlide) + windowWarm
 	measure := func(name string, build func(words dstream.Keyed[string, int64]) dstream.Keyed[string, int64], skip int) (float64, int64, error) {
 		m := &meter{from: int64(skip), until: int64(skip + r.Batches)}
-		if path := os.Getenv(profileEnv); path != "" {
-			f, err := os.Create(path + "." + name)
+		if o.Profile != "" {
+			f, err := os.Create(o.Profile + "." + name)
 			if err != nil {
 				return 0, 0, err
 			}
 			defer f.Close()
 			m.profile = f
 		}
-		err := s.runScript(ctx, name, pool, m, build, skip+r.Batches)
+		err := runScript(ctx, o, lines, name, pool, m, build, skip+r.Batches)
 		return m.millis() / float64(r.Batches), m.rows.Load() / int64(r.Batches), err
 	}
 	add := func(a, b int64) int64 { return a + b }
@@ -98,8 +98,8 @@ func (s *settings) windows(ctx context.Context) (*windowResult, error) {
 }
 
 // runScript runs a job over scripted batches.
-func (s *settings) runScript(ctx context.Context, name string, pool [][]byte, m *meter, build func(dstream.Keyed[string, int64]) dstream.Keyed[string, int64], batches int) error {
-	dir := filepath.Join(s.lab, "window-"+name)
+func runScript(ctx context.Context, o run.Options, lines int, name string, pool [][]byte, m *meter, build func(dstream.Keyed[string, int64]) dstream.Keyed[string, int64], batches int) error {
+	dir := filepath.Join(o.Lab, "window-"+name)
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
@@ -111,14 +111,12 @@ func (s *settings) runScript(ctx context.Context, name string, pool [][]byte, m 
 		Name: "bench-" + name, Checkpoint: filepath.Join(dir, "checkpoint"), LogDir: filepath.Join(dir, "log"), Interval: windowSlide,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
-	if s.master != "" {
-		cfg.Master = s.master
-	}
+	cfg.Master = o.Master
 	began := time.Now().Truncate(windowSlide)
 	for b := 1; b <= batches; b++ {
 		until := map[string]int64{}
 		for p := range windowParts {
-			until[strconv.Itoa(p)] = int64(b * s.n / windowParts)
+			until[strconv.Itoa(p)] = int64(b * lines / windowParts)
 		}
 		cfg.Cuts = append(cfg.Cuts, driver.Cut{Until: map[string]map[string]int64{"lines": until}, Time: began.Add(time.Duration(b) * windowSlide).UnixMicro()})
 	}
@@ -127,7 +125,7 @@ func (s *settings) runScript(ctx context.Context, name string, pool [][]byte, m 
 
 // linePool are lines of W1.
 func linePool() ([][]byte, error) {
-	mk, err := gen.New("lines", seed)
+	mk, err := gen.New("lines", gen.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,71 @@
+// Package store is where a run's topics are, in the embedded log or in Kafka: it empties, loads, counts and follows them.
+package store
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace/millrace/commitlog"
+)
+
+// Partitions is how many every topic has.
+const Partitions = 8
+
+// How many records without a key go to one partition before the next takes over: all together get the same number. Loaders that keep to a rate change
+// more often, so that no partition waits.
+const (
+	turn      = 1000
+	pacedTurn = 10
+)
+
+// Record is one that is loaded.
+type Record struct {
+	Topic    string
+	Key, Val []byte
+	Micros   int64 // event time, since 1970
+}
+
+// Store is a place of topics.
+type Store interface {
+	// Recreate makes an empty topic, also where there is one.
+	Recreate(ctx context.Context, topic string) error
+	// Load writes the records 0 to n-1 that next gives. paced tells that next keeps to a rate.
+	Load(ctx context.Context, n int, paced bool, next func(i int) (Record, error)) error
+	// Count is how many records a topic holds, 0 if there is none.
+	Count(ctx context.Context, topic string) (int64, error)
+	// Follow calls each with every readable record until ctx ends or each returns false. With idle above 0 it also ends when nothing new has come for so long.
+	Follow(ctx context.Context, topic string, idle time.Duration, each func(key, val []byte) bool) error
+	// ID names the place in the list of what is loaded.
+	ID() string
+	Close() error
+}
+
+// Open opens a store of a kind: log, in lab, or kafka.
+func Open(kind, lab, brokers string) (Store, error) {
+	if kind == "kafka" {
+		cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(20*time.Millisecond),
+			kgo.UnknownTopicRetries(-1), kgo.ProducerBatchMaxBytes(1<<19), kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		return &kafkaStore{cl, brokers}, err
+	}
+	return OpenLog(lab)
+}
+
+// LogDir is the folder of the embedded log in a lab.
+func LogDir(lab string) string { return filepath.Join(lab, "log") }
+
+// OpenLog opens the embedded log in lab.
+func OpenLog(lab string) (Store, error) {
+	l, err := commitlog.Create(LogDir(lab), commitlog.Options{})
+	return &logStore{l, LogDir(lab)}, err
+}
+
+// spread chooses the partition of the record that is number i of its topic, as every engine's loader does.
+func spread(key []byte, i, chunk int) int {
+	if key != nil {
+		return commitlog.PartitionOf(key, Partitions)
+	}
+	return i / chunk % Partitions
+}
