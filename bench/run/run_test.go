@@ -1,6 +1,7 @@
 package run
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -131,7 +132,7 @@ func TestMeter(t *testing.T) {
 	m := &meter{rows: 100, samples: []sample{{rows: 0, cpu: 1, allocs: 1e6, allCPU: 1}, {rows: 29, cpu: 2, allocs: 2e6, allCPU: 2}, {rows: 30, cpu: 3, allocs: 3e6, gc: 0.1, allCPU: 4},
 		{rows: 80, cpu: 4, allocs: 3e6 + 20, gc: 0.2, allCPU: 5}, {rows: 100, cpu: 5, allocs: 3e6 + 70, gc: 0.3, allCPU: 6}}}
 	got := m.figures()
-	if want := (meterFigures{CPU: 2.0 / 70 * 1e6, Allocs: 1, GCShare: 0.2 / 2}); got.CPU != want.CPU || got.Allocs != want.Allocs || got.GCShare < 0.0999 || got.GCShare > 0.1001 {
+	if want := (meterFigures{CPU: 2.0 / 70 * 1e6, Allocs: 1, GCShare: 0.2 / 2}); math.Abs(got.CPU-want.CPU) > 0.01 || got.Allocs != want.Allocs || math.Abs(got.GCShare-want.GCShare) > 0.001 {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if got := (&meter{samples: []sample{{rows: 5}}}).figures(); got != (meterFigures{}) {
