@@ -177,7 +177,7 @@ func (o *Options) checkOutput(ctx context.Context, st store.Store, r *Result, d 
 	if err != nil {
 		return err
 	}
-	err = st.Follow(ctx, workloads.Outputs(o.job())[0], time.Second, func(key, val []byte) bool { c.Take(key, val); return true })
+	err = st.Read(ctx, workloads.Outputs(o.job())[0], func(key, val []byte) { c.Take(key, val) })
 	r.verdict(c.Done())
 	return err
 }

@@ -124,6 +124,9 @@ func (o *Options) awhile(ctx context.Context, st store.Store, args ...string) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := j.ready(ctx); err != nil {
+		return nil, err
+	}
 	time.Sleep(time.Duration(o.Seconds * float64(time.Second)))
 	if err := j.interrupt(); err != nil {
 		return nil, err
@@ -138,6 +141,9 @@ func (o *Options) idle(ctx context.Context, st store.Store) (*Result, error) {
 	}
 	j, err := o.start()
 	if err != nil {
+		return nil, err
+	}
+	if err := j.ready(ctx); err != nil {
 		return nil, err
 	}
 	time.Sleep(time.Second)

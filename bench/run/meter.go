@@ -59,6 +59,11 @@ const samplesKept = 100_000
 
 func (m *meter) listener() driver.Listener {
 	return driver.Listener{
+		JobStarted: func(driver.JobStarted) {
+			if err := os.WriteFile(os.Getenv(startedEnv), nil, 0o644); err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+			}
+		},
 		BatchCompleted: func(b driver.BatchCompleted) {
 			m.rows += b.Rows
 			if len(m.samples) < samplesKept {

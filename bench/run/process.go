@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +14,11 @@ import (
 	"time"
 )
 
-// jobEnv marks the process that runs the job; its value says which kind. meterEnv and profileEnv name files for what the job's process measures of itself.
+// jobEnv marks the process that runs the job; its value says which kind. The others name files: startedEnv one that is there
+// once batches are cut, meterEnv and profileEnv what the job's process measures of itself.
 const (
 	jobEnv     = "MILLRACE_BENCH_JOB"
+	startedEnv = "MILLRACE_BENCH_STARTED"
 	meterEnv   = "MILLRACE_BENCH_METER"
 	profileEnv = "MILLRACE_BENCH_PROFILE"
 )
@@ -47,13 +50,13 @@ func (o *Options) start(extra ...string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{o.path("meter.json"), o.path("summary.json"), o.profile()} {
+	for _, name := range []string{o.path("meter.json"), o.path("summary.json"), o.path("started"), o.profile()} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}
 	cmd := exec.Command(self, o.jobArgs(extra...)...)
-	cmd.Env = append(os.Environ(), jobEnv+"=1", meterEnv+"="+o.path("meter.json"))
+	cmd.Env = append(os.Environ(), jobEnv+"=1", meterEnv+"="+o.path("meter.json"), startedEnv+"="+o.path("started"))
 	if o.Stages || o.Profile != "" {
 		cmd.Env = append(cmd.Env, profileEnv+"="+o.profile())
 	}
@@ -72,6 +75,31 @@ func (o *Options) profile() string {
 		return o.Profile
 	}
 	return o.path("cpu.prof")
+}
+
+// startLimit is how long a job may take until it runs.
+const startLimit = time.Minute
+
+// ready waits until the job runs. A job that does not come so far is ended.
+func (j *job) ready(ctx context.Context) error {
+	for {
+		switch _, err := os.Stat(j.o.path("started")); {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil || time.Since(j.began) > startLimit:
+			return errors.Join(fmt.Errorf("the job does not run after %v", time.Since(j.began).Round(time.Second)), ctx.Err(), j.cmd.Process.Kill(), j.cmd.Wait())
+		case j.ended():
+			return fmt.Errorf("the job: %w", j.cmd.Wait())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// ended tells whether the process is over and waits to be asked for its status.
+func (j *job) ended() bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", j.cmd.Process.Pid))
+	_, state, _ := strings.Cut(string(data), ") ")
+	return err == nil && strings.HasPrefix(state, "Z")
 }
 
 // interrupt lets the job drain and end.

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"fmt"
+
 	"github.com/millrace/millrace/bench/machine"
 	"github.com/millrace/millrace/bench/store"
 )
@@ -82,5 +84,12 @@ func (r *Result) verdict(err error) {
 	r.Correct = err == nil
 	if err != nil {
 		r.Why = err.Error()
+	}
+}
+
+// keepsUp says of a wrong output of a paced run that the job had not read all when it was stopped, if that is so.
+func (r *Result) keepsUp(n int) {
+	if !r.Correct && r.rowsRead < int64(n) {
+		r.verdict(fmt.Errorf("the job does not keep up: it had read %d of %d records when it was stopped, a second behind the last", r.rowsRead, n))
 	}
 }

@@ -34,6 +34,9 @@ func (o *Options) touched(ctx context.Context, st store.Store) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := j.ready(ctx); err != nil {
+		return nil, err
+	}
 	n, p := int(rate*o.Seconds), newPacer(rate)
 	err = st.Load(ctx, n, true, func(i int) (store.Record, error) {
 		return store.Record{Topic: "touches", Val: check.Touch(o.Keys+i, o.Keys), Micros: p.due(i)}, p.wait(ctx, i)
@@ -52,7 +55,9 @@ func (o *Options) touched(ctx context.Context, st store.Store) (*Result, error) 
 	r.Keys, r.Rate = o.Keys, rate
 	d := o.checkData()
 	d.N = o.Keys + n
-	return r, o.checkOutput(ctx, st, r, d)
+	err = o.checkOutput(ctx, st, r, d)
+	r.keepsUp(n)
+	return r, err
 }
 
 // forget takes a topic off the list of what is loaded.

@@ -17,18 +17,44 @@ type kafkaStore struct {
 	brokers string
 }
 
+// recreateLimit is how long a broker may take to forget a topic and to know the new one.
+const recreateLimit = time.Minute
+
 func (s *kafkaStore) Recreate(ctx context.Context, topic string) error {
 	adm := kadm.NewClient(s.cl)
 	if _, err := adm.DeleteTopic(ctx, topic); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return fmt.Errorf("delete topic %s: %w", topic, err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) { // until the old one is gone
-		_, err := adm.CreateTopic(ctx, Partitions, 1, nil, topic)
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) { // until the old one is gone
+		made, err := adm.CreateTopic(ctx, Partitions, 1, nil, topic)
 		if err == nil {
+			return s.await(ctx, adm, topic, made.ID)
+		}
+		if time.Since(began) > recreateLimit {
+			return fmt.Errorf("create topic %s: %w", topic, err)
+		}
+	}
+}
+
+// await waits until the broker says of the topic what the controller has made. Before, records would go to the old one's partitions, and be lost.
+func (s *kafkaStore) await(ctx context.Context, adm *kadm.Client, topic string, id kadm.TopicID) error {
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		listed, err := adm.ListTopics(ctx, topic)
+		if err != nil {
+			return err
+		}
+		t := listed[topic]
+		led := 0
+		for _, p := range t.Partitions {
+			if p.Err == nil && p.Leader >= 0 {
+				led++
+			}
+		}
+		if t.Err == nil && t.ID == id && led == Partitions {
 			return nil
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("create topic %s: %w", topic, err)
+		if time.Since(began) > recreateLimit {
+			return fmt.Errorf("topic %s: the broker does not know it after %v", topic, recreateLimit)
 		}
 	}
 }
@@ -38,22 +64,29 @@ func (s *kafkaStore) Load(ctx context.Context, n int, paced bool, next func(int)
 	if paced {
 		chunk = pacedTurn
 	}
+	// A client of its own: one that is older may know a topic of the same name that is gone.
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(20*time.Millisecond), kgo.UnknownTopicRetries(-1),
+		kgo.ProducerBatchMaxBytes(1<<19), kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
 	var failed atomic.Pointer[error]
 	sent := map[string]int{}
 	for i := range n {
 		rec, err := next(i)
 		if err != nil {
-			return errors.Join(err, s.cl.Flush(ctx))
+			return errors.Join(err, cl.Flush(ctx))
 		}
 		r := &kgo.Record{Topic: rec.Topic, Partition: int32(spread(rec.Key, sent[rec.Topic], chunk)), Key: rec.Key, Value: rec.Val}
 		sent[rec.Topic]++
-		s.cl.Produce(ctx, r, func(_ *kgo.Record, err error) {
+		cl.Produce(ctx, r, func(_ *kgo.Record, err error) {
 			if err != nil {
 				failed.Store(&err)
 			}
 		})
 	}
-	err := s.cl.Flush(ctx)
+	err = cl.Flush(ctx)
 	if p := failed.Load(); p != nil {
 		err = errors.Join(err, *p)
 	}
@@ -72,18 +105,81 @@ func (s *kafkaStore) Count(ctx context.Context, topic string) (int64, error) {
 	return sum, errors.Join(err, ends.Error())
 }
 
-func (s *kafkaStore) Follow(ctx context.Context, topic string, idle time.Duration, each func(key, val []byte) bool) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
+// settleLimit is how long markers of transactions may take behind the answer to their end.
+const settleLimit = 10 * time.Second
+
+// ends are the offsets behind all records that can be read, once no transaction is open: a broker writes their markers behind its answer.
+func (s *kafkaStore) ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	adm := kadm.NewClient(s.cl)
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		all, err := adm.ListEndOffsets(ctx, topic)
+		if err = errors.Join(err, all.Error()); err != nil {
+			return nil, err
+		}
+		stable, err := adm.ListCommittedOffsets(ctx, topic)
+		if err = errors.Join(err, stable.Error()); err != nil {
+			return nil, err
+		}
+		open, ends := false, map[int32]int64{}
+		stable.Each(func(o kadm.ListedOffset) {
+			high, ok := all.Lookup(topic, o.Partition)
+			open = open || !ok || o.Offset < high.Offset
+			if o.Offset > 0 {
+				ends[o.Partition] = o.Offset
+			}
+		})
+		if !open || time.Since(began) > settleLimit {
+			return ends, nil
+		}
+	}
+}
+
+// Read ends where ends says. Markers of transactions take offsets too, so the client keeps them.
+func (s *kafkaStore) Read(ctx context.Context, topic string, each func(key, val []byte)) error {
+	left, err := s.ends(ctx, topic)
+	if err != nil {
+		return err
+	}
+	cl, err := s.consumer(topic, kgo.KeepControlRecords())
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
-	return followAll(ctx, 1, idle, func(ctx context.Context, _ int, out func(key, val []byte)) error {
-		for ctx.Err() == nil {
-			cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) { out(r.Key, r.Value) })
+	for len(left) > 0 {
+		fetched := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		return ctx.Err()
-	}, each)
+		fetched.EachRecord(func(r *kgo.Record) {
+			end, more := left[r.Partition]
+			if !more {
+				return
+			}
+			if !r.Attrs.IsControl() {
+				each(r.Key, r.Value)
+			}
+			if r.Offset+1 >= end {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	return nil
+}
+
+func (s *kafkaStore) Follow(ctx context.Context, topic string, each func(key, val []byte)) error {
+	cl, err := s.consumer(topic)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for ctx.Err() == nil {
+		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) { each(r.Key, r.Value) })
+	}
+	return nil
+}
+
+func (s *kafkaStore) consumer(topic string, opts ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append(opts, kgo.SeedBrokers(s.brokers), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))...)
 }
 
 func (s *kafkaStore) ID() string { return "kafka " + s.brokers }

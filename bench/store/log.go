@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/millrace/millrace/commitlog"
 )
@@ -70,7 +69,15 @@ func (s *logStore) Count(_ context.Context, topic string) (int64, error) {
 	return sum, err
 }
 
-func (s *logStore) Follow(ctx context.Context, topic string, idle time.Duration, each func(key, val []byte) bool) error {
+func (s *logStore) Read(ctx context.Context, topic string, each func(key, val []byte)) error {
+	return s.read(ctx, topic, false, each)
+}
+
+func (s *logStore) Follow(ctx context.Context, topic string, each func(key, val []byte)) error {
+	return s.read(ctx, topic, true, each)
+}
+
+func (s *logStore) read(ctx context.Context, topic string, forever bool, each func(key, val []byte)) error {
 	t, err := s.log.Topic(topic)
 	if err != nil {
 		return err
@@ -79,21 +86,26 @@ func (s *logStore) Follow(ctx context.Context, topic string, idle time.Duration,
 	if err != nil {
 		return err
 	}
-	return followAll(ctx, n, idle, func(ctx context.Context, part int, out func(key, val []byte)) error {
-		r, err := t.Reader(part, 0)
+	return readAll(ctx, n, func(ctx context.Context, part int, out func(key, val []byte)) error {
+		b, err := t.Bounds(part)
+		if err != nil {
+			return err
+		}
+		r, err := t.Reader(part, b.Start)
 		if err != nil {
 			return err
 		}
 		defer r.Close()
-		for {
-			b, err := r.Next(ctx)
+		for forever || r.Offset() < b.End {
+			records, err := r.Next(ctx)
 			if err != nil {
 				return err
 			}
-			for i := range b.Len() {
-				out(b.Key(i), b.Value(i))
+			for i := range records.Len() {
+				out(records.Key(i), records.Value(i))
 			}
 		}
+		return nil
 	}, each)
 }
 

@@ -36,8 +36,10 @@ type Store interface {
 	Load(ctx context.Context, n int, paced bool, next func(i int) (Record, error)) error
 	// Count is how many records a topic holds, 0 if there is none.
 	Count(ctx context.Context, topic string) (int64, error)
-	// Follow calls each with every readable record until ctx ends or each returns false. With idle above 0 it also ends when nothing new has come for so long.
-	Follow(ctx context.Context, topic string, idle time.Duration, each func(key, val []byte) bool) error
+	// Read calls each with every record that is readable now.
+	Read(ctx context.Context, topic string, each func(key, val []byte)) error
+	// Follow calls each with every record that is or becomes readable, until ctx ends.
+	Follow(ctx context.Context, topic string, each func(key, val []byte)) error
 	// ID names the place in the list of what is loaded.
 	ID() string
 	Close() error
@@ -46,8 +48,7 @@ type Store interface {
 // Open opens a store of a kind: log, in lab, or kafka.
 func Open(kind, lab, brokers string) (Store, error) {
 	if kind == "kafka" {
-		cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(20*time.Millisecond),
-			kgo.UnknownTopicRetries(-1), kgo.ProducerBatchMaxBytes(1<<19), kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.MetadataMinAge(20*time.Millisecond))
 		return &kafkaStore{cl, brokers}, err
 	}
 	return OpenLog(lab)

@@ -314,14 +314,14 @@ func checkVisits(ctx context.Context, o run.Options, st store.Store, topic strin
 	size := o.Keys / cohorts
 	var bad error
 	rows, seen := 0, make([]int, o.Keys)
-	err := st.Follow(ctx, topic, time.Second, func(_, val []byte) bool {
+	err := st.Read(ctx, topic, func(_, val []byte) {
 		var v struct {
 			User          string
 			Visits, Pages int64
 		}
 		if err := json.Unmarshal(val, &v); err != nil {
 			bad = err
-			return false
+			return
 		}
 		var n int
 		if _, err := fmt.Sscanf(v.User, "user-%d", &n); err == nil && n < len(seen) && v.Visits == 1 && v.Pages == 1 {
@@ -330,7 +330,6 @@ func checkVisits(ctx context.Context, o run.Options, st store.Store, topic strin
 		} else if err == nil {
 			bad = fmt.Errorf("%s has %d visits and %d pages, want 1", v.User, v.Visits, v.Pages)
 		}
-		return bad == nil
 	})
 	if err := errors.Join(err, bad); err != nil {
 		return err
