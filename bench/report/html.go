@@ -110,7 +110,6 @@ func (s *Set) ratePlot() string {
 	return lineChart("events a second", "ms", true, true, s.latencies(func(r run.Result) bool { return r.Interval == "5ms" }, func(r run.Result) float64 { return r.Rate }, "p50", "p99"))
 }
 
-// byInterval sorts by the interval, which names do not.
 func (s *Set) intervalPlot() string {
 	list := s.latencies(func(r run.Result) bool { return r.Rate == 50_000 }, func(r run.Result) float64 { return millis(r.Interval) }, "p50", "p90", "p99")
 	return lineChart("batch interval, ms", "ms", true, true, list)
@@ -150,7 +149,11 @@ func (s *Set) peerPlot() string {
 	for i, work := range []string{"w1", "w4", "w5"} {
 		name := strings.ToUpper(work)
 		if r, ok := s.ours(work); ok {
-			bars = append(bars, bar{name: name + " millrace", parts: []float64{r.Result.Steady}, color: i})
+			v := r.Result.Steady
+			if v == 0 {
+				v = r.Result.CPU
+			}
+			bars = append(bars, bar{name: name + " millrace", parts: []float64{v}, color: i})
 		}
 		for _, p := range s.Peers {
 			if p.Work == work && max(p.CPU, p.Whole) > 0 {

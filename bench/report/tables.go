@@ -93,7 +93,7 @@ func where(s *Set) table {
 	}
 	spans := map[place]*span{}
 	for _, r := range s.under("") {
-		p := place{r.Result.Machine.Name() + ", Linux " + r.Result.Machine.Kernel + ", " + r.Result.Machine.Go, r.Result.Version}
+		p := place{strings.TrimSpace(r.Result.Machine.Name()+", Linux "+r.Result.Machine.Kernel) + ", " + r.Result.Machine.Go, r.Result.Version}
 		day := r.At.UTC().Format("2006-01-02 15:04")
 		sp := spans[p]
 		if sp == nil {
@@ -128,8 +128,15 @@ func drains(s *Set) table {
 		if x.GrepCPU > 0 {
 			beside = fmt.Sprintf("`grep -cF`: %s CPU-s / M", num(x.GrepCPU))
 		}
-		t.add(strings.ToUpper(x.Work), x.Form, x.Source, group(int64(x.Records)), targets[r.ID], strong(r, num(x.CPU)), num(x.Steady), num(x.CPUUser)+" + "+num(x.CPUSystem),
-			num(x.EventsPerS), num(x.PeakMB), num(x.Startup), num(x.BatchP50)+" / "+num(x.BatchP99), num(x.Allocs), percent(x.GCShare), beside)
+		used, allocs, gc := "–", "–", "–"
+		if x.CPUUser > 0 {
+			used = num(x.CPUUser) + " + " + num(x.CPUSystem)
+		}
+		if x.Steady > 0 {
+			allocs, gc = num(x.Allocs), percent(x.GCShare)
+		}
+		t.add(strings.ToUpper(x.Work), x.Form, x.Source, group(int64(x.Records)), targets[r.ID], strong(r, num(x.CPU)), blank(x.Steady), used,
+			num(x.EventsPerS), num(x.PeakMB), num(x.Startup), num(x.BatchP50)+" / "+num(x.BatchP99), allocs, gc, beside)
 	}
 	return t
 }
@@ -182,7 +189,7 @@ func paced(s *Set) table {
 	t := table{head: []string{"work", "from and to", "events/s", "interval", "target ms", "p50 ms", "p90 ms", "p99 ms", "max ms", "batch p50 ms", "cores busy"}}
 	for _, r := range s.under("paced/") {
 		x := r.Result
-		t.add(strings.ToUpper(x.Work), x.Source, num(x.Rate), x.Interval, targets[r.ID], strong(r, num(x.LatencyP50)), num(x.LatencyP90), num(x.LatencyP99), num(x.LatencyMax), num(x.BatchP50), num(x.Cores))
+		t.add(strings.ToUpper(x.Work), x.Source, num(x.Rate), x.Interval, targets[r.ID], strong(r, blank(x.LatencyP50)), blank(x.LatencyP90), blank(x.LatencyP99), blank(x.LatencyMax), blank(x.BatchP50), num(x.Cores))
 	}
 	return t
 }
@@ -240,7 +247,7 @@ func peers(s *Set) table {
 	for _, work := range []string{"w1", "w4", "w5", "floor"} {
 		if r, ok := s.ours(work); ok {
 			x := r.Result
-			t.add(strings.ToUpper(work), "**millrace**", x.Form+", exactly once, checkpoint each batch", strong(r, num(x.Steady))+" ("+num(x.CPU)+")", num(x.EventsPerS), num(x.PeakMB), num(x.Startup), r.At.UTC().Format("2006-01-02")+", "+x.Machine.Name())
+			t.add(strings.ToUpper(work), "**millrace**", x.Form+", exactly once, checkpoint each batch", strong(r, blank(x.Steady))+" ("+num(x.CPU)+")", num(x.EventsPerS), num(x.PeakMB), num(x.Startup), r.At.UTC().Format("2006-01-02")+", "+x.Machine.Name())
 		}
 		for _, p := range s.Peers {
 			if p.Work != work {
