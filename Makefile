@@ -6,7 +6,7 @@ GO ?= go
 # Packages with goroutines of their own, for the race detector.
 RACE = ./commitlog ./executor/... ./driver ./source ./sink/... ./internal/transport
 
-.PHONY: help build demo test test-long race lint fmt vet staticcheck ci kafka-start kafka-stop fuzz clean
+.PHONY: help build demo test test-long race lint fmt vet staticcheck ci kafka-start kafka-stop fuzz bench compare clean
 
 help:        ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -58,6 +58,14 @@ fuzz:        ## every fuzz target for FUZZTIME (default 30s)
 	@for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | sed 's/func //'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-30s} ./$$p || exit 1; done; done
+
+bench:       ## measure everything: tables in bench/RESULTS.md, plots in bench/report.html
+	@mkdir -p bin
+	$(GO) build -o bin/bench ./bench
+	bin/bench suite --lab .lab/bench --brokers 127.0.0.1:19092
+
+compare:     ## CPU against commit BASE in turns, default: that of the last recorded figures
+	$(GO) run ./bench/compare $(BASE)
 
 clean:       ## remove what was built
 	rm -rf bin
