@@ -129,7 +129,7 @@ func drains(s *Set) table {
 			beside = fmt.Sprintf("`grep -cF`: %s CPU-s / M", num(x.GrepCPU))
 		}
 		used, allocs, gc := "–", "–", "–"
-		if x.CPUUser > 0 {
+		if x.CPUUser+x.CPUSystem > 0 {
 			used = num(x.CPUUser) + " + " + num(x.CPUSystem)
 		}
 		if x.Steady > 0 {

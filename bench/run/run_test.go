@@ -50,7 +50,7 @@ func TestDrain(t *testing.T) {
 			o := small(t, c.work)
 			o.Form, o.Stages = c.form, c.work == "w4"
 			r := measure(t, o)
-			if r.Records != 5000 || r.CPU <= 0 || r.CPUUser <= 0 || r.PeakMB <= 0 || r.Startup <= 0 || r.Batches == 0 || r.Machine.Cores == 0 || r.Version == "" {
+			if r.Records != 5000 || r.CPU <= 0 || r.CPUUser+r.CPUSystem <= 0 || r.PeakMB <= 0 || r.Startup <= 0 || r.Batches == 0 || r.Machine.Cores == 0 || r.Version == "" {
 				t.Errorf("figures are missing: %+v", r)
 			}
 			if (c.work == "w4") != (r.Floor > 0) || (c.work == "w2") != (r.GrepCPU > 0) {
