@@ -55,7 +55,7 @@ func suiteCommand() *cobra.Command {
 		Use: "suite", Short: "Do all measurements, keep their results, and write tables and plots", Args: cobra.NoArgs,
 		Long: "Do all measurements one after another, add each result to a file, and write from it the tables of bench/RESULTS.md and a page with plots.\n" +
 			"Kafka is used where a broker answers at --brokers.",
-		Example: "  bench suite --brokers 127.0.0.1:19092\n  bench suite --only drain/w4,paced --scale 0.1 --results /tmp/r.jsonl --markdown '' --html /tmp/r.html",
+		Example: "  bench suite --brokers 127.0.0.1:19092\n  bench suite --only drain/w4,paced --scale 0.1 --results part.jsonl --markdown '' --html part.html",
 		RunE: func(c *cobra.Command, _ []string) error {
 			steps, err := suite.Choose(suite.Steps(o), only)
 			if err != nil {

@@ -56,8 +56,8 @@ func TestDrain(t *testing.T) {
 			if (c.work == "w4") != (r.Floor > 0) || (c.work == "w2") != (r.GrepCPU > 0) {
 				t.Errorf("what is measured beside: floor %v, grep %v", r.Floor, r.GrepCPU)
 			}
-			if o.Stages && len(r.Stages) == 0 {
-				t.Error("no stages")
+			if o.Stages && r.Stages == nil { // empty where the job took no hundredth of a second
+				t.Error("no profile was read")
 			}
 		})
 	}
