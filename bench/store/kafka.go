@@ -60,13 +60,13 @@ func (s *kafkaStore) await(ctx context.Context, adm *kadm.Client, topic string, 
 }
 
 func (s *kafkaStore) Load(ctx context.Context, n int, paced bool, next func(int) (Record, error)) error {
-	chunk := turn
+	chunk, linger := turn, 10*time.Millisecond
 	if paced {
-		chunk = pacedTurn
+		chunk, linger = pacedTurn, syncEvery
 	}
 	// A client of its own: one that is older may know a topic of the same name that is gone.
 	cl, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(20*time.Millisecond), kgo.UnknownTopicRetries(-1),
-		kgo.ProducerBatchMaxBytes(1<<19), kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		kgo.ProducerBatchMaxBytes(1<<19), kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(linger))
 	if err != nil {
 		return err
 	}
