@@ -71,7 +71,7 @@ func (b *broker) produce(partition int, values ...string) {
 // totals are the last counts in the output, as a reader of committed records sees them. Counts may not fall or come twice.
 func (b *broker) totals() map[string]int {
 	b.t.Helper()
-	ends, err := b.admin.ListCommittedOffsets(b.t.Context(), b.out)
+	ends, err := kafkatest.Settled(b.t.Context(), b.admin, b.out)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -82,11 +82,11 @@ func (b *broker) totals() map[string]int {
 	}
 	defer c.Close()
 	missing := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			missing[o.Partition] = o.Offset
+	for p, end := range ends {
+		if end > 0 {
+			missing[p] = end
 		}
-	})
+	}
 	last := map[string]int{}
 	ctx, cancel := context.WithTimeout(b.t.Context(), limit)
 	defer cancel()

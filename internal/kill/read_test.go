@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace/millrace/commitlog"
+	"github.com/millrace/millrace/internal/kafkatest"
 	"github.com/millrace/millrace/sink"
 )
 
@@ -154,7 +155,7 @@ func (w *world) readKafka(ctx context.Context) (published, error) {
 		return nil, err
 	}
 	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, w.topic)
+	ends, err := kafkatest.Settled(ctx, kadm.NewClient(cl), w.topic)
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +165,8 @@ func (w *world) readKafka(ctx context.Context) (published, error) {
 	}
 	out, at := published{}, map[int32]int64{}
 	behind := func() bool {
-		for p, end := range ends[w.topic] {
-			if at[p] < end.Offset {
+		for p, end := range ends {
+			if at[p] < end {
 				return true
 			}
 		}
