@@ -82,8 +82,13 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
+// crashWorld has batches enough to pass each point three times. Files are rolled beside the batches, as fast as the disk lets them.
 func crashWorld(t *testing.T, job, sink string, seed uint64) *world {
-	return scriptedWorld(t, job, sink, seed, 24)
+	batches := 24
+	if sink == "files" {
+		batches = 120
+	}
+	return scriptedWorld(t, job, sink, seed, batches)
 }
 
 // crashAt runs the world to its end.
