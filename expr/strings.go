@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/search"
 )
 
 // Length is how many characters (code points) a text has, how many bytes there are, or how many elements are in a list or map.
@@ -262,9 +263,7 @@ func affixOne(op string, out []bool, in []string, o string) {
 			out[i] = strings.HasSuffix(s, o)
 		}
 	default:
-		for i, s := range in {
-			out[i] = strings.Contains(s, o)
-		}
+		search.ContainsEach(out, in, o)
 	}
 }
 

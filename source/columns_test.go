@@ -203,7 +203,7 @@ func TestColumnsOfOtherFormats(t *testing.T) {
 		for range 1 + r.IntN(30) {
 			page := []string{"a", "b", `"a"`, `"a,""b"`, "\xff", ""}[r.IntN(6)]
 			lines = append(lines, page+","+[]string{"1", "7", "x", ""}[r.IntN(4)]+","+[]string{"me", "", "NA"}[r.IntN(3)]+",1.5"+[]string{"", "", "", ",more"}[r.IntN(4)])
-			texts = append(texts, []string{"a", "", "é", "\xff", absent, "longer than ten"}[r.IntN(6)])
+			texts = append(texts, []string{"a", "a", "", "é", "\xff", absent, "longer than ten", "half \xc3", "\xa9 half"}[r.IntN(9)])
 			keys = append(keys, []string{"k", "\xff", absent, ""}[r.IntN(4)])
 			changes = append(changes, []string{`{"page":"a","count":1}`, `{"page":"b"}`, absent}[r.IntN(3)])
 		}

@@ -21,6 +21,7 @@ type Format[T any] struct {
 	limit  int    // of a record's bytes; 0: none
 	reader func() recordReader[T]
 	direct *decode.JSONPlan // where records become columns without rows in between
+	plain  bool             // a row is the record's text
 }
 
 // recordReader reads record i of b into dst, a zero T. The result is "", or why the record is bad.
@@ -103,6 +104,9 @@ func (f Format[T]) spec(kind, place string) *Spec {
 			if d, ok := newDirect(f.direct, f.limit, codec, p); ok {
 				return d
 			}
+			if d, ok := newTexts(f, codec, p); ok {
+				return d
+			}
 			return newColumns(f, codec, p)
 		}
 	}
@@ -112,7 +116,7 @@ func (f Format[T]) spec(kind, place string) *Spec {
 // Text is one row a record: its value as UTF-8.
 func Text(opts ...Option) Format[string] {
 	o, err := collect("text", opts, "MaxRecord")
-	return Format[string]{text: "text", err: err, limit: o.maxRecord, reader: func() recordReader[string] { return readText }}
+	return Format[string]{text: "text", plain: true, err: err, limit: o.maxRecord, reader: func() recordReader[string] { return readText }}
 }
 
 func readText(b *records.Block, i int, dst *string) string {
@@ -121,7 +125,7 @@ func readText(b *records.Block, i int, dst *string) string {
 		return noValue
 	}
 	if !utf8.Valid(v) {
-		return "invalid UTF-8"
+		return invalidText
 	}
 	*dst = unsafe.String(unsafe.SliceData(v), len(v))
 	return ""

@@ -11,8 +11,7 @@ import (
 	"github.com/millrace/millrace/commitlog"
 )
 
-// syncEvery is how long a record of the loader waits for the fsync that it shares with others: a fifth of the default, since in paced runs it is a part of
-// what is measured.
+// syncEvery is how long a record waits in paced runs for what it shares with others, an fsync or a request: it is a part of what is measured.
 const syncEvery = time.Millisecond
 
 type logStore struct {
@@ -28,9 +27,14 @@ func (s *logStore) Recreate(_ context.Context, topic string) error {
 	return err
 }
 
-func (s *logStore) Load(ctx context.Context, n int, _ bool, next func(int) (Record, error)) error {
-	producers := map[string]*commitlog.Producer{}
-	var err error
+func (s *logStore) Load(ctx context.Context, n int, paced bool, next func(int) (Record, error)) (err error) {
+	producers, log := map[string]*commitlog.Producer{}, s.log
+	if paced {
+		if log, err = commitlog.Open(s.dir, commitlog.Options{SyncInterval: syncEvery}); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, log.Close()) }()
+	}
 	for i := 0; i < n && err == nil; i++ {
 		var r Record
 		if r, err = next(i); err != nil {
@@ -39,7 +43,7 @@ func (s *logStore) Load(ctx context.Context, n int, _ bool, next func(int) (Reco
 		p := producers[r.Topic]
 		if p == nil {
 			var t *commitlog.Topic
-			if t, err = s.log.Topic(r.Topic); err != nil {
+			if t, err = log.Topic(r.Topic); err != nil {
 				break
 			}
 			if p, err = t.Producer(); err != nil {

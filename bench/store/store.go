@@ -59,7 +59,7 @@ func LogDir(lab string) string { return filepath.Join(lab, "log") }
 
 // OpenLog opens the embedded log in lab.
 func OpenLog(lab string) (Store, error) {
-	l, err := commitlog.Create(LogDir(lab), commitlog.Options{SyncInterval: syncEvery})
+	l, err := commitlog.Create(LogDir(lab), commitlog.Options{})
 	return &logStore{l, LogDir(lab)}, err
 }
 
