@@ -80,7 +80,7 @@ func (o *Options) Check() error {
 	case !workloads.Known(o.job()):
 		return fmt.Errorf("--work %q: want w1 to w5, q0 to q8, empty, idle, start, state, closures, window, sessions or close", o.Work)
 	case o.Records < 1 || o.Keys < 1 || o.Seconds <= 0 || o.Rate < 0:
-		return fmt.Errorf("--records, --keys and --seconds: want more than 0")
+		return fmt.Errorf("--records, --keys, --seconds and --rate: want more than 0")
 	case o.Rate > 0 && o.Work != "state" && len(workloads.Inputs(o.Work)) == 0:
 		return fmt.Errorf("--rate: %s makes its rows itself", o.Work)
 	}

@@ -3,6 +3,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -49,10 +50,22 @@ type Store interface {
 func Open(kind, lab, brokers string) (Store, error) {
 	if kind == "kafka" {
 		cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.MetadataMinAge(20*time.Millisecond))
-		return &kafkaStore{cl, brokers}, err
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), pingLimit)
+		defer cancel()
+		if err := cl.Ping(ctx); err != nil {
+			cl.Close()
+			return nil, fmt.Errorf("no broker answers at %s: %w; start one (make kafka-start: 127.0.0.1:19092), or name it with --brokers", brokers, err)
+		}
+		return &kafkaStore{cl, brokers}, nil
 	}
 	return OpenLog(lab)
 }
+
+// pingLimit is how long a broker may take to answer.
+const pingLimit = 10 * time.Second
 
 // LogDir is the folder of the embedded log in a lab.
 func LogDir(lab string) string { return filepath.Join(lab, "log") }
