@@ -38,6 +38,7 @@ type keyed struct {
 	forgotten int64             // undo of batches up to here is gone
 	written   [row.Groups]int64 // delta rows since the group's last dump
 	dumped    [row.Groups]int64 // batch of the last dump
+	allowed   int64             // rows that dumps may have, saved up over batches
 }
 
 // change is what one batch did to a table: the changed rows, and full dumps of some groups behind it.
@@ -258,13 +259,14 @@ func (k *keyed) patience(g int) int64 {
 	return min(max(int64(k.table.GroupLen(g)), dumpEvery), dumpEveryMax)
 }
 
-// dumps chooses key groups to write in full: those whose delta rows since the last dump exceed their live rows, oldest first
-// and no more than about twice this batch's own rows, and those whose last dump is too old.
+// dumps chooses key groups to write in full: those whose delta rows since the last dump exceed their live rows, and those whose last dump is too old. Each batch allows for
+// about twice its own rows. A group that is larger waits until batches have allowed for it together: of much state, of which little changes, one batch in many pays for a dump.
 func (k *keyed) dumps(b, rows int64, x *part) []checkpoint.SectionData {
 	if k.table.Len() <= dumpTinyRows {
 		return k.dumpWhole(b, x)
 	}
-	budget := max(2*rows, dumpTinyRows)
+	budget, waits := max(2*rows, dumpTinyRows), false
+	k.allowed += budget
 	var out []checkpoint.SectionData
 	for i := range x.until - x.from {
 		g := x.from + (int(b)+i)%(x.until-x.from) // begin elsewhere each time: no group starves
@@ -273,14 +275,15 @@ func (k *keyed) dumps(b, rows int64, x *part) []checkpoint.SectionData {
 		if !worth && b-k.dumped[g] < k.patience(g)+int64(g) {
 			continue
 		}
-		if live > budget && len(out) > 0 {
+		if live > k.allowed {
+			waits = true
 			continue
 		}
-		budget -= live
+		k.allowed -= live
 		out = append(out, k.dump(g, g+1, b))
-		if budget <= 0 {
-			break
-		}
+	}
+	if !waits {
+		k.allowed = min(k.allowed, budget)
 	}
 	return out
 }
