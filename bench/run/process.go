@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -42,6 +41,7 @@ type job struct {
 	o     *Options
 	cmd   *exec.Cmd
 	began time.Time
+	peaks *peaks
 }
 
 // start runs the job in a process of its own.
@@ -65,8 +65,12 @@ func (o *Options) start(extra ...string) (*job, error) {
 	} else {
 		cmd.Stdout, cmd.Stderr = o.Quiet, o.Quiet
 	}
-	j := &job{o, cmd, time.Now()}
-	return j, cmd.Start()
+	j := &job{o: o, cmd: cmd, began: time.Now()}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	j.peaks = watchPeaks(cmd.Process.Pid)
+	return j, nil
 }
 
 // profile is where the job's CPU profile goes.
@@ -107,7 +111,9 @@ func (j *job) interrupt() error { return j.cmd.Process.Signal(os.Interrupt) }
 
 // finish waits for the job and takes its figures. records below 0: as many as the job has read.
 func (j *job) finish(records int) (*Result, error) {
-	if err := j.cmd.Wait(); err != nil {
+	err := j.cmd.Wait()
+	peak := j.peaks.end()
+	if err != nil {
 		return nil, fmt.Errorf("the job: %w", err)
 	}
 	wall := time.Since(j.began).Seconds()
@@ -118,7 +124,6 @@ func (j *job) finish(records int) (*Result, error) {
 	if records < 0 {
 		records = int(m.Rows)
 	}
-	usage := j.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	r := j.o.fresh()
 	r.Records = records
 	r.CPUUser, r.CPUSystem = j.cmd.ProcessState.UserTime().Seconds(), j.cmd.ProcessState.SystemTime().Seconds()
@@ -126,7 +131,7 @@ func (j *job) finish(records int) (*Result, error) {
 	if records > 0 {
 		r.CPU = cpu / float64(records) * 1e6
 	}
-	r.PeakMB, r.Cores = float64(usage.Maxrss)/1024, cpu/wall
+	r.PeakMB, r.Cores = peak, cpu/wall
 	r.rowsRead = m.Rows
 	if m.FirstOutput > 0 {
 		r.Startup = float64(m.FirstOutput-j.began.UnixMicro()) / 1e6
