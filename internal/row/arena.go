@@ -10,8 +10,7 @@ import (
 type Arena struct {
 	spans   []span
 	data    []byte
-	garbage int  // bytes of data that no span covers
-	warmed  byte // so that Warm has a use for what it reads
+	garbage int // bytes of data that no span covers
 }
 
 // span is a place in an arena.
@@ -68,7 +67,7 @@ func (a *Arena) Warm(rows []uint32) {
 			sum ^= a.data[off]
 		}
 	}
-	a.warmed = sum
+	Used(uint64(sum))
 }
 
 // Set stores b as row r. What fits into the row's old place is written there.

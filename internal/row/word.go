@@ -25,9 +25,8 @@ func (w *word) home() uint64 {
 
 // wordTable has the numbers of the words of a Dict. Its slots are the words: to find one nothing else is read, and no hash of the engine's is computed.
 type wordTable struct {
-	slots  []wordSlot // the length is a power of two
-	n      int
-	warmed uint32 // so that warm has a use for what it reads
+	slots []wordSlot // the length is a power of two
+	n     int
 }
 
 // wordSlot is a place for a word; its number is counted from 1, 0: the slot is free.
@@ -71,7 +70,7 @@ func (t *wordTable) warm(words []word) {
 	for i := range words {
 		sum ^= t.slots[words[i].home()&mask].number
 	}
-	t.warmed = sum
+	Used(uint64(sum))
 }
 
 // find is the number of a word, -1 if it is unknown.

@@ -10,9 +10,8 @@ import (
 // index finds rows by the low half of their key's hash: open addressing with linear probing, removal by moving back.
 // It does not know the keys; the same hash may stand in it many times.
 type index struct {
-	slots  []uint64 // hash << 32 | row + 1; 0 is free. The length is a power of two
-	n      int
-	warmed uint64 // so that warm has a use for what it reads
+	slots []uint64 // hash << 32 | row + 1; 0 is free. The length is a power of two
+	n     int
 }
 
 func newIndex() index { return index{slots: make([]uint64, 16)} }
@@ -76,7 +75,7 @@ func (x *index) warm(hashes []uint64) {
 	for _, h := range hashes {
 		sum ^= x.slots[uint32(h)&mask]
 	}
-	x.warmed = sum
+	row.Used(sum)
 }
 
 // remove takes row r, which must be there, out.
@@ -106,8 +105,6 @@ type keyStore struct {
 	w8    []uint64 // width 8
 	fixed []byte   // other widths
 	arena row.Arena
-
-	warmed uint64 // so that warm has a use for what it reads
 }
 
 func (s *keyStore) grow(n int) {
@@ -186,7 +183,7 @@ func (s *keyStore) warm(rows []uint32) {
 				sum ^= s.w8[r]
 			}
 		}
-		s.warmed = sum
+		row.Used(sum)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/millrace/millrace/internal/row"
@@ -29,6 +30,43 @@ func TestBeginWantsTheNextBatch(t *testing.T) {
 			t.Errorf("batch %d was begun on version 0", b)
 		}
 	}
+}
+
+// TestReadTogether: two joins read a table at once. The race detector has something to say here if reading writes.
+func TestReadTogether(t *testing.T) {
+	for _, kc := range []*row.Codec{codec[int64](t), codec[string](t)} {
+		table := New(kc, codec[int64](t), 0)
+		table.Begin(1)
+		var keys *row.Keys
+		if kc == codec[int64](t) {
+			keys = keysOf(kc, numbers(10_000)...)
+		} else {
+			var texts []string
+			for _, n := range numbers(10_000) {
+				texts = append(texts, fmt.Sprint("key ", n))
+			}
+			keys = keysOf(kc, texts...)
+		}
+		table.Upsert(keys, make([]int32, keys.Len()))
+		table.Seal()
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				idx := make([]int32, keys.Len())
+				if table.Find(keys, idx); slices.Contains(idx, -1) {
+					t.Error("a key is not found")
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+func numbers(n int) (out []int64) {
+	for i := range n {
+		out = append(out, int64(i))
+	}
+	return out
 }
 
 func TestMisuseIsCaught(t *testing.T) {
