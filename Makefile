@@ -3,8 +3,8 @@ export GOTOOLCHAIN := auto
 export CGO_ENABLED ?= 0
 
 GO ?= go
-# Packages with goroutines of their own, for the race detector.
-RACE = ./commitlog ./executor/... ./driver ./source ./sink/... ./internal/transport
+# Packages with goroutines of their own, or whose data several read, for the race detector.
+RACE = ./commitlog ./executor/... ./driver ./source ./sink/... ./internal/state ./internal/transport
 
 .PHONY: help build demo test test-long race lint fmt vet staticcheck ci kafka-start kafka-stop fuzz bench compare clean
 
