@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -15,8 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/millrace/millrace/commitlog"
-	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/kafkatls"
 	"github.com/millrace/millrace/internal/kafkatx"
 )
@@ -75,7 +72,7 @@ type kafkaOutput struct {
 	format     Format
 	opts       kafkaOptions
 	partitions int32
-	routers    sync.Pool // of *keyRouter: many tasks route at once
+	routers    keyRouters
 }
 
 func openKafka(ctx context.Context, env Env, s Schema, topic string, f Format, o kafkaOptions) (Output, error) {
@@ -151,25 +148,10 @@ func (k *kafkaOutput) Route(task int, first int64, rec arrow.Record, lanes int, 
 		}
 		return
 	}
-	r, _ := k.routers.Get().(*keyRouter)
-	if r == nil {
-		enc, err := newKeyEncoder(k.schema)
-		assert.True(err == nil, "kafka topic %s: keys that were checked when the job was built: %v", k.topic, err)
-		r = &keyRouter{enc: enc}
-	}
-	err := r.enc.key.bind(rec.Columns()[:k.schema.Keys])
-	assert.True(err == nil, "kafka topic %s: keys of the schema that the sink was opened with: %v", k.topic, err)
+	k.routers.route("kafka topic", k.topic, k.schema, rec, int(k.partitions), lane)
 	for i := range lane {
-		lane[i] = int32(commitlog.PartitionOf(r.enc.key.bytes(&r.key, i), int(k.partitions)) % lanes)
+		lane[i] %= int32(lanes)
 	}
-	r.enc.key.unbind()
-	k.routers.Put(r)
-}
-
-// keyRouter is what it takes to tell the keys of rows.
-type keyRouter struct {
-	enc *encoder
-	key []byte // scratch
 }
 
 func (k *kafkaOutput) Close() error {

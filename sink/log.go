@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/millrace/millrace/commitlog"
-	"github.com/millrace/millrace/internal/assert"
 )
 
 // LogOption is a setting of a sink to the embedded log.
@@ -66,7 +64,7 @@ type logOutput struct {
 	schema Schema
 	format Format
 	opts   logOptions
-	keys   sync.Pool // of *keyRouter, for Route, which tasks call at the same time
+	keys   keyRouters // for Route
 }
 
 func openLog(env Env, s Schema, topic string, f Format, o logOptions) (Output, error) {
@@ -101,19 +99,7 @@ func (l *logOutput) Route(task int, first int64, rec arrow.Record, lanes int, la
 		}
 		return
 	}
-	k, _ := l.keys.Get().(*keyRouter)
-	if k == nil {
-		enc, err := newKeyEncoder(l.schema)
-		assert.True(err == nil, "sink log %s: keys that were checked when the job was built: %v", l.topic, err)
-		k = &keyRouter{enc: enc}
-	}
-	err := k.enc.key.bind(rec.Columns()[:l.schema.Keys])
-	assert.True(err == nil, "sink log %s: keys of the schema that the sink was opened with: %v", l.topic, err)
-	for i := range lane {
-		lane[i] = int32(commitlog.PartitionOf(k.enc.key.bytes(&k.key, i), lanes))
-	}
-	k.enc.key.unbind()
-	l.keys.Put(k)
+	l.keys.route("sink log", l.topic, l.schema, rec, lanes, lane)
 }
 
 // Lane takes partition n over: an earlier owner's next append is refused (I9).
