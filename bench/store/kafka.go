@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/kafkatx"
 )
 
 type kafkaStore struct {
@@ -108,30 +112,11 @@ func (s *kafkaStore) Count(ctx context.Context, topic string) (int64, error) {
 // settleLimit is how long markers of transactions may take behind the answer to their end.
 const settleLimit = 10 * time.Second
 
-// ends are the offsets behind all records that can be read, once no transaction is open: a broker writes their markers behind its answer.
+// ends are the offsets behind all records that can be read, of the partitions that have some.
 func (s *kafkaStore) ends(ctx context.Context, topic string) (map[int32]int64, error) {
-	adm := kadm.NewClient(s.cl)
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		all, err := adm.ListEndOffsets(ctx, topic)
-		if err = errors.Join(err, all.Error()); err != nil {
-			return nil, err
-		}
-		stable, err := adm.ListCommittedOffsets(ctx, topic)
-		if err = errors.Join(err, stable.Error()); err != nil {
-			return nil, err
-		}
-		open, ends := false, map[int32]int64{}
-		stable.Each(func(o kadm.ListedOffset) {
-			high, ok := all.Lookup(topic, o.Partition)
-			open = open || !ok || o.Offset < high.Offset
-			if o.Offset > 0 {
-				ends[o.Partition] = o.Offset
-			}
-		})
-		if !open || time.Since(began) > settleLimit {
-			return ends, nil
-		}
-	}
+	ends, err := kafkatx.Settled(ctx, clock.System{}, kadm.NewClient(s.cl), topic, settleLimit)
+	maps.DeleteFunc(ends, func(_ int32, end int64) bool { return end <= 0 })
+	return ends, err
 }
 
 // Read ends where ends says. Markers of transactions take offsets too, so the client keeps them.

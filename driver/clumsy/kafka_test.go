@@ -12,7 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/kafkatest"
+	"github.com/millrace/millrace/internal/kafkatx"
 )
 
 // broker is a real one, with two topics of the test's own.
@@ -71,7 +73,7 @@ func (b *broker) produce(partition int, values ...string) {
 // totals are the last counts in the output, as a reader of committed records sees them. Counts may not fall or come twice.
 func (b *broker) totals() map[string]int {
 	b.t.Helper()
-	ends, err := kafkatest.Settled(b.t.Context(), b.admin, b.out)
+	ends, err := kafkatx.Settled(b.t.Context(), clock.System{}, b.admin, b.out, 5*time.Second)
 	if err != nil {
 		b.t.Fatal(err)
 	}

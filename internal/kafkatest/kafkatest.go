@@ -2,17 +2,12 @@
 package kafkatest
 
 import (
-	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // Addr is the address of a running broker. MILLRACE_TEST_KAFKA names one that runs already; otherwise one is started on port 19092
@@ -36,33 +31,6 @@ func Addr(t testing.TB) string {
 		missing(t, "the broker did not start: "+strings.TrimSpace(string(out)))
 	}
 	return "127.0.0.1:19092"
-}
-
-// settleLimit is how long Settled waits for transactions to end.
-const settleLimit = 5 * time.Second
-
-// Settled are the offsets, by partition, up to which a topic's records are committed, once no transaction is open there: a broker writes the ends of transactions into
-// the partitions behind its answer that they are committed. What is still open after some seconds has lost its owner.
-func Settled(ctx context.Context, adm *kadm.Client, topic string) (map[int32]int64, error) {
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		all, err := adm.ListEndOffsets(ctx, topic)
-		if err = errors.Join(err, all.Error()); err != nil {
-			return nil, err
-		}
-		committed, err := adm.ListCommittedOffsets(ctx, topic)
-		if err = errors.Join(err, committed.Error()); err != nil {
-			return nil, err
-		}
-		open, ends := false, map[int32]int64{}
-		committed.Each(func(o kadm.ListedOffset) {
-			end, ok := all.Lookup(topic, o.Partition)
-			open = open || !ok || o.Offset < end.Offset
-			ends[o.Partition] = o.Offset
-		})
-		if !open || time.Since(began) > settleLimit {
-			return ends, nil
-		}
-	}
 }
 
 func missing(t testing.TB, why string) {

@@ -124,9 +124,7 @@ func (p *Producer) write(ctx context.Context, recs map[int32]*Records, m Marker)
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.produce(gctx, recs) })
-	if !fault.Planted("P9-marker") {
-		g.Go(func() error { return p.addOffsets(gctx, m) })
-	}
+	g.Go(func() error { return p.addOffsets(gctx, m) })
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace/millrace/commitlog"
-	"github.com/millrace/millrace/internal/kafkatest"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/kafkatx"
 	"github.com/millrace/millrace/sink"
 )
 
@@ -155,7 +156,7 @@ func (w *world) readKafka(ctx context.Context) (published, error) {
 		return nil, err
 	}
 	defer cl.Close()
-	ends, err := kafkatest.Settled(ctx, kadm.NewClient(cl), w.topic)
+	ends, err := kafkatx.Settled(ctx, clock.System{}, kadm.NewClient(cl), w.topic, 5*time.Second)
 	if err != nil {
 		return nil, err
 	}
