@@ -43,25 +43,19 @@ func (d *columns[T]) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, [
 		clear(d.rows)
 	}
 	n, at, bad := d.into(d.rows, b, lo, hi)
-	if d.where.none() {
-		return rdd.Chunk{N: n, Vals: d.batch(d.rows[:n:n], nil)}, at, bad
-	}
-	idx := d.wanted(d.rows[:n:n])
-	if len(idx) == 0 && fault.Planted("P13-filtered") {
-		bad = nil
-	}
-	return rdd.Chunk{N: len(idx), Vals: d.batch(d.rows[:n:n], idx)}, recordsOf(at, idx, lo), bad
+	rows := d.rows[:n:n]
+	d.readConditions(rows)
+	return d.where.answer(d.cond, at, lo, bad, func(idx []int32) *col.Batch { return d.batch(rows, idx) })
 }
 
-// wanted are the rows for which all conditions are true, not nil.
-func (d *columns[T]) wanted(rows []T) []int32 {
+// readConditions makes the columns that conditions read.
+func (d *columns[T]) readConditions(rows []T) {
 	d.cond.N = len(rows)
 	for i, v := range d.cond.Cols {
 		if v != nil {
 			d.cond.Cols[i] = d.codec.Vec(i, rows, v)
 		}
 	}
-	return d.where.pass(d.cond)
 }
 
 // batch is rows idx (nil: all) as the columns that are read.
@@ -72,6 +66,19 @@ func (d *columns[T]) batch(rows []T, idx []int32) *col.Batch {
 		return col.Of(d.codec.Schema(), len(texts), &col.Vec{Type: f.Type, Kind: col.Text, N: len(texts), Texts: texts})
 	}
 	return d.codec.Batch(rows, idx, d.read)
+}
+
+// answer is what a decoder gives for a chunk of records from lo on: the rows of all that conditions want, of which batch makes a copy (nil: of all rows). at are the records that
+// the rows of all came from, nil: from lo on; bad are those that are no rows.
+func (c *conditions) answer(all *col.Batch, at []int32, lo int, bad []rdd.Bad, batch func(idx []int32) *col.Batch) (rdd.Chunk, []int32, []rdd.Bad) {
+	if c.none() {
+		return rdd.Chunk{N: all.N, Vals: batch(nil)}, at, bad
+	}
+	idx := c.pass(all)
+	if len(idx) == 0 && fault.Planted("P13-filtered") {
+		bad = nil
+	}
+	return rdd.Chunk{N: len(idx), Vals: batch(idx)}, recordsOf(at, idx, lo), bad
 }
 
 // recordsOf are the records that rows idx came from; at are those of all rows, nil: from lo on.

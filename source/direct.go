@@ -5,7 +5,6 @@ import (
 
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/decode"
-	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
@@ -62,15 +61,7 @@ func (d *direct) Copies() bool { return true }
 // Decode implements rdd.Decoder.
 func (d *direct) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.Bad) {
 	rows, bad := d.fill(b, lo, hi)
-	n := d.in.Len()
-	if d.where.none() {
-		return rdd.Chunk{N: n, Vals: d.batch(nil)}, rows, bad
-	}
-	idx := d.where.pass(d.all)
-	if len(idx) == 0 && fault.Planted("P13-filtered") {
-		bad = nil
-	}
-	return rdd.Chunk{N: len(idx), Vals: d.batch(idx)}, recordsOf(rows, idx, lo), bad
+	return d.where.answer(d.all, rows, lo, bad, d.batch)
 }
 
 // fill reads records [lo, hi) into the columns. Rows and bad are as rdd.Decoder says.

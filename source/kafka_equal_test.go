@@ -156,22 +156,7 @@ func fromSource(t *testing.T, k Connector, from, end int64) (rows []shownRow) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for at := from; at < end; {
-		b, err := r.Next(ctx)
-		if err != nil {
-			t.Fatalf("at %d of %d: %v", at, end, err)
-		}
-		if b.First != at {
-			t.Fatalf("a block begins at %d, the one before ends at %d", b.First, at)
-		}
-		at = b.Next
-		for i := range b.Len() {
-			rows = append(rows, rowOf(b, i))
-		}
-		b.Free()
-	}
+	eachRecord(t, r, from, end, func(b *records.Block, i int) { rows = append(rows, rowOf(b, i)) })
 	return rows
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/kafkatest"
+	"github.com/millrace/millrace/internal/records"
 )
 
 func kafkaTopic(t *testing.T, partitions int32) (env Env, topic string, cl *kgo.Client) {
@@ -56,8 +57,8 @@ func openTopic(t *testing.T, env Env, topic string) Connector {
 	return c
 }
 
-// readUntil reads to an end offset and checks that blocks follow each other.
-func readUntil(t *testing.T, r Reader, from, end int64) (vals []string) {
+// eachRecord reads to an end offset, and checks that blocks follow each other.
+func eachRecord(t *testing.T, r Reader, from, end int64, f func(b *records.Block, i int)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -70,10 +71,19 @@ func readUntil(t *testing.T, r Reader, from, end int64) (vals []string) {
 			t.Fatalf("a block starts at %d, want %d", b.First, at)
 		}
 		for i := range b.Len() {
-			vals = append(vals, fmt.Sprintf("%d:%s=%s", b.Offset(i), b.Key(i), b.Value(i)))
+			f(b, i)
 		}
 		at = b.Next
+		b.Free()
 	}
+}
+
+// readUntil are the records up to an end offset.
+func readUntil(t *testing.T, r Reader, from, end int64) (vals []string) {
+	t.Helper()
+	eachRecord(t, r, from, end, func(b *records.Block, i int) {
+		vals = append(vals, fmt.Sprintf("%d:%s=%s", b.Offset(i), b.Key(i), b.Value(i)))
+	})
 	return vals
 }
 

@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/internal/col"
-	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
@@ -38,14 +37,7 @@ func (d *texts) Copies() bool { return true }
 // Decode implements rdd.Decoder.
 func (d *texts) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.Bad) {
 	rows, bad := d.fill(b, lo, hi)
-	if d.where.none() {
-		return rdd.Chunk{N: d.all.N, Vals: d.batch(nil, d.all.N)}, rows, bad
-	}
-	idx := d.where.pass(d.all)
-	if len(idx) == 0 && fault.Planted("P13-filtered") {
-		bad = nil
-	}
-	return rdd.Chunk{N: len(idx), Vals: d.batch(idx, len(idx))}, recordsOf(rows, idx, lo), bad
+	return d.where.answer(d.all, rows, lo, bad, d.batch)
 }
 
 // fill makes the column of records [lo, hi).
@@ -104,8 +96,12 @@ func validRun(b *records.Block, lo, hi int) (valid bool, until int) {
 	return starts && utf8.Valid(b.Data[first.Off:end]), until
 }
 
-// batch is a copy of rows idx (nil: all), n of them.
-func (d *texts) batch(idx []int32, n int) *col.Batch {
+// batch is a copy of rows idx (nil: all).
+func (d *texts) batch(idx []int32) *col.Batch {
+	n := d.all.N
+	if idx != nil {
+		n = len(idx)
+	}
 	out := col.Of(d.all.Schema, n, nil)
 	if d.read {
 		out.Cols[0] = d.all.Cols[0].Copy(idx)
