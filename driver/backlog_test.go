@@ -1,7 +1,6 @@
 package driver_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -94,35 +93,19 @@ func TestBacklogWithBadRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p := range parts {
-		r, err := out.Reader(p, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			b, err := r.Poll()
-			if err != nil {
+		for _, record := range readAll(t, out, p) { // without a key
+			var d struct {
+				Offset int64
+				Value  []byte
+				Reason string
+			}
+			if err := json.Unmarshal([]byte(record), &d); err != nil {
 				t.Fatal(err)
 			}
-			if b == nil {
-				break
+			if string(d.Value) != dead[d.Offset] || d.Reason == "" {
+				t.Errorf("offset %d, %s: %.60q, want %.60q", d.Offset, d.Reason, d.Value, dead[d.Offset])
 			}
-			for i := range b.Len() {
-				var d struct {
-					Offset int64
-					Value  []byte
-					Reason string
-				}
-				if err := json.NewDecoder(bytes.NewReader(b.Value(i))).Decode(&d); err != nil {
-					t.Fatal(err)
-				}
-				if string(d.Value) != dead[d.Offset] || d.Reason == "" {
-					t.Errorf("offset %d, %s: %.60q, want %.60q", d.Offset, d.Reason, d.Value, dead[d.Offset])
-				}
-				delete(dead, d.Offset)
-			}
-		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
+			delete(dead, d.Offset)
 		}
 	}
 	if len(dead) > 0 {

@@ -29,7 +29,7 @@ func (n *Node) shuffleFewer(out []bool) {
 		if !slices.Contains(read[i], false) {
 			continue
 		}
-		numbers := numbersOf(read[i])
+		numbers := col.Marked(read[i])
 		w.Inputs[i].New = func() Writer { return &choosingWriter{input.New(), numbers} }
 		n.reads += ", " + readsText(n.In[i].Val.Schema(), read[i])
 		if len(n.In) > 1 {
@@ -40,16 +40,6 @@ func (n *Node) shuffleFewer(out []bool) {
 		w.New = func() Reducer { return &spreadingReducer{how.New(), schema, gives} }
 	}
 	n.whole, n.Wide = n.Wide, &w
-}
-
-func numbersOf(marks []bool) []int {
-	numbers := []int{}
-	for i, m := range marks {
-		if m {
-			numbers = append(numbers, i)
-		}
-	}
-	return numbers
 }
 
 // choosingWriter hands a writer some of the columns of its input.

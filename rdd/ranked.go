@@ -110,7 +110,7 @@ func (f Frame) ranked(at Site, op string, limit int, keys, order []any) Frame {
 	}
 	n.Cols = &Columns{
 		Reads: func(_ int, out []bool) []bool { return reads(out) },
-		Fewer: func(out []bool) (ops.Shuffle, []int) { return rankFewer(r, numbersOf(reads(out))) },
+		Fewer: func(out []bool) (ops.Shuffle, []int) { return rankFewer(r, col.Marked(reads(out))) },
 	}
 	f.node = n
 	return f

@@ -20,7 +20,7 @@ import (
 
 // Record is a line of the file.
 type Record struct {
-	ID     string     `json:"id"` // group/work/…: what was measured
+	ID     string     `json:"id"` // what was measured: the group, then the work and what else sets it apart, between slashes
 	At     time.Time  `json:"at"`
 	Result run.Result `json:"result"`
 }

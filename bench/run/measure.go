@@ -120,11 +120,8 @@ func (o *Options) awhile(ctx context.Context, st store.Store, args ...string) (*
 	if err := o.prepare(ctx, st, true); err != nil {
 		return nil, err
 	}
-	j, err := o.start(args...)
+	j, err := o.running(ctx, args...)
 	if err != nil {
-		return nil, err
-	}
-	if err := j.ready(ctx); err != nil {
 		return nil, err
 	}
 	time.Sleep(time.Duration(o.Seconds * float64(time.Second)))
@@ -139,11 +136,8 @@ func (o *Options) idle(ctx context.Context, st store.Store) (*Result, error) {
 	if err := o.prepare(ctx, st, true); err != nil {
 		return nil, err
 	}
-	j, err := o.start()
+	j, err := o.running(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := j.ready(ctx); err != nil {
 		return nil, err
 	}
 	time.Sleep(time.Second)

@@ -82,11 +82,8 @@ func (o *Options) paced(ctx context.Context, st store.Store) (*Result, error) {
 	if err := o.prepare(ctx, st, true); err != nil {
 		return nil, err
 	}
-	j, err := o.start()
+	j, err := o.running(ctx) // start-up is reported by drains
 	if err != nil {
-		return nil, err
-	}
-	if err := j.ready(ctx); err != nil { // start-up is reported by drains
 		return nil, err
 	}
 	n := int(o.Rate * o.Seconds)

@@ -53,11 +53,9 @@ func treePeak(pid int) (largest int64) {
 			largest, _ = strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 		}
 	}
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, c := range strings.Fields(string(children)) {
-		if n, err := strconv.Atoi(c); err == nil {
-			largest = max(largest, treePeak(n))
-		}
+	list, _ := children(pid)
+	for _, c := range list {
+		largest = max(largest, treePeak(c))
 	}
 	return largest
 }

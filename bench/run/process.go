@@ -73,6 +73,15 @@ func (o *Options) start(extra ...string) (*job, error) {
 	return j, nil
 }
 
+// running starts the job and waits until it runs: what comes behind it leaves the start out.
+func (o *Options) running(ctx context.Context, extra ...string) (*job, error) {
+	j, err := o.start(extra...)
+	if err != nil {
+		return nil, err
+	}
+	return j, j.ready(ctx)
+}
+
 // profile is where the job's CPU profile goes.
 func (o *Options) profile() string {
 	if o.Profile != "" {
@@ -182,21 +191,30 @@ func treeCPU(pid int) (float64, error) {
 	user, err1 := strconv.ParseFloat(f[11], 64)
 	system, err2 := strconv.ParseFloat(f[12], 64)
 	sum := (user + system) / 100 // Linux counts them in hundredths, whatever the kernel's tick
-	children, err3 := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if errors.Is(err3, fs.ErrNotExist) {
-		err3 = nil // a kernel without that list
-	}
+	list, err3 := children(pid)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return 0, err
 	}
-	for _, c := range strings.Fields(string(children)) {
-		if n, err := strconv.Atoi(c); err == nil {
-			more, err := treeCPU(n)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return 0, err
-			}
-			sum += more
+	for _, c := range list {
+		more, err := treeCPU(c)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
 		}
+		sum += more
 	}
 	return sum, nil
+}
+
+// children are the processes that a process has started and that run.
+func children(pid int) (list []int, err error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // it has ended, or this is a kernel without that list
+	}
+	for _, c := range strings.Fields(string(data)) {
+		if n, err := strconv.Atoi(c); err == nil {
+			list = append(list, n)
+		}
+	}
+	return list, err
 }

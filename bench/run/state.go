@@ -30,11 +30,8 @@ func (o *Options) touched(ctx context.Context, st store.Store) (*Result, error) 
 	if err := o.forget(st, "touches"); err != nil { // more records follow
 		return nil, err
 	}
-	j, err := o.start()
+	j, err := o.running(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := j.ready(ctx); err != nil {
 		return nil, err
 	}
 	n, p := int(rate*o.Seconds), newPacer(rate)

@@ -70,6 +70,17 @@ func (b *Batch) Read() *Batch {
 	return b.Choose(there)
 }
 
+// Marked are the numbers of the columns that are marked, not nil.
+func Marked(marks []bool) []int {
+	numbers := []int{}
+	for i, m := range marks {
+		if m {
+			numbers = append(numbers, i)
+		}
+	}
+	return numbers
+}
+
 // Choose is b with the columns of those numbers only.
 func (b *Batch) Choose(numbers []int) *Batch {
 	out := &Batch{N: b.N, Sel: b.Sel, Cols: make([]*Vec, len(numbers))}

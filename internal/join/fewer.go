@@ -59,12 +59,12 @@ func (s *Spec) fewer(out []bool, read [2][]bool) (*Spec, []int) {
 	f := *s
 	var places [2][]int
 	for i := range f.Sides {
-		numbers := marked(read[i])
+		numbers := col.Marked(read[i])
 		places[i] = placesOf(numbers, len(read[i]))
 		f.Sides[i].Schema = chooseFields(s.Sides[i].Schema, numbers)
 		f.Sides[i].Keys = rebound(f.Sides[i].Schema, s.Sides[i].Keys)
 	}
-	gives := marked(s.pairColumns(out))
+	gives := col.Marked(s.pairColumns(out))
 	f.Both, f.From = chooseFields(s.Both, gives), nil
 	for _, c := range gives {
 		from := Source{-1, -1}
@@ -80,20 +80,9 @@ func (s *Spec) fewer(out []bool, read [2][]bool) (*Spec, []int) {
 		f.If = rebound(f.Both, []*expr.Bound{s.If})[0]
 	}
 	if f.Out = f.Both; !s.Kind.Pairs() {
-		f.Out, gives = f.Sides[0].Schema, marked(read[0])
+		f.Out, gives = f.Sides[0].Schema, col.Marked(read[0])
 	}
 	return &f, gives
-}
-
-// marked are the numbers of marks.
-func marked(marks []bool) []int {
-	numbers := []int{}
-	for i, m := range marks {
-		if m {
-			numbers = append(numbers, i)
-		}
-	}
-	return numbers
 }
 
 // placesOf are the places at which 0 to n-1 stand in numbers, -1 for none.
@@ -142,7 +131,7 @@ func (w *WithTable) Fewer(out []bool) (ops.Shuffle, []int) {
 	}
 	read := [2][]bool{s.Reads(0, out), s.Reads(1, out)}
 	f, gives := s.fewer(out, read)
-	fewer := &WithTable{Spec: *f, View: w.View.choose(marked(read[1]))}
+	fewer := &WithTable{Spec: *f, View: w.View.choose(col.Marked(read[1]))}
 	return ops.Shuffle{Inputs: fewer.Inputs(), New: fewer.New}, gives
 }
 
