@@ -21,7 +21,7 @@ func (v *Vectors) AppendImage(b []byte, r int32) []byte {
 		case 4:
 			b = binary.LittleEndian.AppendUint32(b, c.w4[r])
 		case 8:
-			b = binary.LittleEndian.AppendUint64(b, c.wide(r))
+			b = binary.LittleEndian.AppendUint64(b, c.longs.at(r))
 		}
 		if c.valid != nil {
 			b = append(b, c.valid[r])
@@ -59,7 +59,7 @@ func (v *Vectors) AppendImages(b []byte, rows []int32) []byte {
 			}
 		case 8:
 			for j, r := range rows {
-				binary.LittleEndian.PutUint64(b[at+j*size:], c.wide(r))
+				binary.LittleEndian.PutUint64(b[at+j*size:], c.longs.at(r))
 			}
 		}
 		at += c.width
@@ -71,14 +71,6 @@ func (v *Vectors) AppendImages(b []byte, rows []int32) []byte {
 		}
 	}
 	return b
-}
-
-// wide is the number of eight bytes in row r.
-func (c *vector) wide(r int32) uint64 {
-	if c.w8 == nil {
-		return 0
-	}
-	return c.w8[r]
 }
 
 // imageSize is the size of an image, 0 if they differ.
@@ -113,9 +105,7 @@ func (v *Vectors) SetImage(b []byte, r int32) []byte {
 		case 4:
 			c.w4[r] = binary.LittleEndian.Uint32(b)
 		case 8:
-			if u := binary.LittleEndian.Uint64(b); c.w8 != nil || u != 0 {
-				c.w8[r] = u // what was not zero has memory
-			}
+			c.longs.set(r, binary.LittleEndian.Uint64(b))
 		}
 		b = b[c.width:]
 		if c.valid != nil {

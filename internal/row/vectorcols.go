@@ -3,6 +3,7 @@ package row
 import (
 	"encoding/binary"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -85,8 +86,9 @@ func (c *vector) getCol(idx []int32) *col.Vec {
 			out.Bools[i] = c.w1[r] != 0
 		}
 	case c.col.kind == timeKind:
-		for i, r := range idx {
-			out.Ints[i] = int64(c.w8[r] + zeroTime)
+		c.longs.get(idx, reread[uint64](out.Ints))
+		for i := range idx {
+			out.Ints[i] += int64(zeroTime)
 		}
 	default:
 		c.getNumbers(idx, out)
@@ -98,9 +100,6 @@ func (c *vector) getCol(idx []int32) *col.Vec {
 }
 
 func (c *vector) getNumbers(idx []int32, out *col.Vec) {
-	if c.width == 8 && c.w8 == nil {
-		return // out is new
-	}
 	switch out.Type.ID() {
 	case arrow.INT8:
 		loadAs[int64, int8](out.Ints, c.w1, idx)
@@ -109,7 +108,7 @@ func (c *vector) getNumbers(idx []int32, out *col.Vec) {
 	case arrow.INT32:
 		loadAs[int64, int32](out.Ints, c.w4, idx)
 	case arrow.INT64:
-		loadAs[int64, int64](out.Ints, c.w8, idx)
+		c.longs.get(idx, reread[uint64](out.Ints))
 	case arrow.UINT8:
 		loadAs[uint64, uint8](out.Uints, c.w1, idx)
 	case arrow.UINT16:
@@ -117,11 +116,11 @@ func (c *vector) getNumbers(idx []int32, out *col.Vec) {
 	case arrow.UINT32:
 		loadAs[uint64, uint32](out.Uints, c.w4, idx)
 	case arrow.UINT64:
-		loadAs[uint64, uint64](out.Uints, c.w8, idx)
+		c.longs.get(idx, out.Uints)
 	case arrow.FLOAT32:
 		loadAs[float64, float32](out.Floats, c.w4, idx)
 	case arrow.FLOAT64:
-		loadAs[float64, float64](out.Floats, c.w8, idx)
+		c.longs.get(idx, reread[uint64](out.Floats))
 	default:
 		assert.True(false, "%s is no number of state", out.Type)
 	}
@@ -244,9 +243,7 @@ func (c *vector) setCol(idx []int32, in *col.Vec) {
 			}
 		}
 	case c.col.kind == timeKind:
-		for i, r := range idx {
-			c.w8[r] = uint64(in.Ints[i]) - zeroTime
-		}
+		c.longs.put(idx, sinceZero(slices.Clone(reread[uint64](in.Ints[:len(idx)]))))
 	default:
 		c.setNumbers(idx, in)
 	}
@@ -261,9 +258,7 @@ func (c *vector) setNumbers(idx []int32, in *col.Vec) {
 	case arrow.INT32:
 		storeAs[int64, int32](c.w4, idx, in.Ints)
 	case arrow.INT64:
-		if !c.blank(reread[uint64](in.Ints[:len(idx)])) {
-			storeAs[int64, int64](c.w8, idx, in.Ints)
-		}
+		c.longs.put(idx, reread[uint64](in.Ints[:len(idx)]))
 	case arrow.UINT8:
 		storeAs[uint64, uint8](c.w1, idx, in.Uints)
 	case arrow.UINT16:
@@ -271,15 +266,11 @@ func (c *vector) setNumbers(idx []int32, in *col.Vec) {
 	case arrow.UINT32:
 		storeAs[uint64, uint32](c.w4, idx, in.Uints)
 	case arrow.UINT64:
-		if !c.blank(reread[uint64](in.Uints[:len(idx)])) {
-			storeAs[uint64, uint64](c.w8, idx, in.Uints)
-		}
+		c.longs.put(idx, in.Uints[:len(idx)])
 	case arrow.FLOAT32:
 		storeAs[float64, float32](c.w4, idx, in.Floats)
 	case arrow.FLOAT64:
-		if !c.blank(reread[uint64](in.Floats[:len(idx)])) {
-			storeAs[float64, float64](c.w8, idx, in.Floats)
-		}
+		c.longs.put(idx, reread[uint64](in.Floats[:len(idx)]))
 	default:
 		assert.True(false, "%s is no number of state", in.Type)
 	}

@@ -28,9 +28,7 @@ type vector struct {
 	w1    []uint8  // values by width
 	w2    []uint16 //
 	w4    []uint32 //
-	w8    []uint64 // nil as long as all of a number that is lazy are zero
-	lazy  bool     //
-	rows  int      // length of w8
+	longs longs    //
 	valid []uint8  // nullable scalars: 1 where there is a value
 	arena Arena
 }
@@ -44,7 +42,18 @@ func NewVectors(c *Codec) *Vectors {
 	for _, col := range c.cols {
 		v.addLeaves(col, col.off)
 	}
+	v.pair()
 	return v
+}
+
+// pair keeps the second of two times that stand next to each other by how far it is behind the first.
+func (v *Vectors) pair() {
+	isTime := func(c *vector) bool { return c.col.kind == timeKind && !c.col.ptr }
+	for i := 1; i < len(v.cols); i++ {
+		if first, second := &v.cols[i-1], &v.cols[i]; isTime(first) && isTime(second) && first.longs.near == nil {
+			second.longs.near = &first.longs
+		}
+	}
 }
 
 func (v *Vectors) addLeaves(col *column, off uintptr) {
@@ -64,7 +73,6 @@ func (v *Vectors) addLeaves(col *column, off uintptr) {
 		if col.size <= 8 { // decimals are in the arena
 			leaf.width = int(col.size)
 		}
-		leaf.lazy = leaf.width == 8 && !col.ptr
 	}
 	v.cols = append(v.cols, leaf)
 }
@@ -91,29 +99,12 @@ func (v *Vectors) Grow(n int) {
 		case 4:
 			c.w4 = grow(c.w4, n)
 		case 8:
-			if c.rows = n; c.w8 != nil || !c.lazy {
-				c.w8 = grow(c.w8, n)
-			}
+			c.longs.grow(n)
 		}
 		if c.col.ptr {
 			c.valid = grow(c.valid, n)
 		}
 	}
-}
-
-// blank tells whether a column has no memory yet and needs none for vals, since all of them are zero too: the upper words of wide sums nearly always are.
-// Otherwise it has memory afterwards.
-func (c *vector) blank(vals []uint64) bool {
-	if c.w8 != nil {
-		return false
-	}
-	for _, v := range vals {
-		if v != 0 {
-			c.w8 = make([]uint64, c.rows)
-			return false
-		}
-	}
-	return true
 }
 
 // grow is s with n elements; new ones are zero. Memory grows by a quarter at least.
@@ -156,21 +147,39 @@ func (v *Vectors) Set(idx []int32, src any) {
 func (c *vector) setFixed(idx []int32, in cells) {
 	switch {
 	case c.col.kind == timeKind:
-		us := batch.As[uint64](writeTimes(in))
-		for i, r := range idx {
-			c.w8[r] = us[i] - zeroTime
-		}
+		c.longs.put(idx, sinceZero(batch.As[uint64](writeTimes(in))))
 	case c.width == 1: // a bool is a byte of 0 or 1
 		store(c.w1, idx, in)
 	case c.width == 2:
 		store(c.w2, idx, in)
 	case c.width == 4:
 		store(c.w4, idx, in)
+	case c.longs.full != nil:
+		store(c.longs.full, idx, in)
 	default:
-		if c.w8 == nil {
-			c.w8 = make([]uint64, c.rows)
+		c.longs.putCells(idx, in)
+	}
+}
+
+// sinceZero counts times from the zero time, in place.
+func sinceZero(us []uint64) []uint64 {
+	for i := range us {
+		us[i] -= zeroTime
+	}
+	return us
+}
+
+// putCells is put for cells of eight bytes; those inside a null are zero.
+func (w *longs) putCells(idx []int32, in cells) {
+	var vals [256]uint64
+	for lo := 0; lo < len(idx); lo += len(vals) {
+		part := idx[lo:min(lo+len(vals), len(idx))]
+		for i := range part {
+			if vals[i] = 0; in.cell(lo+i) != nil {
+				vals[i] = *(*uint64)(in.cell(lo + i))
+			}
 		}
-		store(c.w8, idx, in)
+		w.put(part, vals[:len(part)])
 	}
 }
 
@@ -248,7 +257,7 @@ func (c *vector) getFixed(idx []int32, out cells) {
 	case c.col.kind == timeKind:
 		for i, r := range idx {
 			if p := out.cell(i); p != nil {
-				*(*time.Time)(p) = time.UnixMicro(int64(c.w8[r] + zeroTime)).UTC()
+				*(*time.Time)(p) = time.UnixMicro(int64(c.longs.at(r) + zeroTime)).UTC()
 			}
 		}
 	case c.width == 1:
@@ -257,9 +266,13 @@ func (c *vector) getFixed(idx []int32, out cells) {
 		load(c.w2, idx, out)
 	case c.width == 4:
 		load(c.w4, idx, out)
-	default:
-		if c.w8 != nil { // the cells are zero
-			load(c.w8, idx, out)
+	case c.longs.full != nil:
+		load(c.longs.full, idx, out)
+	case c.longs.slim != nil: // otherwise they are zero, as the cells are
+		for i, r := range idx {
+			if p := out.cell(i); p != nil {
+				*(*uint64)(p) = c.longs.at(r)
+			}
 		}
 	}
 }
@@ -297,10 +310,7 @@ func (v *Vectors) Ints(i int) []int64 {
 	if !v.Int64(i) || v.n == 0 {
 		return nil
 	}
-	if c.w8 == nil {
-		c.w8 = make([]uint64, c.rows)
-	}
-	return unsafe.Slice((*int64)(unsafe.Pointer(&c.w8[0])), len(c.w8))
+	return reread[int64](c.longs.widen())
 }
 
 // Int64 tells whether Ints works for column i.
@@ -323,9 +333,7 @@ func (v *Vectors) Clear(rows []int32) {
 		case 4:
 			zero(c.w4, rows)
 		case 8:
-			if c.w8 != nil {
-				zero(c.w8, rows)
-			}
+			c.longs.clear(rows)
 		}
 		if c.valid != nil {
 			zero(c.valid, rows)
@@ -344,7 +352,7 @@ func (v *Vectors) Bytes() int64 {
 	var n int
 	for i := range v.cols {
 		c := &v.cols[i]
-		n += cap(c.w1) + 2*cap(c.w2) + 4*cap(c.w4) + 8*cap(c.w8) + cap(c.valid) + c.arena.Bytes()
+		n += cap(c.w1) + 2*cap(c.w2) + 4*cap(c.w4) + c.longs.bytes() + cap(c.valid) + c.arena.Bytes()
 	}
 	return int64(n)
 }

@@ -6,84 +6,104 @@ import (
 )
 
 // dueHeap is a binary heap by time. An entry counts only if it is still its row's due time: changes add entries and
-// leave the old ones to be dropped when they come up.
-type dueHeap []dueEntry
+// leave the old ones to be dropped when they come up. Times and rows lie apart, since together they would take a third more.
+type dueHeap struct {
+	at  []int64
+	row []int32
+}
 
 type dueEntry struct {
 	at  int64
 	row int32
 }
 
+func (h *dueHeap) len() int              { return len(h.at) }
+func (h *dueHeap) get(i int) dueEntry    { return dueEntry{h.at[i], h.row[i]} }
+func (h *dueHeap) set(i int, e dueEntry) { h.at[i], h.row[i] = e.at, e.row }
+func (h *dueHeap) bytes() int            { return 8*cap(h.at) + 4*cap(h.row) }
+
 func (h *dueHeap) push(e dueEntry) {
-	*h = append(*h, e)
-	s := *h
-	for i := len(s) - 1; i > 0; {
+	h.at, h.row = append(h.at, e.at), append(h.row, e.row)
+	i := h.len() - 1
+	for i > 0 {
 		up := (i - 1) / 2
-		if s[up].at <= e.at {
+		if h.at[up] <= e.at {
 			break
 		}
-		s[i], s[up] = s[up], s[i]
+		h.set(i, h.get(up))
 		i = up
 	}
+	h.set(i, e)
 }
 
-func (h *dueHeap) pop() {
-	s := *h
-	n := len(s) - 1
-	s[0] = s[n]
-	*h = s[:n]
-	if n > 0 {
-		h.down(0)
+func (h *dueHeap) pop() { h.fill(0) }
+
+// fill puts the last entry at place i, whose entry goes.
+func (h *dueHeap) fill(i int) {
+	n := h.len() - 1
+	last := h.get(n)
+	h.at, h.row = h.at[:n], h.row[:n]
+	if i < n {
+		h.down(i, last)
 	}
 }
 
-// down moves the entry at place i, which may be later than those below it, to where it belongs.
-func (h *dueHeap) down(i int) {
-	s := *h
-	n := len(s)
+// down puts e at place i or below, where it belongs.
+func (h *dueHeap) down(i int, e dueEntry) {
+	n := h.len()
 	for {
 		low := 2*i + 1
 		if low >= n {
-			return
+			break
 		}
-		if low+1 < n && s[low+1].at < s[low].at {
+		if low+1 < n && h.at[low+1] < h.at[low] {
 			low++
 		}
-		if s[i].at <= s[low].at {
-			return
+		if e.at <= h.at[low] {
+			break
 		}
-		s[i], s[low] = s[low], s[i]
+		h.set(i, h.get(low))
 		i = low
 	}
+	h.set(i, e)
 }
 
 // take removes the entries whose time is <= until. They are the top of the heap, so it looks at them and at those right below only; the holes are filled from
 // the lowest up, most of which are near the ground: that is much less than to pop one by one.
 func (h *dueHeap) take(until int64) []dueEntry {
-	s := *h
-	if len(s) == 0 || s[0].at > until {
+	if h.len() == 0 || h.at[0] > until {
 		return nil
 	}
 	holes := []int{0}
 	taken := make([]dueEntry, 0, 64)
 	for i := 0; i < len(holes); i++ {
-		taken = append(taken, s[holes[i]])
-		for low := 2*holes[i] + 1; low <= 2*holes[i]+2 && low < len(s); low++ {
-			if s[low].at <= until {
+		taken = append(taken, h.get(holes[i]))
+		for low := 2*holes[i] + 1; low <= 2*holes[i]+2 && low < h.len(); low++ {
+			if h.at[low] <= until {
 				holes = append(holes, low)
 			}
 		}
 	}
 	for _, hole := range slices.Backward(holes) {
-		n := len(*h) - 1
-		last := (*h)[n]
-		*h = (*h)[:n]
-		if hole < n {
-			(*h)[hole] = last
-			h.down(hole)
-		}
+		h.fill(hole)
 	}
 	return taken
+}
+
+// keep leaves the entries that f is true for, once each.
+func (h *dueHeap) keep(f func(e dueEntry) bool) {
+	es := make([]dueEntry, 0, h.len())
+	for i := range h.at {
+		if e := h.get(i); f(e) {
+			es = append(es, e)
+		}
+	}
+	slices.SortFunc(es, func(a, b dueEntry) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.row, b.row)) })
+	es = slices.Compact(es)
+	h.at, h.row = h.at[:len(es)], h.row[:len(es)]
+	for i, e := range es {
+		h.set(i, e)
+	}
 }
 
 // SetDue sets the due time of rows idx, µs since 1970; 0 means never. It marks the row changed.
@@ -111,16 +131,9 @@ func (t *Table) setDue(r int32, due int64) {
 		return
 	}
 	t.heap.push(dueEntry{due, r})
-	if len(t.heap) > 64+2*t.live {
-		t.tidyDue()
+	if t.heap.len() > 64+2*t.live { // after as many changes as there are rows: what no longer counts goes
+		t.heap.keep(func(e dueEntry) bool { return t.due[e.row] == e.at })
 	}
-}
-
-// tidyDue drops entries that no longer count. It runs after as many changes as there are rows.
-func (t *Table) tidyDue() {
-	h := slices.DeleteFunc(t.heap, func(e dueEntry) bool { return t.due[e.row] != e.at })
-	slices.SortFunc(h, func(a, b dueEntry) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.row, b.row)) })
-	t.heap = slices.Compact(h)
 }
 
 // Due returns the rows whose due time is <= until, ordered by (due, key bytes), and clears their due times. Cost is what is due,
@@ -166,8 +179,8 @@ func (t *Table) Waits(r int32) bool { return t.due != nil && t.due[r] != 0 }
 
 // NextDue is the earliest due time, 0 if there is none.
 func (t *Table) NextDue() int64 {
-	for len(t.heap) > 0 {
-		if e := t.heap[0]; t.due[e.row] == e.at {
+	for t.heap.len() > 0 {
+		if e := t.heap.get(0); t.due[e.row] == e.at {
 			return e.at
 		}
 		t.heap.pop()

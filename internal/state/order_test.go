@@ -51,32 +51,36 @@ func TestTakeLeavesAHeap(t *testing.T) {
 		}
 		until := int64(r.IntN(most))
 		want := 0
-		for _, e := range h {
-			if e.at <= until {
+		for _, at := range h.at {
+			if at <= until {
 				want++
 			}
 		}
 		taken := h.take(until)
-		if len(taken) != want || len(h) != n-want {
-			t.Fatalf("%d taken and %d left of %d, of which %d are due", len(taken), len(h), n, want)
+		if len(taken) != want || h.len() != n-want {
+			t.Fatalf("%d taken and %d left of %d, of which %d are due", len(taken), h.len(), n, want)
 		}
 		seen := make([]bool, n)
-		for _, e := range append(slices.Clone(taken), h...) {
-			if seen[e.row] {
-				t.Fatalf("entry %d is there twice", e.row)
+		rows := slices.Clone(h.row)
+		for _, e := range taken {
+			rows = append(rows, e.row)
+		}
+		for _, row := range rows {
+			if seen[row] {
+				t.Fatalf("entry %d is there twice", row)
 			}
-			seen[e.row] = true
+			seen[row] = true
 		}
 		for _, e := range taken {
 			if e.at > until {
 				t.Fatalf("%d is taken, and is not due until %d", e.at, until)
 			}
 		}
-		for last := until; len(h) > 0; h.pop() {
-			if h[0].at <= until || h[0].at < last {
-				t.Fatalf("%d comes behind %d, due until %d", h[0].at, last, until)
+		for last := until; h.len() > 0; h.pop() {
+			if h.at[0] <= until || h.at[0] < last {
+				t.Fatalf("%d comes behind %d, due until %d", h.at[0], last, until)
 			}
-			last = h[0].at
+			last = h.at[0]
 		}
 	}
 }

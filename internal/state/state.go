@@ -296,7 +296,7 @@ func (t *Table) Len() int { return t.live }
 
 // Bytes is the memory that the table holds.
 func (t *Table) Bytes() int64 {
-	n := t.vals.Bytes() + int64(t.keys.bytes()) + int64(8*cap(t.index.slots)+cap(t.group)+8*cap(t.due)+8*cap(t.changed)+8*cap(t.imaged)+16*cap(t.heap)+4*cap(t.free))
+	n := t.vals.Bytes() + int64(t.keys.bytes()+t.heap.bytes()) + int64(8*cap(t.index.slots)+cap(t.group)+8*cap(t.due)+8*cap(t.changed)+8*cap(t.imaged)+4*cap(t.free))
 	for _, u := range t.undo {
 		n += u.bytes()
 	}
