@@ -67,7 +67,7 @@ func RunChild(job func(*dstream.Job)) error {
 		return fmt.Errorf("token: %w", err)
 	}
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM) // a terminal's Ctrl-C and a service manager's stop are for the driver
-	defer gctune.Start(clock.System{})()
+	defer gctune.Start()()
 	var over func()
 	cfg := executor.Config{
 		Name: role.Name, Slots: role.Slots, Depth: role.Depth, Debug: role.Debug, BlockBytes: role.BlockBytes,
@@ -160,7 +160,7 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 	if err != nil {
 		name = "executor"
 	}
-	defer gctune.Start(clock.System{})()
+	defer gctune.Start()()
 	x := executor.Config{
 		Name: name, Slots: slots, Log: cfg.Log, Clock: clock.Fine{}, SourceTLS: cfg.KafkaTLS.source(), SinkTLS: cfg.KafkaTLS.sink(),
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) {

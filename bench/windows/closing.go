@@ -22,7 +22,6 @@ import (
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/expr"
-	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
@@ -60,6 +59,7 @@ type Closing struct {
 	Open    float64 `json:"open_cpu_p50_us_per_row"` // of a batch that opens windows: all that a row costs
 	Heap    float64 `json:"live_heap_mb"`            // with all windows open, behind a collection
 	PeakMB  float64 `json:"peak_rss_mb"`             // of the job's process, until all windows were open
+	GrownMB float64 `json:"grown_rss_mb"`            // by how much that is more than before the job began
 	EndMB   float64 `json:"peak_rss_end_mb"`         // until the end
 	Correct bool    `json:"correct"`
 	Why     string  `json:"why_not,omitempty"`
@@ -223,8 +223,8 @@ func RunJob(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer gctune.Start(clock.System{})()
-	m := &closingMeter{profilePath: o.Profile}
+	defer gctune.Start()()
+	m := &closingMeter{profilePath: o.Profile, before: peakMB()}
 	cfg := driver.Config{
 		Name: "bench-" + o.Work, Checkpoint: filepath.Join(dir, "checkpoint"), LogDir: filepath.Join(dir, "log"), Master: o.Master, Cuts: cuts, Depth: 1,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Listeners: []driver.Listener{m.listener()},
@@ -241,6 +241,7 @@ func RunJob(ctx context.Context) error {
 type closingMeter struct {
 	last            time.Duration // CPU of the process when the batch before was published: one follows the other
 	took, cpu, open []float64
+	before          float64 // peak RSS
 	heap, filled    float64
 	profile         *os.File
 	profilePath     string
@@ -295,7 +296,7 @@ func (m *closingMeter) result() *Closing {
 	middle, last := func(list []float64) float64 { return list[len(list)/2] }, func(list []float64) float64 { return list[len(list)-1] }
 	return &Closing{
 		Batches: len(m.took), P50: middle(m.took), Max: last(m.took), CPU: middle(m.cpu), CPUMax: last(m.cpu), Open: middle(m.open),
-		Heap: m.heap, PeakMB: m.filled, EndMB: peakMB(),
+		Heap: m.heap, PeakMB: m.filled, GrownMB: m.filled - m.before, EndMB: peakMB(),
 	}
 }
 
