@@ -20,12 +20,12 @@ func keyed(n int, at int64) []event {
 	return out
 }
 
-// A million open sessions take 150 MB at most: what the table says, and what the process holds more than before.
+// A million open sessions take 110 MB at most: what the table says, and what the process holds more than before.
 func TestMillionSessionsFit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million sessions")
 	}
-	const sessions, limit = 1_000_000, 150 << 20
+	const sessions, limit = 1_000_000, 110 << 20
 	w := newWorld(t, Spec{Kind: Session, Size: 1000}, Emit{}, 1)
 	w.chunk = task.ChunkRows
 	all := keyed(sessions, 10)
