@@ -20,11 +20,11 @@ func (f Frame) gives(b beside) Frame {
 	return f
 }
 
-// mistaken stands for the results of an operator on f, and o if it is a join, that could not be made: what is asked of it is no further mistake.
-func (f Frame) mistaken(o ...Frame) Frame {
-	b := beside{late: func(rdd.Site) Frame { return f }, groups: &ops.Grouping{}}
-	if len(o) > 0 {
-		b.lateRight = func(rdd.Site) Frame { return o[0] }
+// mistaken is f, which stands for the results of an operator on left, and right if it is a join, that could not be made: what is asked of it is no further mistake.
+func (f Frame) mistaken(left Frame, right ...Frame) Frame {
+	b := beside{late: func(rdd.Site) Frame { return left }, groups: &ops.Grouping{}}
+	if len(right) > 0 {
+		b.lateRight = func(rdd.Site) Frame { return right[0] }
 	}
 	return f.gives(b)
 }
@@ -34,6 +34,9 @@ func (f Frame) mistaken(o ...Frame) Frame {
 func (f Frame) LateRows() Frame {
 	at := rdd.Caller()
 	late := f.job.beside[f.node()].late
+	if late == nil && f.f.Doubted() {
+		return f
+	}
 	if late == nil {
 		f.job.mistakef(at, "LateRows belongs directly behind an operator that gives them: Window(…)…Agg, JoinWithin, JoinAsOf, JoinAsOfNow; %s gives none", f.node().Op)
 		return f
@@ -45,6 +48,9 @@ func (f Frame) LateRows() Frame {
 func (f Frame) LateRightRows() Frame {
 	at := rdd.Caller()
 	late := f.job.beside[f.node()].lateRight
+	if late == nil && f.f.Doubted() {
+		return f
+	}
 	if late == nil {
 		f.job.mistakef(at, "LateRightRows belongs directly behind JoinWithin, JoinAsOf or JoinAsOfNow; %s gives none", f.node().Op)
 		return f

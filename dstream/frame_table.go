@@ -63,8 +63,11 @@ func (f Frame) latest(at rdd.Site, op, name string, exists *expr.Expr, keys []st
 			l.Columns, val = append(l.Columns, i), append(val, c)
 		}
 	}
+	if len(key) < len(keys) || len(val) == 0 && f.f.Doubted() {
+		return failedTable(f, at, op, keys...)
+	}
 	if l.Key, l.Val = tableCodecs(j, at, op, key, val); l.Key == nil {
-		return FrameTable{j, f.node(), join.View{Schema: f.Schema()}, true}
+		return failedTable(f, at, op, keys...)
 	}
 	f = Frame{j, f.f.Accepted(at, l.Exists)}
 	t := FrameTable{job: j, view: viewOf(nil, l.Key, l.Val, key), changes: true}
@@ -76,6 +79,18 @@ func (f Frame) latest(at rdd.Site, op, name string, exists *expr.Expr, keys []st
 	})
 	t.node = n
 	return t
+}
+
+// failedTable stands for a table made of f behind a mistake: it has no key.
+func failedTable(f Frame, at rdd.Site, op string, keys ...string) FrameTable {
+	failed := f.f.Failed(at, op, keys...)
+	return FrameTable{f.job, failed.Node(), join.View{Schema: failed.Schema()}, true}
+}
+
+// failed stands for a table made of t behind a mistake.
+func (t FrameTable) failed(at rdd.Site, op string, columns ...string) FrameTable {
+	f := rdd.FrameOf(t.job.b, t.node).Failed(at, op, columns...)
+	return FrameTable{t.job, f.Node(), join.View{Schema: t.view.Schema}, true}
 }
 
 // tableCodecs are the codecs of a table's state, nil after a mistake.
@@ -190,18 +205,23 @@ func (f Frame) JoinTable(t FrameTable, opts ...JoinOption) Frame {
 	}
 	s.Stateless(j.b, at, "joinTable")
 	s.On = t.inKeyOrder(at, "joinTable", s.On)
-	w := &join.WithTable{Spec: *s.Spec(j.b, at, "joinTable", f.Schema(), t.Schema()), View: t.view}
+	w := &join.WithTable{Spec: *s.Spec(j.b, at, "joinTable", f.Schema(), t.Schema(), f.node(), t.node), View: t.view}
 	val := rdd.FrameCodec(j.b, at, w.Out)
 	f = Frame{j, f.f.Accepted(at, w.Sides[0].Keys...)}
-	return f.keepTime(Frame{j, rdd.FrameOf(j.b, j.b.Add(at, &rdd.Node{
+	n := j.b.Add(at, &rdd.Node{
 		Kind: rdd.Wide, Op: "joinTable", In: []*rdd.Node{f.node()}, Val: val,
 		Wide: &rdd.WideSpec{Inputs: w.Inputs(), New: w.New, Tables: []*rdd.Node{t.node}, Facts: s.Text()},
 		Cols: &rdd.Columns{Reads: w.Reads, Fewer: w.Fewer},
-	}))}, w.Spec)
+	})
+	s.Doubt(j.b, n)
+	return f.keepTime(Frame{j, rdd.FrameOf(j.b, n)}, w.Spec)
 }
 
 // inKeyOrder are the parts of a join's key in the order of the table's.
 func (t FrameTable) inKeyOrder(at rdd.Site, op string, on []join.On) []join.On {
+	if t.view.Key == nil { // which was reported
+		return on
+	}
 	var sorted []join.On
 	for _, name := range t.keyNames() {
 		for _, o := range on {

@@ -37,9 +37,13 @@ func (g TableGroups) Agg(name string, aggs ...expr.Agg) FrameTable {
 	if err == nil {
 		err = set.CheckRetract()
 	}
+	names := slices.Clone(g.keys)
+	for _, a := range aggs {
+		names = append(names, a.Name())
+	}
 	if err != nil {
-		j.mistakef(at, "agg: %v", err)
-		return t
+		changes.f.MistakeOf(at, "agg", err)
+		return t.failed(at, "agg", names...)
 	}
 	a := &join.Aggregate{Side: join.Side{Schema: changes.Schema()}, Set: set}
 	var key []arrow.Field
@@ -51,7 +55,7 @@ func (g TableGroups) Agg(name string, aggs ...expr.Agg) FrameTable {
 		}
 	}
 	if a.Key, a.Val = tableCodecs(j, at, "agg", key, a.StateFields()); a.Key == nil || len(key) != len(g.keys) {
-		return t
+		return t.failed(at, "agg", names...)
 	}
 	view := join.View{Schema: arrow.NewSchema(append(slices.Clone(key), set.Result()...), nil), Key: a.Key, Values: a.Values}
 	a.Changes = changeColumns(view.Schema)

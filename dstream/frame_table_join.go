@@ -54,6 +54,9 @@ func (t FrameTable) wholeKeys(o FrameTable, on []join.On) bool {
 
 func (t FrameTable) joinByKey(at rdd.Site, name string, o FrameTable, s *rdd.JoinSettings) FrameTable {
 	j := t.job
+	if t.view.Key == nil || o.view.Key == nil { // which was reported
+		return t.failed(at, "join of tables", fieldNames(o)...)
+	}
 	s.On = rdd.JoinSettingsOf([]JoinOption{On(t.keyNames()...)}).On
 	switch {
 	case !slices.Equal(t.keyNames(), o.keyNames()):
@@ -61,9 +64,9 @@ func (t FrameTable) joinByKey(at rdd.Site, name string, o FrameTable, s *rdd.Joi
 	case rdd.JoinKind(s.Kind) == FullJoin && len(s.If) > 0:
 		j.mistakef(at, "join of tables: If has no place in a FullJoin: a key has one row")
 	}
-	w := &join.Tables{Spec: *s.Spec(j.b, at, "join of tables", t.Schema(), o.Schema()), Views: [2]join.View{t.view, o.view}}
+	w := &join.Tables{Spec: *s.Spec(j.b, at, "join of tables", t.Schema(), o.Schema(), t.node, o.node), Views: [2]join.View{t.view, o.view}}
 	if w.Key == nil {
-		return t
+		return t.failed(at, "join of tables", fieldNames(o)...)
 	}
 	out := t.joined(at, w, w.Key)
 	out.node = j.b.Add(at, &rdd.Node{
@@ -83,19 +86,27 @@ func (t FrameTable) joined(at rdd.Site, w *join.Tables, key *row.Codec) FrameTab
 	return FrameTable{job: t.job, view: viewOf(nil, key, w.Val, w.Out.Fields()[:n]), changes: true}
 }
 
+// fieldNames are the columns of a table.
+func fieldNames(t FrameTable) (names []string) {
+	for _, f := range t.Schema().Fields() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
 func (t FrameTable) joinByReference(at rdd.Site, name string, o FrameTable, s *rdd.JoinSettings) FrameTable {
 	j := t.job
 	if rdd.JoinKind(s.Kind) == FullJoin {
 		j.mistakef(at, "join of tables: in a full join by a reference, rows of the right table that nothing refers to have no key; use LeftJoin")
 	}
 	s.On = o.inKeyOrder(at, "join of tables", s.On)
-	w := &join.Foreign{Tables: join.Tables{Spec: *s.Spec(j.b, at, "join of tables", t.Schema(), o.Schema()), Views: [2]join.View{t.view, o.view}}}
+	w := &join.Foreign{Tables: join.Tables{Spec: *s.Spec(j.b, at, "join of tables", t.Schema(), o.Schema(), t.node, o.node), Views: [2]join.View{t.view, o.view}}}
 	if w.Key == nil || t.view.Key == nil {
-		return t
+		return t.failed(at, "join of tables", fieldNames(o)...)
 	}
 	if err := w.Prepare(); err != nil {
 		j.mistakef(at, "join of tables: %v", err)
-		return t
+		return t.failed(at, "join of tables", fieldNames(o)...)
 	}
 	out := t.joined(at, &w.Tables, w.Left)
 	references := j.b.Add(at, &rdd.Node{

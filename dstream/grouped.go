@@ -49,7 +49,7 @@ func (r RunningGroups) Agg(aggs ...expr.Agg) Frame {
 	}
 	how := r.g.g.Bind(at, aggs)
 	if how == nil {
-		return Frame{r.g.job, r.g.f}.mistaken()
+		return Frame{j, r.g.f.FailedAgg(at, "runningAgg", r.g.g.Keys(), nil, aggs)}.mistaken(Frame{j, r.g.f})
 	}
 	if facts != "" {
 		facts = ", " + facts
@@ -64,6 +64,7 @@ func (r RunningGroups) Agg(aggs ...expr.Agg) Frame {
 			State:  true, StateKey: how.Key, StateVal: how.Partial, Facts: how.Set.Text() + facts, CheckpointEvery: o.interval(),
 		},
 	})
+	j.b.Certain(n)
 	return Frame{j, rdd.FrameOf(j.b, n)}.gives(beside{groups: how})
 }
 

@@ -27,7 +27,7 @@ func Within(before, after time.Duration) Bound { return Bound{before, after} }
 func (f Frame) JoinWithin(name string, o Frame, bound Bound, opts ...JoinOption) Frame {
 	at, j := rdd.Caller(), f.job
 	s := j.keepingState(at, "joinWithin", name, opts)
-	w := &join.Within{Limit: join.Limit{Name: name, Bytes: s.Max}, Spec: *s.Spec(j.b, at, "joinWithin", f.Schema(), o.Schema()), Before: bound.before.Microseconds(), After: bound.after.Microseconds()}
+	w := &join.Within{Limit: join.Limit{Name: name, Bytes: s.Max}, Spec: *s.Spec(j.b, at, "joinWithin", f.Schema(), o.Schema(), f.node(), o.node()), Before: bound.before.Microseconds(), After: bound.after.Microseconds()}
 	if w.Before+w.After < 0 {
 		j.mistakef(at, "joinWithin: Within(%v, %v) has its end before its beginning", bound.before, bound.after)
 		w.Before, w.After = 0, 0
@@ -39,11 +39,11 @@ func (f Frame) JoinWithin(name string, o Frame, bound Bound, opts ...JoinOption)
 		ok = ok && timed
 	}
 	if !ok {
-		return f.mistaken(o)
+		return f.failedJoin(at, "joinWithin", o, s, &w.Spec)
 	}
 	if err := w.Prepare(); err != nil {
 		j.mistakef(at, "joinWithin: %v", err)
-		return f.mistaken(o)
+		return f.failedJoin(at, "joinWithin", o, s, &w.Spec)
 	}
 	f, o = Frame{j, f.f.Accepted(at, w.Sides[0].Keys...)}, Frame{j, o.f.Accepted(at, w.Sides[1].Keys...)}
 	hold := max(w.After, 0)
@@ -82,7 +82,7 @@ func (f Frame) asOf(at rdd.Site, op, name string, versions Frame, now bool, opts
 	if s.Kind.Lonely(1) {
 		j.mistakef(at, "%s: a %s join would show versions that no row asks for; use LeftJoin", op, s.Kind)
 	}
-	a := &join.AsOf{Limit: join.Limit{Name: name, Bytes: s.Max}, Spec: *s.Spec(j.b, at, op, f.Schema(), versions.Schema()), AtOnce: now}
+	a := &join.AsOf{Limit: join.Limit{Name: name, Bytes: s.Max}, Spec: *s.Spec(j.b, at, op, f.Schema(), versions.Schema(), f.node(), versions.node()), AtOnce: now}
 	ok := a.Key != nil
 	for i, side := range []Frame{f, versions} {
 		var timed bool
@@ -90,11 +90,11 @@ func (f Frame) asOf(at rdd.Site, op, name string, versions Frame, now bool, opts
 		ok = ok && timed
 	}
 	if !ok {
-		return f.mistaken(versions)
+		return f.failedJoin(at, op, versions, s, &a.Spec)
 	}
 	if err := a.Prepare(); err != nil {
 		j.mistakef(at, "%s: %v", op, err)
-		return f.mistaken(versions)
+		return f.failedJoin(at, op, versions, s, &a.Spec)
 	}
 	f, versions = Frame{j, f.f.Accepted(at, a.Sides[0].Keys...)}, Frame{j, versions.f.Accepted(at, a.Sides[1].Keys...)}
 	n := j.b.Add(at, &rdd.Node{
@@ -106,6 +106,11 @@ func (f Frame) asOf(at rdd.Site, op, name string, versions Frame, now bool, opts
 		},
 	})
 	return f.joined(at, n, versions, &a.Spec, a.Time)
+}
+
+// failedJoin stands for the result of a join of f with o behind a mistake.
+func (f Frame) failedJoin(at rdd.Site, op string, o Frame, s *rdd.JoinSettings, spec *join.Spec) Frame {
+	return Frame{f.job, s.Failed(at, op, f.f, o.f, spec)}.mistaken(f, o)
 }
 
 // joined is what a join of f with o gives, whose node is n: its results, and late rows where somebody asks for these. Until then n gives results alone.
@@ -129,11 +134,14 @@ func (f Frame) joined(at rdd.Site, n *rdd.Node, o Frame, s *join.Spec, time [2]j
 // eventColumn is where f's rows have their event time. That they have none is a mistake.
 func eventColumn(at rdd.Site, op string, f Frame) (t join.Time, ok bool) {
 	column, offset, ok := f.f.Time()
-	if !ok {
+	places := f.Schema().FieldIndices(column)
+	switch {
+	case ok && len(places) == 1:
+		return join.Time{Column: places[0], Offset: offset}, true
+	case !ok && !f.f.TimeDoubted(): // otherwise a mistake in EventTime was reported
 		f.job.mistakef(at, "%s: rows need event time on both sides; say where it is with EventTime, and keep the column", op)
-		return t, false
 	}
-	return join.Time{Column: f.Schema().FieldIndices(column)[0], Offset: offset}, true
+	return t, false
 }
 
 // joinedTime is f, the result of a join, with the event time that its rows have from a side whose row is always there.

@@ -236,7 +236,7 @@ func (f Frame) Lookup(t LookupTable, opts ...JoinOption) Frame {
 	if s.Kind.Lonely(1) {
 		j.mistakef(at, "lookup: a %s join would show rows of the table that no row asks for; use LeftJoin", s.Kind)
 	}
-	l := &join.Lookup{Spec: *s.Spec(j.b, at, "lookup", f.Schema(), t.schema), Name: s.KeyText()}
+	l := &join.Lookup{Spec: *s.Spec(j.b, at, "lookup", f.Schema(), t.schema, f.node()), Name: s.KeyText()}
 	l.Version = func(ctx *rdd.Context) (*join.Static, error) {
 		v, err := task.TaskOf(ctx).Version(t.decl)
 		if err != nil {
@@ -250,6 +250,7 @@ func (f Frame) Lookup(t LookupTable, opts ...JoinOption) Frame {
 	}
 	f = Frame{j, f.f.Accepted(at, l.Sides[0].Keys...)}
 	n := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "lookup", In: []*rdd.Node{f.node()}, Val: rdd.FrameCodec(j.b, at, l.Out), Kernel: l.Kernel})
+	s.Doubt(j.b, n)
 	n.Cols = &rdd.Columns{Reads: l.Reads, Kernel: l.Fewer}
 	if what, err := expr.Bind(f.Schema(), expr.Lit(t.name()+" "+s.Text())); err == nil {
 		n.Exprs = append(n.Exprs, what)

@@ -23,12 +23,9 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Frame {
 	at, j := rdd.Caller(), w.f.job
 	base, o, ok := w.base(at, "window", name)
 	set, err := agg.Bind(w.f.Schema(), aggs)
-	if err != nil {
-		j.mistakef(at, "window: %v", err)
-		return w.f.mistaken()
-	}
-	if !ok {
-		return w.f.mistaken()
+	w.f.f.MistakeOf(at, "window", err)
+	if err != nil || !ok {
+		return w.failedAgg(at, aggs)
 	}
 	if eventwindow.Overlaps(base.Spec, o.emit, set) {
 		return w.overlapping(at, &base, o, aggs)
@@ -37,7 +34,7 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Frame {
 	a.Set = set
 	if err := a.Prepare(); err != nil {
 		j.mistakef(at, "window: %v", err)
-		return w.f.mistaken()
+		return w.failedAgg(at, aggs)
 	}
 	o.limits(a)
 	s := windowSpec(a, o, aggFacts(a))
@@ -58,11 +55,17 @@ func (w Windowed) Agg(name string, aggs ...expr.Agg) Frame {
 		}
 		return eventwindow.Part(a.Out, false, 1)()
 	}})
+	j.b.Certain(results)
 	out := rdd.FrameOf(j.b, results)
 	if column, offset, timed := wide.f.Time(); timed {
 		out = out.Timed(column, offset)
 	}
 	return Frame{j, out}.gives(beside{late: func(at rdd.Site) Frame { return w.f.lateRows(at, a, wide.node()) }})
+}
+
+// failedAgg stands for the result of Agg behind a mistake.
+func (w Windowed) failedAgg(at rdd.Site, aggs []expr.Agg) Frame {
+	return Frame{w.f.job, w.f.f.FailedAgg(at, "window", w.keys, eventwindow.Bounds(), aggs)}.mistaken(w.f)
 }
 
 // overlapping is Agg of sliding windows that are kept as one.
@@ -71,7 +74,7 @@ func (w Windowed) overlapping(at rdd.Site, a *eventwindow.Aggregation, o eventOp
 	g := w.f.f.GroupBy(w.keys...)
 	how := g.Bind(at, append(aggs[:len(aggs):len(aggs)], expr.Count().As(eventwindow.RowsColumn)))
 	if how == nil {
-		return w.f.mistaken()
+		return w.failedAgg(at, aggs)
 	}
 	keys := how.Out.Fields()[:len(how.Keys)]
 	n := &eventwindow.Overlapping{Spec: a.Spec, Name: a.Name, MaxBytes: o.max}
@@ -83,6 +86,7 @@ func (w Windowed) overlapping(at rdd.Site, a *eventwindow.Aggregation, o eventOp
 		State: true, StateKey: n.Key, StateVal: n.Partial, More: []rdd.Store{{Name: eventwindow.Batches, Key: place, Val: held}},
 		Every: a.Spec.Slide, Reach: a.Spec.Size,
 	}, false)
+	w.f.job.b.Certain(out.node())
 	out.node().Cols = rdd.ReadBy(w.f.node(), n.Exprs()...)
 	return out.gives(beside{late: never})
 }

@@ -140,12 +140,12 @@ func (w Windowed) TopN(name string, n int, by ...any) Frame {
 		}
 	}
 	if !ok {
-		return w.f
+		return w.failedTop(at)
 	}
 	t.Name = name
 	if err := t.Prepare(); err != nil {
 		j.mistakef(at, "topN: %v", err)
-		return w.f
+		return w.failedTop(at)
 	}
 	o.limits(&t.Aggregation)
 	s := windowSpec(&t.Aggregation, o, keyFacts(&t.Aggregation)+": "+t.String())
@@ -159,6 +159,11 @@ func (w Windowed) TopN(name string, n int, by ...any) Frame {
 }
 
 const maxTop = 10_000
+
+// failedTop stands for the result of TopN behind a mistake.
+func (w Windowed) failedTop(at rdd.Site) Frame {
+	return Frame{w.f.job, w.f.f.Failed(at, "topN", "window_start", "window_end", "rank")}
+}
 
 // limits sets what a holds at most, whose schemas are known.
 func (o eventOptions) limits(a *eventwindow.Aggregation) {
@@ -181,6 +186,9 @@ func (f Frame) windowed(at rdd.Site, op, name string, out *arrow.Schema, s *rdd.
 func (f Frame) eventTime(at rdd.Site, op string) (*expr.Bound, int64) {
 	column, offset, ok := f.f.Time()
 	if !ok {
+		if f.f.TimeDoubted() {
+			return nil, 0
+		}
 		f.job.mistakef(at, "%s: the rows have no event time; say which column it is with EventTime, or use ByBatchTime", op)
 		return nil, 0
 	}

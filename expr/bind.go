@@ -144,15 +144,26 @@ func (s *binder) column(e Expr) (*Bound, error) {
 	return &Bound{expr: e, typ: f.Type, nullable: f.Nullable, make: func(*maker) kernel { return columnKernel(at[0]) }}, nil
 }
 
+// UnknownColumn is the error of an expression that reads a column which is not there.
+type UnknownColumn struct {
+	Name    string
+	Columns []string // that are there
+}
+
+// Error names the column that was probably meant, or all that are there.
+func (u *UnknownColumn) Error() string {
+	if meant := guess.Name(u.Name, u.Columns); meant != "" {
+		return fmt.Sprintf("there is no column %q; did you mean %q?", u.Name, meant)
+	}
+	return fmt.Sprintf("there is no column %q; columns are %s", u.Name, strings.Join(u.Columns, ", "))
+}
+
 func unknownColumn(schema *arrow.Schema, name string) error {
-	var names []string
+	u := &UnknownColumn{Name: name}
 	for _, f := range schema.Fields() {
-		names = append(names, f.Name)
+		u.Columns = append(u.Columns, f.Name)
 	}
-	if meant := guess.Name(name, names); meant != "" {
-		return fmt.Errorf("there is no column %q; did you mean %q?", name, meant)
-	}
-	return fmt.Errorf("there is no column %q; columns are %s", name, strings.Join(names, ", "))
+	return u
 }
 
 // folded computes what depends on no column once, now.

@@ -25,6 +25,7 @@ type Builder struct {
 	into     *Builder // what this builder became part of; it has nothing of its own then
 	nodes    []*Node
 	sites    map[*Node]Site
+	doubts   map[*Node]doubt
 	mistakes []mistake
 }
 
@@ -82,6 +83,9 @@ func (b *Builder) with(o *Builder) *Builder {
 	for _, n := range o.nodes {
 		b.keep(o.sites[n], n)
 	}
+	for n, d := range o.doubts {
+		b.about(n, d)
+	}
 	for _, m := range o.mistakes {
 		b.report(m)
 	}
@@ -93,16 +97,13 @@ func (b *Builder) with(o *Builder) *Builder {
 func (b *Builder) Add(at Site, n *Node) *Node {
 	b = b.whole()
 	n.Site = at.String()
-	read := n.In
-	if n.Wide != nil {
-		read = slices.Concat(n.In, n.Wide.Tables, n.Wide.First)
-	}
-	for _, in := range read {
+	for _, in := range readBy(n) {
 		if _, ok := b.sites[in]; !ok {
 			b.Mistakef(at, "%s mixes streams of two jobs; build all of them from one", n.Op)
 		}
 	}
 	b.keep(at, n)
+	b.inherit(n)
 	return n
 }
 

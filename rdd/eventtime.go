@@ -97,6 +97,12 @@ func (f Frame) EventTime(column string, delay time.Duration, opts ...EventOption
 			f.b.Mistakef(at, "eventTime: column %q is %s, not a timestamp; make one of it with With", column, bound.Field().Type)
 		}
 		n.Kernel = ops.EventColumn(f.Schema().FieldIndices(column)[0])
+	} else {
+		d := f.b.doubtOf(n)
+		shape := d.shape // the columns are what they were
+		d = d.naming(column)
+		d.shape = shape
+		f.b.about(n, d)
 	}
 	n.Cols = &Columns{InPlace: true, Reads: func(_ int, out []bool) []bool {
 		read := slices.Clone(out)

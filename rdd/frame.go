@@ -2,6 +2,7 @@ package rdd
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -38,6 +39,7 @@ func (r RDD[T]) Frame() Frame {
 	at := Caller()
 	val := FrameCodec(r.b, at, ops.ValSchema(r.node.Val))
 	n := r.b.narrow(at, "frame", nil, val, ops.ToColumns(r.node.Val, nil), r.node)
+	r.b.about(n, doubt{all: n.Val == mistakenCodec()})
 	n.Cols = &Columns{Reads: same, Entry: true, InPlace: true, Kernel: func(out []bool) func() Kernel { return ops.ToColumns(r.node.Val, out) }}
 	return Frame{b: r.b, node: n}
 }
@@ -47,11 +49,13 @@ func (f Frame) As[T any]() RDD[T] {
 	at := Caller()
 	val := CodecOf[T](f.b, at)
 	if val != nil {
-		if err := ops.SameColumns(f.Schema(), val); err != nil {
+		if err := ops.SameColumns(f.Schema(), val); err != nil && !f.Doubted() {
 			f.b.Mistakef(at, "As[%s]: %v; bring the columns into its form with Select", val.Type(), err)
 		}
 	}
-	return RDD[T]{f.b, f.b.narrow(at, "as", nil, val, ops.ToRows[T](val), f.node)}
+	n := f.b.narrow(at, "as", nil, val, ops.ToRows[T](val), f.node)
+	f.b.Certain(n)
+	return RDD[T]{f.b, n}
 }
 
 // FrameCodec is the codec of a Frame's rows. Columns of types that no row has are mistakes; the codec is that of one boolean column then.
@@ -63,14 +67,20 @@ func FrameCodec(b *Builder, at Site, s *arrow.Schema) *row.Codec {
 		}
 		b.Mistakef(at, "%v", err)
 	}
+	return mistakenCodec()
+}
+
+// mistakenCodec is the codec of rows whose columns are a mistake, which was reported.
+var mistakenCodec = sync.OnceValue(func() *row.Codec {
 	c, err := row.OfSchema(arrow.NewSchema([]arrow.Field{{Name: "mistake", Type: arrow.FixedWidthTypes.Boolean}}, nil))
 	if err != nil {
 		panic(err)
 	}
 	return c
-}
+})
 
-// BindAll binds expressions, or names of columns, to f's schema. Mistakes are reported at the place in the program, and leave nil in the list.
+// BindAll binds expressions, or names of columns, to f's schema. Mistakes are reported at the place in the program, unless they only follow from one before, and leave
+// nil in the list.
 func (f Frame) BindAll(at Site, op string, list ...any) []*expr.Bound {
 	bound := make([]*expr.Bound, len(list))
 	for i, v := range list {
@@ -84,7 +94,7 @@ func (f Frame) BindAll(at Site, op string, list ...any) []*expr.Bound {
 		}
 		b, err := expr.Bind(f.Schema(), e)
 		if err != nil {
-			f.b.Mistakef(at, "%s: %v", op, err)
+			f.MistakeOf(at, op, err)
 			continue
 		}
 		bound[i] = b
@@ -98,14 +108,24 @@ func (f Frame) Select(columns ...any) Frame { return f.selecting(Caller(), "sele
 func (f Frame) selecting(at Site, op string, columns ...any) Frame {
 	var fields []arrow.Field
 	var good []*expr.Bound
-	for _, c := range f.BindAll(at, op, columns...) {
+	var d doubt
+	for i, c := range f.BindAll(at, op, columns...) {
 		if c != nil {
 			fields, good = append(fields, c.Field()), append(good, c)
+		} else if _, name, _ := f.fieldOf(columns[i]); name != "" {
+			d = d.naming(name)
 		}
+	}
+	if len(good) < len(columns) {
+		d.shape, d.time = true, f.timed || f.TimeDoubted()
+		return f.failed(at, op, distinct(fields), d)
 	}
 	val := FrameCodec(f.b, at, arrow.NewSchema(fields, nil))
 	n := f.b.narrow(at, op, nil, val, ops.Select(val.Schema(), good, nil), f.node)
 	n.Exprs = good
+	if n.Val != mistakenCodec() {
+		f.b.about(n, doubt{time: f.TimeDoubted()}) // all columns are known
+	}
 	n.Cols = &Columns{
 		InPlace: true,
 		Reads: func(_ int, out []bool) []bool {
@@ -136,7 +156,7 @@ func (f Frame) With(name string, e expr.Expr) Frame {
 	if !replaced {
 		columns = append(columns, e.As(name))
 	}
-	return f.selecting(Caller(), "with", columns...)
+	return f.selecting(Caller(), "with", columns...).stillDoubting(f, name)
 }
 
 // Where keeps the rows for which the condition is true: neither false nor null.
@@ -191,8 +211,10 @@ func (f Frame) Union(others ...Frame) Frame {
 		for _, c := range f.Schema().Fields() {
 			names = append(names, c.Name)
 		}
-		o = o.selecting(at, "select", names...)
-		if o.node.Val != f.node.Val {
+		if !f.Doubted() {
+			o = o.selecting(at, "select", names...)
+		}
+		if o.node.Val != f.node.Val && !f.Doubted() && !b.Doubted(o.node) {
 			b.Mistakef(at, "union: columns are %s here and %s there", f.node.Val.Text(), o.node.Val.Text())
 		}
 		in, timed = append(in, o.node), timed && o.timed && o.time == f.time && o.offset == f.offset

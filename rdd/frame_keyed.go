@@ -24,9 +24,12 @@ func (f Frame) KeyBy(columns ...string) KeyedFrame {
 	at := Caller()
 	out := KeyedFrame{b: f.b}
 	var keys, vals []int
+	d := f.b.doubtOf(f.node)
 	for _, bound := range f.BindAll(at, "keyBy", names(columns)...) {
 		if bound != nil {
 			keys = append(keys, f.Schema().FieldIndices(bound.Field().Name)...)
+		} else {
+			d.shape = true
 		}
 	}
 	for i, field := range f.Schema().Fields() {
@@ -38,10 +41,14 @@ func (f Frame) KeyBy(columns ...string) KeyedFrame {
 		out.keys = append(out.keys, f.Schema().Field(i))
 	}
 	if len(keys) == 0 || len(vals) == 0 {
-		f.b.Mistakef(at, "keyBy(%v): keys and values need a column each; there are %s", columns, row.FieldsText(f.Schema().Fields()))
+		if !d.shape {
+			f.b.Mistakef(at, "keyBy(%v): keys and values need a column each; there are %s", columns, row.FieldsText(f.Schema().Fields()))
+		}
+		d.shape = true
 		keys, vals, out.keys, out.vals = []int{0}, []int{0}, f.Schema().Fields()[:1], f.Schema().Fields()[:1]
 	}
 	out.node = f.b.narrow(at, "keyBy", out.codec(at, out.keys), out.codec(at, out.vals), ops.ToKeys(keys, vals), f.node)
+	f.b.about(out.node, d)
 	return out
 }
 
@@ -73,10 +80,12 @@ func (f KeyedFrame) As[K comparable, V any]() Keyed[K, V] {
 			codec  *row.Codec
 			what   string
 		}{{f.keys, key, "key"}, {f.vals, val, "value"}} {
-			if err := ops.SameColumns(arrow.NewSchema(part.fields, nil), part.codec); err != nil {
+			if err := ops.SameColumns(arrow.NewSchema(part.fields, nil), part.codec); err != nil && !f.b.Doubted(f.node) {
 				f.b.Mistakef(at, "As: %s %s: %v; bring the columns into its form with Select", part.what, part.codec.Type(), err)
 			}
 		}
 	}
-	return Keyed[K, V]{f.b, f.b.narrow(at, "as", key, val, ops.ToKeyedRows[K, V](key, val), f.node)}
+	n := f.b.narrow(at, "as", key, val, ops.ToKeyedRows[K, V](key, val), f.node)
+	f.b.Certain(n)
+	return Keyed[K, V]{f.b, n}
 }

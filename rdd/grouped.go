@@ -22,17 +22,21 @@ type Grouped struct {
 // one group.
 func (f Frame) GroupBy(keys ...any) Grouped { return Grouped{f, Caller(), keys} }
 
+// Keys are what GroupBy was given.
+func (g Grouped) Keys() []any { return g.keys }
+
 // Agg gives one row for each group of the batch: the keys' columns and the aggregates', in order of the keys' first appearance. Tasks aggregate what they have before
 // anything is sent. Without keys it gives one row in each batch, of counts 0 and nulls where there were no rows.
 func (g Grouped) Agg(aggs ...expr.Agg) Frame {
 	at := Caller()
 	how := g.Bind(at, aggs)
 	if how == nil {
-		return g.f
+		return g.f.FailedAgg(at, "groupBy", g.keys, nil, aggs)
 	}
 	f := g.f.Accepted(at, how.Risky(g.f.Schema())...)
 	n := f.b.wide(at, "groupBy", nil, FrameCodec(f.b, at, how.Out), how.GroupBy(), f.node)
 	n.Exprs, n.Wide.Facts, n.Wide.OnEmpty = how.Exprs(), how.Set.Text(), len(how.Keys) == 0
+	f.b.Certain(n)
 	n.Cols = ReadBy(g.f.node, n.Exprs...)
 	return Frame{b: f.b, node: n}
 }
@@ -43,11 +47,11 @@ func (g Grouped) Bind(at Site, aggs []expr.Agg) *ops.Grouping {
 	if keys := g.f.BindKeys(g.at, "group by", g.keys...); len(keys) > 0 {
 		how.Keys, how.Key = keys, KeysCodec(b, g.at, keys)
 	} else if len(g.keys) > 0 {
-		return nil
+		how.Key = nil
 	}
 	var err error
 	if how.Set, err = agg.Bind(g.f.Schema(), aggs); err != nil {
-		b.Mistakef(at, "aggregate: %v", err)
+		g.f.MistakeOf(at, "aggregate", err)
 		return nil
 	}
 	if how.Key == nil {

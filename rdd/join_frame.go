@@ -20,6 +20,8 @@ type JoinSettings struct {
 	If     []expr.Expr
 	Suffix string
 	Max    int64 // bytes of state over all partitions, 0: no limit
+
+	doubt doubt // what mistakes of On leave in doubt of the result; see Spec
 }
 
 // JoinSettingsOf puts options together.
@@ -93,20 +95,26 @@ func (f Frame) Join(o Frame, opts ...JoinOption) Frame {
 	at, b := Caller(), f.b.with(o.b)
 	s := JoinSettingsOf(opts)
 	s.Stateless(b, at, "join")
-	spec := s.Spec(b, at, "join", f.Schema(), o.Schema())
+	spec := s.Spec(b, at, "join", f.Schema(), o.Schema(), f.node, o.node)
 	val := FrameCodec(b, at, spec.Out)
 	f, o = f.Accepted(at, spec.Sides[0].Keys...), o.Accepted(at, spec.Sides[1].Keys...)
 	n := b.wide(at, "join", nil, val, join.InBatch(spec), f.node, o.node)
+	s.Doubt(b, n)
 	n.Wide.Facts = s.Text()
 	n.Cols = &Columns{Reads: spec.Reads, Fewer: func(out []bool) (ops.Shuffle, []int) { return join.FewerInBatch(spec, out) }}
 	return Frame{b: b, node: n}
 }
 
-// Spec is the join of two sides with these columns. After a mistake it is one that can be asked for its columns and no more.
-func (s *JoinSettings) Spec(b *Builder, at Site, op string, left, right *arrow.Schema) *join.Spec {
+// Spec is the join of two sides with these columns, of the given nodes. After a mistake it is one that can be asked for its columns and no more.
+func (s *JoinSettings) Spec(b *Builder, at Site, op string, left, right *arrow.Schema, in ...*Node) *join.Spec {
 	spec := &join.Spec{Kind: s.Kind, Sides: [2]join.Side{{Schema: left}, {Schema: right}}}
 	for _, err := range spec.Prepare(s.On) {
-		b.Mistakef(at, "%s: %v", op, err)
+		b.mistakeOf(at, b.doubtOf(in...), op, err)
+	}
+	for _, o := range s.On {
+		if name, plain := o.Left.Column(); plain && !left.HasField(name) {
+			s.doubt = s.doubt.naming(name)
+		}
 	}
 	var errs []error
 	suffix := s.Suffix
@@ -117,6 +125,7 @@ func (s *JoinSettings) Spec(b *Builder, at Site, op string, left, right *arrow.S
 		for _, err := range errs {
 			b.Mistakef(at, "%s: %v", op, err)
 		}
+		s.doubt.shape = true
 	}
 	if spec.Out = spec.Both; !s.Kind.Pairs() {
 		spec.Out = left
@@ -131,7 +140,7 @@ func (s *JoinSettings) Spec(b *Builder, at Site, op string, left, right *arrow.S
 	bound, err := expr.Bind(spec.Both, cond)
 	switch {
 	case err != nil:
-		b.Mistakef(at, "%s: %v", op, err)
+		b.mistakeOf(at, b.doubtOf(in...).and(s.doubt), op, err)
 	case bound.Field().Type.ID() != arrow.BOOL:
 		b.Mistakef(at, "%s: %s is %s, not a boolean", op, cond, bound.Field().Type)
 	case bound.MayFail():

@@ -23,16 +23,22 @@ func (f Frame) Drop(columns ...string) Frame {
 		}
 	}
 	if len(rest) == 0 {
-		f.b.Mistakef(at, "drop: no column is left")
-		return f
+		if !f.Doubted() {
+			f.b.Mistakef(at, "drop: no column is left")
+		}
+		return f.Failed(at, "drop")
 	}
-	return f.selecting(at, "drop", rest...)
+	out := f.selecting(at, "drop", rest...).stillDoubting(f, columns...)
+	if len(rest) != f.Schema().NumFields()-len(gone) { // one that was to go is under another name
+		out.b.about(out.node, out.b.doubtOf(out.node).and(doubt{shape: true}))
+	}
+	return out
 }
 
 // Rename gives a column another name, in its place.
 func (f Frame) Rename(column, name string) Frame {
 	at := Caller()
-	f.BindAll(at, "rename", column)
+	known := f.BindAll(at, "rename", column)[0] != nil
 	var columns []any
 	for _, c := range f.Schema().Fields() {
 		e := expr.Col(c.Name)
@@ -41,7 +47,11 @@ func (f Frame) Rename(column, name string) Frame {
 		}
 		columns = append(columns, e)
 	}
-	return f.selecting(at, "rename", columns...)
+	out := f.selecting(at, "rename", columns...).stillDoubting(f, column)
+	if !known {
+		out.b.about(out.node, out.b.doubtOf(out.node).naming(name))
+	}
+	return out
 }
 
 // Explode gives a row for each element of a list, in order: the element takes the column's place, under the name as. Rows with an empty list are left out.
@@ -53,16 +63,16 @@ func (f Frame) ExplodeOuter(column, as string) Frame { return f.explode(Caller()
 func (f Frame) explode(at Site, column, as string, outer bool) Frame {
 	bound := f.BindKeys(at, "explode", column)
 	if bound == nil {
-		return f
+		return f.Failed(at, "explode", as)
 	}
 	list, ok := bound[0].Field().Type.(*arrow.ListType)
 	if !ok {
 		f.b.Mistakef(at, "explode: column %q is %s, not a list", column, bound[0].Field().Type)
-		return f
+		return f.Failed(at, "explode", as)
 	}
 	if k, _ := col.KindOf(list.Elem()); outer && k == col.Nested {
 		f.b.Mistakef(at, "explode: a row without elements would need a null %s; use Explode", list.Elem())
-		return f
+		return f.Failed(at, "explode", as)
 	}
 	fields := append([]arrow.Field(nil), f.Schema().Fields()...)
 	place := f.Schema().FieldIndices(column)[0]

@@ -96,10 +96,19 @@ func bind(schema *arrow.Schema, a expr.Agg) (b bound, err error) {
 		return b, errors.New("an empty aggregate; make one with a function of package expr, such as expr.Count()")
 	}
 	b.agg = a
-	var errs []error
+	var errs []error // one each
+	wrong := func(err error) {
+		if list, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, one := range list.Unwrap() {
+				errs = append(errs, fmt.Errorf("%s: %w", a, one))
+			}
+		} else if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", a, err))
+		}
+	}
 	for _, e := range a.Args() {
 		arg, err := expr.Bind(schema, e)
-		errs = append(errs, err)
+		wrong(err)
 		b.args = append(b.args, arg)
 	}
 	if cond, ok := a.Filter(); ok {
@@ -107,10 +116,10 @@ func bind(schema *arrow.Schema, a expr.Agg) (b bound, err error) {
 		if err == nil && b.where.Field().Type.ID() != arrow.BOOL {
 			err = fmt.Errorf("%s is %s, not a boolean", cond, b.where.Field().Type)
 		}
-		errs = append(errs, err)
+		wrong(err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return b, fmt.Errorf("%s: %w", a, err)
+		return b, err
 	}
 	f, ok := functions[a.Op()]
 	if !ok {

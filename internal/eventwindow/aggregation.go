@@ -114,6 +114,9 @@ func (a *Aggregation) Prepare() (err error) {
 // rowsField is how many rows a block's row stands for.
 var rowsField = arrow.Field{Name: "_rows", Type: arrow.PrimitiveTypes.Int64}
 
+// Bounds are the columns that results have of windows.
+func Bounds() []arrow.Field { return []arrow.Field{timeField("window_start"), timeField("window_end")} }
+
 func (a *Aggregation) prepareSession() (err error) {
 	who := ownerFields(a.names)
 	if a.owner, err = keyCodec(who); err != nil {
@@ -126,7 +129,7 @@ func (a *Aggregation) prepareSession() (err error) {
 	if a.Key, err = row.OfGroupedSchema(arrow.NewSchema(append(place, arrow.Field{Name: "_slot", Type: arrow.PrimitiveTypes.Int32}), nil)); err != nil {
 		return err
 	}
-	span := []arrow.Field{timeField("window_start"), timeField("window_end")}
+	span := Bounds()
 	if a.State, err = row.OfSchema(arrow.NewSchema(append(slices.Clone(span), a.Set.Partial().Fields()...), nil)); err != nil {
 		return err
 	}

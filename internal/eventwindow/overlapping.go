@@ -36,7 +36,7 @@ func Overlaps(s Spec, e Emit, set *agg.Set) bool {
 
 // OverlappingOut are the columns of results: keys, window_start, window_end, aggregates but for RowsColumn.
 func OverlappingOut(keys, results []arrow.Field) *arrow.Schema {
-	fields := append(append([]arrow.Field{}, keys...), timeField("window_start"), timeField("window_end"))
+	fields := append(append([]arrow.Field{}, keys...), Bounds()...)
 	return arrow.NewSchema(append(fields, results[:len(results)-1]...), nil)
 }
 
