@@ -113,6 +113,9 @@ type every struct {
 	Raw    json.RawMessage
 	Who    *string
 	Old    *int32
+	Price  expr.Dec   `decimal:"18,2"`
+	Fee    *expr.Dec  `decimal:"38,38"`
+	Costs  []expr.Dec `decimal:"5,1"`
 	Place  struct{ Lat, Lon float64 }
 	Tags   []string
 	Props  map[string]int64
@@ -131,10 +134,10 @@ func someJSON(r *rand.Rand, name string) string {
 	good := map[string][]string{
 		"page": {`"a"`, `"a"`, `"b"`, `"\u00e9\n"`, `"é"`, `""`}, "count": {"1", "2", "9", "-3"}, "small": {"1", "-128"}, "port": {"80", "null"},
 		"score": {"1", "1.5e3", "-0"}, "rate": {`"0.5"`}, "ok": {"true", "false"}, "at": {`"2024-01-02T03:04:05.678901234Z"`}, "millis": {"1700000000000", `"17"`},
-		"data": {`"aGk="`, `""`, "null"}, "raw": {`{"x": [1, "]"]}`, "null"}, "who": {`"me"`, "null"}, "old": {"7", "null"}, "place": {`{"lat":1,"lon":2}`},
+		"data": {`"aGk="`, `""`, "null"}, "raw": {`{"x": [1, "]"]}`, "null"}, "who": {`"me"`, "null"}, "old": {"7", "null"}, "price": {"12.34", `"-0.5"`, "1e3"}, "fee": {"0.1", `"0.00000000000000000000000000000000000001"`, "null"}, "costs": {`[1,"2.5"]`, "[]", "null"}, "place": {`{"lat":1,"lon":2}`},
 		"tags": {`["x","y\t"]`, "[]", "null"}, "props": {`{"a":1,"a":2}`, "{}", "null"}, "days": {`["2024-01-02T03:04:05Z",null]`},
 	}
-	hostile := []string{"null", `"a`, "300", "1e400", `{"a":`, "[1,", `"\ud800"`, "\"\xff\"", "tru", `"not base64!"`, "1.5", "{}", "[]", `"x"`, "-", `{"lat":1}`}
+	hostile := []string{"null", `"a`, "300", "1e400", `{"a":`, "[1,", `"\ud800"`, "\"\xff\"", "tru", `"not base64!"`, "1.5", "{}", "[]", `"x"`, "-", "1.234", `"1.234"`, "1e17", `"1.5 "`, `{"lat":1}`}
 	if list := good[name]; list != nil && r.IntN(60) > 0 {
 		return list[r.IntN(len(list))]
 	}
@@ -143,7 +146,7 @@ func someJSON(r *rand.Rand, name string) string {
 
 // someRecord is an object with most of the columns in some order, some twice, some unknown, some white space, and now and then broken bytes.
 func someRecord(r *rand.Rand) string {
-	names := strings.Fields("page count small port score rate ok at millis data raw who old place tags props days")
+	names := strings.Fields("page count small port score rate ok at millis data raw who old price fee costs place tags props days")
 	if r.IntN(3) == 0 {
 		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	}
@@ -196,13 +199,14 @@ func TestColumnsOfOtherFormats(t *testing.T) {
 		Count int64
 		Who   *string
 		Score float32
+		Price *expr.Dec `decimal:"9,3"`
 	}
 	r := rand.New(rand.NewPCG(2, 7))
 	for range 300 {
 		var lines, texts, keys, changes []string
 		for range 1 + r.IntN(30) {
 			page := []string{"a", "b", `"a"`, `"a,""b"`, "\xff", ""}[r.IntN(6)]
-			lines = append(lines, page+","+[]string{"1", "7", "x", ""}[r.IntN(4)]+","+[]string{"me", "", "NA"}[r.IntN(3)]+",1.5"+[]string{"", "", "", ",more"}[r.IntN(4)])
+			lines = append(lines, page+","+[]string{"1", "7", "x", ""}[r.IntN(4)]+","+[]string{"me", "", "NA"}[r.IntN(3)]+",1.5,"+[]string{"1.5", "-2", "", "NA", "1.2345", "1000000", "x"}[r.IntN(7)]+[]string{"", "", "", ",more"}[r.IntN(4)])
 			texts = append(texts, []string{"a", "a", "", "é", "\xff", absent, "longer than ten", "half \xc3", "\xa9 half"}[r.IntN(9)])
 			keys = append(keys, []string{"k", "\xff", absent, ""}[r.IntN(4)])
 			changes = append(changes, []string{`{"page":"a","count":1}`, `{"page":"b"}`, absent}[r.IntN(3)])

@@ -16,8 +16,11 @@ import (
 // Columns are named by the json tag, else the arrow tag, else the field's name in snake case. A column that is missing or null makes a
 // bad record, unless the field is a pointer, slice or map, or has the tag option omitempty or omitzero. The option string reads a number or
 // boolean out of a JSON string. Times are RFC 3339; a tag `layout:"2006-01-02"` reads them in that layout, and layout:"seconds",
-// "millis" or "micros" from a number since 1970, within a string or not. Names that T does not have are checked and passed over; of a name that
-// occurs twice the last counts.
+// "millis" or "micros" from a number since 1970, within a string or not. A decimal (expr.Dec) is read from a number, or from one within a string, exactly: one with more
+// digits than its column has makes a bad record, zeros at the end not counted. Of a name that occurs twice the last counts.
+//
+// The whole record is checked to be JSON (RFC 8259) in UTF-8, also the names that T does not have and the columns that the job does not read: what encoding/json/v2 would
+// refuse is a bad record, whoever reads which part of it. There is no lazier way to be asked for, nor a stricter one.
 func JSON[T any](opts ...Option) Format[T] {
 	o, err := collect("JSON", opts, "MaxRecord")
 	plan, planErr := decode.JSON(reflect.TypeFor[T]())
@@ -46,7 +49,7 @@ func readJSON(d *decode.JSONDecoder, b *records.Block, i int, dst unsafe.Pointer
 }
 
 // CSV is one row a record: a line of fields. Columns are named by the csv tag, else the arrow tag, else the field's name
-// in snake case; tags are JSON's otherwise. An empty field is an empty string, or missing for all other types. A quoted field may hold
+// in snake case; tags are JSON's otherwise, and decimals are read as there. An empty field is an empty string, or missing for all other types. A quoted field may hold
 // commas and doubled quotes but no line break.
 func CSV[T any](opts ...Option) Format[T] {
 	o, err := collect("CSV", opts, "MaxRecord", "Header", "Columns", "Comma", "NullText")

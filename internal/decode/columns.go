@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/decimal"
 	"github.com/millrace/millrace/internal/records"
 )
 
@@ -331,6 +332,8 @@ func (c *Columns) put(v *col.Vec, n *node, at unsafe.Pointer) {
 		v.Bools[c.n] = *(*bool)(at)
 	case kindTime:
 		v.Ints[c.n] = (*time.Time)(at).UnixMicro()
+	case kindDec:
+		v.Decimals[c.n] = (*decimal.Dec)(at).Num
 	case kindInt:
 		v.Ints[c.n] = loadInt(at, n.bits)
 	case kindUint:

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/internal/assert"
+	"github.com/millrace/millrace/internal/decimal"
 	"github.com/millrace/millrace/internal/records"
 )
 
@@ -230,6 +231,8 @@ func (n *node) what() string {
 		return "a time as a whole number since 1970"
 	case kindInt, kindUint:
 		return "an integer that fits " + n.typ.String()
+	case kindDec:
+		return fmt.Sprintf("a decimal of at most %d digits before the point and %d behind it", n.form.Digits-n.form.Scale, n.form.Scale)
 	}
 	return describe(n)
 }
@@ -269,6 +272,13 @@ func (n *node) parse(b []byte, dst unsafe.Pointer) (ok bool) {
 			*(*float64)(dst) = v
 		}
 		return ok
+	case kindDec:
+		if end, _ := s.number(0); end == 0 || end != s.n {
+			return false
+		}
+		num, fit := n.form.Read(s.str(0, s.n))
+		*(*decimal.Dec)(dst) = decimal.Dec{Num: num}
+		return fit == decimal.Exact
 	case kindTime:
 		var t time.Time
 		if n.unit == unitText {

@@ -23,6 +23,7 @@ type JSONPlan struct {
 // Of the tag's options, omitempty and omitzero let a column be missing or null, and string reads a number or boolean from within a JSON
 // string. A tag `layout:"2006-01-02"` reads a time in that layout, UTC where it has no zone; layout:"seconds", "millis" or "micros" reads it from
 // a number since 1970 UTC, within a string or not; the default is RFC 3339. Times are truncated to microseconds UTC.
+// Decimals are read exactly, from a number or one within a string.
 // Errors name each field that cannot be read and are joined.
 func JSON(t reflect.Type) (*JSONPlan, error) {
 	root, structs, err := compile(t, "json")

@@ -26,6 +26,7 @@ const (
 	kindUint
 	kindFloat
 	kindTime
+	kindDec
 	kindBytes // base64 in JSON
 	kindRaw   // json.RawMessage: the value's text as it is
 	kindStruct
@@ -52,7 +53,8 @@ type node struct {
 	quoted   bool   // a number or boolean within a JSON string
 	unit     unit   // kindTime
 	layout   string // kindTime with unitText; "": RFC 3339
-	elem     *node  // of pointers, slices and maps
+	form     decimal.Form
+	elem     *node // of pointers, slices and maps
 	fields   []field
 	names    map[string]int
 	required fieldSet
@@ -123,7 +125,14 @@ func (c *compiler) node(t reflect.Type, path string, o options) *node {
 		n.kind, n.unit, n.layout = kindTime, o.unit, o.layout
 		return n
 	case t == typeDec:
-		return c.fail(path, "decimals are not read here; use a string, and Cast its column to expr.Decimal")
+		switch {
+		case o.form == decimal.Form{}:
+			return c.fail(path, "a decimal without its digits; tag the field, as in `decimal:\"18,2\"`")
+		case o.quoted:
+			return c.fail(path, "the option string is for numbers and booleans; decimals are read from within strings as well")
+		}
+		n.kind, n.form = kindDec, o.form
+		return n
 	case t == typeRaw && c.tag == "json":
 		n.kind = kindRaw
 		return n
@@ -202,7 +211,7 @@ func (c *compiler) addFields(n *node, t reflect.Type, base uintptr, path string)
 			continue
 		}
 		at := path + "." + f.Name
-		if f.Anonymous && !o.named && f.Type.Kind() == reflect.Struct && f.Type != typeTime {
+		if f.Anonymous && !o.named && f.Type.Kind() == reflect.Struct && f.Type != typeTime && f.Type != typeDec {
 			c.addFields(n, f.Type, base+f.Offset, at)
 			continue
 		}
@@ -231,7 +240,8 @@ type options struct {
 	optional, quoted bool
 	unit             unit
 	layout           string
-	bad              string // an option that nobody knows
+	form             decimal.Form // of decimals
+	bad              string       // an option that nobody knows
 }
 
 // parseTag reads `json:"name,…"` (or csv), falls back to the arrow tag for the name, and to the snake case of the field's name.
@@ -247,6 +257,7 @@ func parseTag(f reflect.StructField, tag string) options {
 	default:
 		o.layout = l
 	}
+	o.form, _ = decimal.ParseForm(f.Tag.Get("decimal")) // a tag that is wrong is none
 	own, has := f.Tag.Lookup(tag)
 	arrow, _, _ := strings.Cut(f.Tag.Get("arrow"), ",")
 	name, rest, _ := strings.Cut(own, ",")
@@ -312,7 +323,7 @@ func (n *node) text(b []byte) []byte {
 	case kindMap:
 		return n.elem.text(append(b, "map "...))
 	}
-	b = append(b, [...]string{kindString: "string", kindBool: "bool", kindInt: "int", kindUint: "uint", kindFloat: "float", kindTime: "time", kindBytes: "bytes", kindRaw: "raw"}[n.kind]...)
+	b = append(b, [...]string{kindString: "string", kindBool: "bool", kindInt: "int", kindUint: "uint", kindFloat: "float", kindTime: "time", kindDec: "decimal", kindBytes: "bytes", kindRaw: "raw"}[n.kind]...)
 	if n.bits > 0 {
 		b = strconv.AppendUint(b, uint64(n.bits), 10)
 	}
@@ -321,6 +332,9 @@ func (n *node) text(b []byte) []byte {
 		if n.layout != "" {
 			b = strconv.AppendQuote(append(b, ','), n.layout)
 		}
+	}
+	if n.kind == kindDec {
+		b = append(append(append(b, '('), n.form.String()...), ')')
 	}
 	if n.quoted {
 		b = append(b, ",string"...)

@@ -23,6 +23,8 @@ func (d *JSONDecoder) value(s text, n *node, dst unsafe.Pointer, i int) int {
 		return d.scalar(s, n, dst, i)
 	case kindTime:
 		return d.time(s, n, dst, i)
+	case kindDec:
+		return d.decimal(s, n, dst, i)
 	case kindRaw:
 		j := d.skip(s, i)
 		if j >= 0 {

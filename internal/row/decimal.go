@@ -1,7 +1,6 @@
 package row
 
 import (
-	"fmt"
 	"reflect"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -24,11 +23,8 @@ func (k *compiler) decimalTag(path string, tag reflect.StructTag) *arrow.Decimal
 
 // parseDecimal reads "18,2".
 func parseDecimal(text string) (*arrow.Decimal128Type, bool) {
-	dt := &arrow.Decimal128Type{}
-	n, err := fmt.Sscanf(text, "%d,%d", &dt.Precision, &dt.Scale)
-	ok := err == nil && n == 2 && text == fmt.Sprintf("%d,%d", dt.Precision, dt.Scale) && dt.Precision >= 1 && dt.Precision <= decimal.MaxDigits &&
-		dt.Scale >= 0 && dt.Scale <= dt.Precision
-	return dt, ok
+	f, ok := decimal.ParseForm(text)
+	return &arrow.Decimal128Type{Precision: int32(f.Digits), Scale: int32(f.Scale)}, ok
 }
 
 // decimalIn is the type of the decimals of a column that is one, or has them in its lists and maps; nil if there are none.
