@@ -9,7 +9,7 @@
 //	                          offsets, blocks       rows, bad records
 //
 // The places are the embedded log (Log…), Kafka (Kafka…), a directory of files (Files…), a TCP socket (TCPText), memory
-// for tests (Memory, Feed) and a generator (Rate). The formats are Text, JSON, CSV, Raw, Changelog and Func. A record that
+// for tests (Memory, Feed) and a generator (Rate). The formats are Text, JSON, CSV, Protobuf, Raw, Changelog and Func. A record that
 // cannot be decoded is no error: it is reported beside the rows and goes to the source's dead-letter output (P13).
 //
 // Replaying is what everything else stands on: from an offset on, a partition gives the same records whenever and by

@@ -30,6 +30,9 @@ func Files[T any](dir string, f Format[T], opts ...Option) Source[T] {
 	if dir == "" {
 		err = errors.Join(err, errors.New("want a directory or file"))
 	}
+	if f.binary {
+		err = errors.Join(err, errors.New("files are read line by line, and messages of Protocol Buffers are no lines; read them from a topic"))
+	}
 	s := f.spec("files", dir)
 	s.Err = errors.Join(s.Err, err)
 	s.OnDisk = true

@@ -22,6 +22,7 @@ type Format[T any] struct {
 	reader func() recordReader[T]
 	direct *decode.JSONPlan // where records become columns without rows in between
 	plain  bool             // a row is the record's text
+	binary bool             // records are no lines
 }
 
 // recordReader reads record i of b into dst, a zero T. The result is "", or why the record is bad.

@@ -68,7 +68,7 @@ func Settle(d time.Duration) Option {
 func Listen() Option { return Option{name: "Listen", set: func(o *options) { o.listen = true }} }
 
 // MaxRecord is how long a record may be, in bytes; the default is MaxRecordBytes. A longer one is a bad record.
-// For Text, JSON, CSV and Changelog.
+// For Text, JSON, CSV, Protobuf and Changelog.
 func MaxRecord(n int) Option {
 	op := Option{name: "MaxRecord", format: true, set: func(o *options) { o.maxRecord = n }}
 	if n < 1 || n > 32<<20 {

@@ -28,6 +28,12 @@ func LogCSV[T any](topic string, opts ...Option) Source[T] {
 	return Log(topic, CSV[T](f...), p...)
 }
 
+// LogProtobuf reads the records of a topic of the embedded log as messages of Protocol Buffers. Options: those of Log and Protobuf.
+func LogProtobuf[T any](topic string, set []byte, message string, opts ...Option) Source[T] {
+	f, p := split(opts)
+	return Log(topic, Protobuf[T](set, message, f...), p...)
+}
+
 // LogRaw reads the records of a topic of the embedded log as they are. Options: those of Log.
 func LogRaw(topic string, opts ...Option) Source[Record] {
 	f, p := split(opts)
@@ -61,6 +67,12 @@ func KafkaJSON[T any](topic string, opts ...Option) Source[T] {
 func KafkaCSV[T any](topic string, opts ...Option) Source[T] {
 	f, p := split(opts)
 	return Kafka(topic, CSV[T](f...), p...)
+}
+
+// KafkaProtobuf reads the records of a Kafka topic as messages of Protocol Buffers. Options: those of Kafka and Protobuf.
+func KafkaProtobuf[T any](topic string, set []byte, message string, opts ...Option) Source[T] {
+	f, p := split(opts)
+	return Kafka(topic, Protobuf[T](set, message, f...), p...)
 }
 
 // KafkaRaw reads the records of a Kafka topic as they are. Options: those of Kafka.

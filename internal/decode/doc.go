@@ -1,4 +1,4 @@
-// Package decode reads rows of Go structs out of text: JSON objects and lines of CSV.
+// Package decode reads rows of Go structs out of text: JSON objects and lines of CSV; and out of messages of Protocol Buffers.
 //
 // A Plan is compiled once for a Go type: where each column lies in the struct and how it is read. A decoder is made for
 // one task and writes straight into the fields; only the columns that the type has are converted, the others are checked

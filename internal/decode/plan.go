@@ -91,7 +91,7 @@ func (s *fieldSet) covers(o *fieldSet) bool {
 
 // compiler turns a Go type into nodes and collects all mistakes.
 type compiler struct {
-	tag     string // "json" or "csv"
+	tag     string // "json", "csv" or "proto"
 	structs int
 	errs    []error
 	open    map[reflect.Type]bool // structs being compiled, to find recursive types
@@ -133,6 +133,8 @@ func (c *compiler) node(t reflect.Type, path string, o options) *node {
 		}
 		n.kind, n.form = kindDec, o.form
 		return n
+	case o.quoted && c.tag == "proto":
+		return c.fail(path, "the option string is for JSON")
 	case t == typeRaw && c.tag == "json":
 		n.kind = kindRaw
 		return n
@@ -176,7 +178,7 @@ func (c *compiler) nested(n *node, path string, o options) *node {
 		return c.structNode(n, path)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		n.kind = kindBytes
-	case c.tag != "json":
+	case c.tag == "csv":
 		return c.fail(path, "a CSV column cannot be read into %s", t)
 	case t.Kind() == reflect.Slice:
 		n.kind, n.elem = kindSlice, c.node(t.Elem(), path+"[]", o)
@@ -222,7 +224,7 @@ func (c *compiler) addFields(n *node, t reflect.Type, base uintptr, path string)
 			c.fail(at, "column %q is there twice", o.name)
 		}
 		child := c.node(f.Type, at, o)
-		if child.kind == kindStruct && c.tag != "json" {
+		if child.kind == kindStruct && c.tag == "csv" {
 			c.fail(at, "a CSV column cannot be read into %s", f.Type)
 		}
 		n.names[o.name] = len(n.fields)
