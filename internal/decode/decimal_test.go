@@ -67,9 +67,9 @@ func TestDecimalsNeedTheirDigits(t *testing.T) {
 	type row struct {
 		A decimal.Dec
 		B decimal.Dec `decimal:"39,2"`
-		C decimal.Dec `decimal:"9,2" json:"c,string"`
+		C decimal.Dec `decimal:"9,2" csv:"c,string"`
 	}
-	_, err := JSON(reflect.TypeFor[row]())
+	_, err := CSV(reflect.TypeFor[row](), CSVOptions{})
 	for _, want := range []string{"row.A: a decimal without its digits", "row.B: a decimal without its digits", "row.C: the option string"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)
