@@ -45,17 +45,26 @@ func (p *peaks) end() float64 {
 	return float64(p.largest) / 1024
 }
 
+// OwnPeak is the high-water mark of this process's resident set, in MiB; 0 where the system does not tell.
+func OwnPeak() float64 { return float64(ownPeak(os.Getpid())) / 1024 }
+
 // treePeak is the largest high-water mark of a resident set, in KiB, of a process and its children that run.
 func treePeak(pid int) (largest int64) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			largest, _ = strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-		}
-	}
+	largest = ownPeak(pid)
 	list, _ := children(pid)
 	for _, c := range list {
 		largest = max(largest, treePeak(c))
 	}
 	return largest
+}
+
+// ownPeak is that of the process alone.
+func ownPeak(pid int) (peak int64) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			peak, _ = strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+		}
+	}
+	return peak
 }

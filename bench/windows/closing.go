@@ -13,7 +13,6 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/millrace/millrace/bench/run"
@@ -224,7 +223,7 @@ func RunJob(ctx context.Context) error {
 		return err
 	}
 	defer gctune.Start()()
-	m := &closingMeter{profilePath: o.Profile, before: peakMB()}
+	m := &closingMeter{profilePath: o.Profile, before: run.OwnPeak()}
 	cfg := driver.Config{
 		Name: "bench-" + o.Work, Checkpoint: filepath.Join(dir, "checkpoint"), LogDir: filepath.Join(dir, "log"), Master: o.Master, Cuts: cuts, Depth: 1,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Listeners: []driver.Listener{m.listener()},
@@ -267,7 +266,7 @@ func (m *closingMeter) listener() driver.Listener {
 
 // full takes the memory once all windows are open, and begins the profile if one is wanted.
 func (m *closingMeter) full() {
-	m.filled = peakMB()
+	m.filled = run.OwnPeak()
 	var mem runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&mem)
@@ -296,19 +295,11 @@ func (m *closingMeter) result() *Closing {
 	middle, last := func(list []float64) float64 { return list[len(list)/2] }, func(list []float64) float64 { return list[len(list)-1] }
 	return &Closing{
 		Batches: len(m.took), P50: middle(m.took), Max: last(m.took), CPU: middle(m.cpu), CPUMax: last(m.cpu), Open: middle(m.open),
-		Heap: m.heap, PeakMB: m.filled, GrownMB: m.filled - m.before, EndMB: peakMB(),
+		Heap: m.heap, PeakMB: m.filled, GrownMB: m.filled - m.before, EndMB: run.OwnPeak(),
 	}
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func peakMB() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return float64(u.Maxrss) / 1024
-}
 
 // checkVisits wants one row for each window that has closed, of one visit each.
 func checkVisits(ctx context.Context, o run.Options, st store.Store, topic string) error {
