@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/millrace/millrace/internal/records"
 )
@@ -89,6 +90,35 @@ func (b *Batch) addKey(key []byte) {
 	}
 	b.keys = append(b.keys, key...)
 	b.keyLens = append(b.keyLens, uint32(len(key)))
+}
+
+// AddValues is Add for records without keys, whose values stand in data one behind the other: value i is data[ends[i]-ends[0] : ends[i+1]-ends[0]], so that there
+// is an end more than there are records. Where an error is returned, nothing was added.
+func (b *Batch) AddValues(data []byte, ends []int32, micros int64) error {
+	if len(ends) < 2 {
+		return nil
+	}
+	n, first := len(ends)-1, b.Len()
+	if size := b.Bytes() + len(data) + 12*n; size > MaxBatch {
+		return tooLong(size)
+	}
+	b.valueLens, b.times = slices.Grow(b.valueLens, n), slices.Grow(b.times, n)
+	for i, end := range ends[1:] {
+		size := uint32(end - ends[i])
+		if size > MaxRecord {
+			b.valueLens, b.times = b.valueLens[:first], b.times[:first]
+			return fmt.Errorf("row %d: %w", i, tooLong(int(size)))
+		}
+		b.valueLens, b.times = append(b.valueLens, size), append(b.times, micros)
+	}
+	b.values = append(b.values, data...)
+	if len(b.keyLens) > 0 {
+		b.keyLens = append(b.keyLens, slices.Repeat([]uint32{records.Null}, n)...)
+	}
+	if len(b.headerEnds) > 0 {
+		b.headerEnds = append(b.headerEnds, slices.Repeat([]uint32{uint32(len(b.headers))}, n)...)
+	}
+	return nil
 }
 
 // AddHeaders is Add with headers.

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink"
 )
 
 // ship hands a finished task's blocks on: pointers to own parts, one frame to each peer that owns others. Blocks without rows go too: they are
@@ -212,6 +213,9 @@ func schemaOf(p *rdd.Plan, edge rdd.EdgeID) *arrow.Schema {
 	case n.Kind == rdd.Wide && edge.Input >= 0 && edge.Input < len(n.Wide.Inputs):
 		return n.Wide.Inputs[edge.Input].Schema
 	case n.Kind == rdd.Sink && edge.Input == 0:
+		if spec, ok := n.Outlet.(*sink.Spec); ok && spec.Encoded != nil {
+			return sink.EncodedSchema(n.Key != nil)
+		}
 		return sinkSchema(n).Arrow
 	}
 	return nil

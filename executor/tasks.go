@@ -38,7 +38,8 @@ func (e *core) workOf(t *task) work {
 		ctx: &rdd.Context{
 			Batch: t.run.key.batch, Time: t.run.plan.Time, Layout: t.run.layout, Partition: t.id.Part,
 			Final: t.run.plan.Final, Debug: e.cfg.Debug, Counters: &rdd.Counters{},
-			Tally: e.plan.NewTally(), Versions: t.run.versions,
+			Encoded: e.cfg.Capture == nil, // who captures wants columns
+			Tally:   e.plan.NewTally(), Versions: t.run.versions,
 		},
 	}
 	if t.counters != nil && fault.Planted("P17-attempt") {

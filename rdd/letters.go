@@ -137,7 +137,9 @@ func (t *Pipeline) setAside() error {
 	}
 	t.aside = false
 	if t.dead != nil && !fault.Planted("P13-aside") {
-		t.dead.lanes.add(Chunk{N: len(rows), Vals: rows})
+		if err := t.dead.lanes.add(Chunk{N: len(rows), Vals: rows}); err != nil {
+			return t.engineError(t.dead.node, err)
+		}
 	}
 	return nil
 }

@@ -30,6 +30,9 @@ func (t *Pipeline) newPort(e EdgeID) *port {
 		key: n.Key, val: n.Val, schema: row.Pair(n.Key, n.Val),
 		n: t.ctx.Layout.Lanes[n.Name], router: t.routers[n.ID],
 	}
+	if t.ctx.Encoded {
+		p.lanes.outlet, _ = n.Outlet.(EncodingOutlet)
+	}
 	for i, root := range t.plan.Feeders(e) {
 		if root == t.root {
 			p.lanes.task = i + t.ctx.Partition
@@ -46,13 +49,12 @@ func (p *port) add(ctx *Context, c Chunk) error {
 		return err
 	}
 	ctx.Counters.RowsOut += int64(c.N)
-	p.lanes.add(c)
-	return nil
+	return p.lanes.add(c)
 }
 
 func (p *port) flush(ctx *Context) ([]Record, error) {
 	if p.writer == nil {
-		return p.lanes.flush(), nil
+		return p.lanes.flush()
 	}
 	before := ctx.Counters.Late
 	recs, err := p.writer.Flush(ctx)
@@ -67,29 +69,57 @@ type lanes struct {
 	schema   *arrow.Schema
 	n, task  int
 	router   Router
+	outlet   EncodingOutlet // nil: rows leave as columns
+	rows     RowEncoder     // of outlet, once there are rows
 	first    int64
 	recs     [][]Record   // by lane
 	dealt    *col.Dealing // in place of recs for columns without keys
 	lane     []int32
 }
 
-func (l *lanes) add(c Chunk) {
+func (l *lanes) add(c Chunk) error {
 	if l.n == 0 {
-		return
+		return nil
 	}
-	if b, is := c.Vals.(*col.Batch); is && l.key == nil {
+	b, is := c.Vals.(*col.Batch)
+	is = is && l.key == nil
+	switch {
+	case l.encodes() && is:
+		return l.rows.Columns(b, l.routeFree(b))
+	case is:
 		l.deal(b)
-		return
+		return nil
 	}
+	rec := array.NewRecord(l.schema, columns(l.key, l.val, c), int64(c.N))
+	var lane []int32
+	if l.n > 1 {
+		lane = l.route(rec)
+	}
+	if l.rows != nil {
+		return l.rows.Record(rec, lane)
+	}
+	l.split(rec, lane)
+	return nil
+}
+
+// encodes tells whether rows are encoded here.
+func (l *lanes) encodes() bool {
+	if l.rows == nil && l.outlet != nil {
+		l.rows = l.outlet.RowEncoder(l.key, l.val, l.n)
+	}
+	return l.rows != nil
+}
+
+// split deals a record's rows out.
+func (l *lanes) split(rec Record, lane []int32) {
 	if l.recs == nil {
 		l.recs = make([][]Record, l.n)
 	}
-	rec := array.NewRecord(l.schema, columns(l.key, l.val, c), int64(c.N))
-	if l.n == 1 {
+	if lane == nil {
 		l.recs[0] = append(l.recs[0], rec)
 		return
 	}
-	for i, part := range batch.Split(rec, l.route(rec), l.n) {
+	for i, part := range batch.Split(rec, lane, l.n) {
 		if part != nil {
 			l.recs[i] = append(l.recs[i], part)
 		}
@@ -111,12 +141,21 @@ func (l *lanes) route(rec Record) []int32 {
 
 var noColumns = arrow.NewSchema(nil, nil)
 
+// routeFree says which lanes rows without keys go to, nil where there is one lane.
+func (l *lanes) routeFree(b *col.Batch) []int32 {
+	if l.n == 1 {
+		return nil
+	}
+	return l.route(array.NewRecord(noColumns, nil, int64(b.Len())))
+}
+
 // deal deals columns out whose rows have no keys: where they go is known before they are copied.
 func (l *lanes) deal(b *col.Batch) {
 	if l.dealt == nil {
 		l.dealt = col.NewDealing(l.schema, l.n)
 	}
-	if l.n == 1 {
+	lanes := l.routeFree(b)
+	if lanes == nil {
 		l.dealt.Add(b, 0, nil)
 		return
 	}
@@ -124,7 +163,7 @@ func (l *lanes) deal(b *col.Batch) {
 	for i := range rows {
 		rows[i] = make([]int32, 0, b.Len()/l.n+1)
 	}
-	for i, lane := range l.route(array.NewRecord(noColumns, nil, int64(b.Len()))) {
+	for i, lane := range lanes {
 		rows[lane] = append(rows[lane], int32(i))
 	}
 	for i, idx := range rows {
@@ -134,17 +173,20 @@ func (l *lanes) deal(b *col.Batch) {
 	}
 }
 
-func (l *lanes) flush() []Record {
-	if l.dealt != nil {
-		l.first = 0
-		return l.dealt.Records()
+func (l *lanes) flush() ([]Record, error) {
+	l.first = 0
+	switch {
+	case l.rows != nil:
+		return l.rows.Records()
+	case l.dealt != nil:
+		return l.dealt.Records(), nil
 	}
 	out := make([]Record, l.n)
 	for i, recs := range l.recs {
 		out[i] = batch.Concat(recs)
 	}
-	l.recs, l.first = nil, 0
-	return out
+	l.recs = nil
+	return out, nil
 }
 
 // columns are a chunk's rows as columns, the key's first.

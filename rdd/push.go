@@ -50,7 +50,9 @@ func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
 		t.ctx.Counters.Bad += int64(len(bad))
 		if t.dead != nil && !fault.Planted("P13-dropped") {
 			t.needed = true
-			t.dead.lanes.add(deadLetters(t.root.Name, t.ctx.Partition, b, bad))
+			if err := t.dead.lanes.add(deadLetters(t.root.Name, t.ctx.Partition, b, bad)); err != nil {
+				return t.engineError(t.dead.node, err)
+			}
 		}
 	}
 	return t.spread(t.start, chunk)

@@ -194,8 +194,9 @@ func (e *lineEncoder) encode(dst *bytesColumn, rec arrow.Record) error {
 }
 
 // sameSchema is an error if rec's columns are not those that an encoder was made for.
-func sameSchema(s *arrow.Schema, rec arrow.Record) error {
-	got := rec.Schema()
+func sameSchema(s *arrow.Schema, rec arrow.Record) error { return sameFields(s, rec.Schema()) }
+
+func sameFields(s, got *arrow.Schema) error {
 	if got == s {
 		return nil
 	}

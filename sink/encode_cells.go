@@ -180,7 +180,7 @@ func (c *cells) each(dst *bytesColumn, a arrow.Array, add func(i int)) {
 }
 
 func (c *cells) times(dst *bytesColumn, a *array.Timestamp) {
-	perSecond := unitsPerSecond(a)
+	perSecond := unitsPerSecond(a.DataType())
 	for i, v := range a.TimestampValues() {
 		if a.IsNull(i) {
 			c.null(dst)
@@ -191,8 +191,8 @@ func (c *cells) times(dst *bytesColumn, a *array.Timestamp) {
 	}
 }
 
-func unitsPerSecond(a *array.Timestamp) int64 {
-	return int64(1e9) / int64(a.DataType().(*arrow.TimestampType).Unit.Multiplier())
+func unitsPerSecond(t arrow.DataType) int64 {
+	return int64(1e9) / int64(t.(*arrow.TimestampType).Unit.Multiplier())
 }
 
 func (c *cells) strings(dst *bytesColumn, a *array.String) {

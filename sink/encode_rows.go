@@ -6,6 +6,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/millrace/millrace/internal/col"
 )
 
 // columnKind is how a column's cells are read.
@@ -14,9 +16,11 @@ type columnKind uint8
 const (
 	encodedBefore columnKind = iota // by cells, all at once
 	ofInts
+	ofUints
 	ofFloats
 	ofTimes
 	ofTexts
+	ofStrings
 )
 
 // column writes the cells of one column a row at a time, so that rows are written where they stay. Columns of which most rows are made are read where they are.
@@ -24,17 +28,20 @@ type column struct {
 	cells     *cells
 	kind      columnKind
 	nulls     arrow.Array // the column, nil if nothing in it is null
-	ints      []int64
+	null      []bool      // the same of a Vec
+	ints      []int64     // of times too
+	uints     []uint64
 	floats    []float64
-	times     []arrow.Timestamp
+	bits      int // of floats
 	perSecond int64
 	texts     *array.String
+	strings   []string
 	done      bytesColumn
 }
 
 // bind makes arr the column. It is read until the next call.
 func (c *column) bind(arr arrow.Array) error {
-	c.nulls = nil
+	c.nulls, c.null = nil, nil
 	if arr.NullN() > 0 {
 		c.nulls = arr
 	}
@@ -42,9 +49,9 @@ func (c *column) bind(arr arrow.Array) error {
 	case *array.Int64:
 		c.kind, c.ints = ofInts, a.Int64Values()
 	case *array.Float64:
-		c.kind, c.floats = ofFloats, a.Float64Values()
+		c.kind, c.floats, c.bits = ofFloats, a.Float64Values(), 64
 	case *array.Timestamp:
-		c.kind, c.times, c.perSecond = ofTimes, a.TimestampValues(), unitsPerSecond(a)
+		c.kind, c.ints, c.perSecond = ofTimes, numbersOf(a.TimestampValues()), unitsPerSecond(a.DataType())
 	case *array.String:
 		c.kind, c.texts = ofTexts, a
 	default:
@@ -55,6 +62,52 @@ func (c *column) bind(arr arrow.Array) error {
 	return nil
 }
 
+// numbersOf are times as the numbers that they are.
+func numbersOf(times []arrow.Timestamp) []int64 {
+	return unsafe.Slice((*int64)(unsafe.SliceData(times)), len(times))
+}
+
+// direct tells whether the cells of a Vec are read where they are; of others they are encoded all at once.
+func direct(v *col.Vec) bool {
+	switch v.Kind {
+	case col.Int, col.Uint, col.Float:
+		return true
+	case col.Text:
+		return v.Type.ID() == arrow.STRING
+	}
+	return false
+}
+
+// bindVec is bind for a column that is no array.
+func (c *column) bindVec(v *col.Vec) error {
+	if !direct(v) {
+		return c.bind(v.ToArray(nil))
+	}
+	c.nulls, c.null = nil, v.Null
+	switch v.Kind {
+	case col.Int:
+		c.kind, c.ints = ofInts, v.Ints
+		if v.Type.ID() == arrow.TIMESTAMP {
+			c.kind, c.perSecond = ofTimes, unitsPerSecond(v.Type)
+		}
+	case col.Uint:
+		c.kind, c.uints = ofUints, v.Uints
+	case col.Float:
+		c.kind, c.floats, c.bits = ofFloats, v.Floats, 64
+		if v.Type.ID() == arrow.FLOAT32 {
+			c.bits = 32
+		}
+	default:
+		c.kind, c.strings = ofStrings, v.Texts
+	}
+	return nil
+}
+
+// isNull tells whether row i has no value.
+func (c *column) isNull(i int) bool {
+	return c.null != nil && c.null[i] || c.nulls != nil && c.nulls.IsNull(i)
+}
+
 // unbind lets go of the column, which is much memory to hold on to until the next one comes.
 func (c *column) unbind() {
 	*c = column{cells: c.cells, done: c.done}
@@ -62,7 +115,7 @@ func (c *column) unbind() {
 
 // append appends row i's cell: null is "null" in JSON and nothing in text.
 func (c *column) append(dst []byte, i int) []byte {
-	if c.nulls != nil && c.nulls.IsNull(i) {
+	if c.isNull(i) {
 		if c.cells.text {
 			return dst
 		}
@@ -71,17 +124,25 @@ func (c *column) append(dst []byte, i int) []byte {
 	switch c.kind {
 	case ofInts:
 		return strconv.AppendInt(dst, c.ints[i], 10)
+	case ofUints:
+		return strconv.AppendUint(dst, c.uints[i], 10)
 	case ofFloats:
-		return appendFloat(dst, c.floats[i], 64, c.cells.text)
+		return appendFloat(dst, c.floats[i], c.bits, c.cells.text)
 	case ofTimes:
-		return appendTime(dst, int64(c.times[i]), c.perSecond, c.cells.text)
+		return appendTime(dst, c.ints[i], c.perSecond, c.cells.text)
 	case ofTexts:
-		if c.cells.text {
-			return append(dst, c.texts.Value(i)...)
-		}
-		return appendString(dst, c.texts.Value(i))
+		return c.text(dst, c.texts.Value(i))
+	case ofStrings:
+		return c.text(dst, c.strings[i])
 	}
 	return append(dst, c.done.Value(i)...)
+}
+
+func (c *column) text(dst []byte, s string) []byte {
+	if c.cells.text {
+		return append(dst, s...)
+	}
+	return appendString(dst, s)
 }
 
 // bind makes rec's columns those whose rows are asked for, until unbind.
@@ -96,6 +157,22 @@ func (e *encoder) bind(rec arrow.Record) error {
 		}
 	}
 	return e.val.bind(cols[e.keys:])
+}
+
+// bindVecs is bind for rows without keys whose columns are no arrays.
+func (e *encoder) bindVecs(b *col.Batch) error {
+	if err := sameFields(e.schema, b.Schema); err != nil {
+		return err
+	}
+	if e.val.scalar {
+		return e.val.column.bindVec(b.Cols[0])
+	}
+	for i := range e.val.object.cols {
+		if err := e.val.object.cols[i].bindVec(b.Cols[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *part) bind(cols []arrow.Array) error {
@@ -123,7 +200,7 @@ func (p *part) unbind() {
 
 // null tells whether row i is absent.
 func (p *part) null(i int) bool {
-	return p.scalar && p.column.nulls != nil && p.column.nulls.IsNull(i)
+	return p.scalar && p.column.isNull(i)
 }
 
 // append appends row i, which is not null.

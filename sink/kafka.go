@@ -46,7 +46,7 @@ func kafkaSink(topic string, f Format, opts []KafkaOption) Sink {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	spec := &Spec{Name: "kafka:" + topic, Kind: "kafka", Text: fmt.Sprintf("kafka %s %s", topic, f), Durable: true}
+	spec := &Spec{Name: "kafka:" + topic, Kind: "kafka", Text: fmt.Sprintf("kafka %s %s", topic, f), Durable: true, Encoded: &f}
 	if topic == "" {
 		spec.Err = errors.New("a Kafka sink needs a topic")
 	}

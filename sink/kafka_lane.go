@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/internal/fault"
@@ -59,7 +60,7 @@ func (s *kafkaStaged) filled() map[int32]*kafkatx.Records {
 // Marker is what the broker knows to be published last.
 func (l *kafkaLane) Marker() (Marker, bool) { return l.marker, l.found }
 
-// Stage encodes the rows and keeps them in memory; nothing is sent (P8).
+// Stage keeps the rows in memory, encoded; nothing is sent (P8).
 func (l *kafkaLane) Stage(_ context.Context, b Batch, rows []arrow.Record) error {
 	if err := l.Discard(b.Number - 1); err != nil {
 		return err
@@ -67,10 +68,13 @@ func (l *kafkaLane) Stage(_ context.Context, b Batch, rows []arrow.Record) error
 	s := kafkaStaged{batch: b.Number, recs: l.empty()}
 	row := int64(0)
 	for _, rec := range rows {
-		if err := l.enc.bind(rec); err != nil {
+		if keys, values := encodedRows(rec); values != nil {
+			l.stageEncoded(&s, keys, values, row, b.Time/1000)
+		} else if err := l.enc.bind(rec); err != nil {
 			return fmt.Errorf("kafka topic %s lane %d batch %d: %w", l.out.topic, l.n, b.Number, err)
+		} else {
+			l.stage(&s, int(rec.NumRows()), row, b.Time/1000)
 		}
-		l.stage(&s, int(rec.NumRows()), row, b.Time/1000)
 		row += rec.NumRows()
 	}
 	l.enc.unbind()
@@ -83,20 +87,32 @@ func (l *kafkaLane) stage(s *kafkaStaged, n int, first, millis int64) {
 	keyed := l.out.schema.Keys > 0
 	for i := range n {
 		var key []byte
-		part := int32(0)
 		if keyed {
 			key = l.enc.key.bytes(&l.key, i)
-			part = int32(commitlog.PartitionOf(key, int(l.out.partitions)))
-		} else {
-			part = l.roundRobin(s.batch, first+int64(i))
 		}
-		r := s.part(part)
+		r := s.part(l.partition(key, s.batch, first+int64(i)))
 		if l.enc.val.null(i) {
 			r.Add(key, nil, millis)
 			continue
 		}
 		r.Finish(l.enc.val.append(r.Begin(key, millis), i))
 	}
+}
+
+// stageEncoded is stage for rows that are encoded already.
+func (l *kafkaLane) stageEncoded(s *kafkaStaged, keys, values *array.Binary, first, millis int64) {
+	for i := range values.Len() {
+		key := bytesAt(keys, i)
+		s.part(l.partition(key, s.batch, first+int64(i))).Add(key, bytesAt(values, i), millis)
+	}
+}
+
+// partition is where a batch's row goes, whose key (nil where rows have none) is encoded.
+func (l *kafkaLane) partition(key []byte, batch, row int64) int32 {
+	if l.out.schema.Keys > 0 {
+		return int32(commitlog.PartitionOf(key, int(l.out.partitions)))
+	}
+	return l.roundRobin(batch, row)
 }
 
 // keepFree is the memory of one published batch that a lane keeps for the next, at most two of them.

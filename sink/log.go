@@ -47,7 +47,7 @@ func logSink(topic string, f Format, opts []LogOption) Sink {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	spec := &Spec{Name: "log:" + topic, Kind: "log", Text: fmt.Sprintf("log %s %s", topic, f), Durable: true, OnDisk: true, Err: o.err}
+	spec := &Spec{Name: "log:" + topic, Kind: "log", Text: fmt.Sprintf("log %s %s", topic, f), Durable: true, OnDisk: true, Err: o.err, Encoded: &f}
 	if topic == "" {
 		spec.Err = errors.Join(spec.Err, errors.New("a sink to the embedded log needs a topic"))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/millrace/millrace/commitlog"
@@ -53,7 +54,7 @@ func (l *logLane) readMarker() error {
 // Marker is what the partition knows to be published last.
 func (l *logLane) Marker() (Marker, bool) { return l.marker, l.found }
 
-// Stage encodes the rows and keeps them in memory (P8).
+// Stage keeps the rows in memory, encoded (P8).
 func (l *logLane) Stage(_ context.Context, b Batch, rows []arrow.Record) error {
 	if err := l.refusal(); err != nil {
 		return err
@@ -73,6 +74,9 @@ func (l *logLane) Stage(_ context.Context, b Batch, rows []arrow.Record) error {
 }
 
 func (l *logLane) encode(dst *commitlog.Batch, rec arrow.Record, micros int64) error {
+	if keys, values := encodedRows(rec); values != nil {
+		return addEncoded(dst, keys, values, micros)
+	}
 	if err := l.enc.bind(rec); err != nil {
 		return err
 	}
@@ -82,6 +86,19 @@ func (l *logLane) encode(dst *commitlog.Batch, rec arrow.Record, micros int64) e
 			key = l.enc.key.bytes(&l.key, i)
 		}
 		if err := dst.Add(key, l.enc.val.bytes(&l.val, i), micros); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// addEncoded adds rows that are encoded already.
+func addEncoded(dst *commitlog.Batch, keys, values *array.Binary, micros int64) error {
+	if keys == nil && values.NullN() == 0 {
+		return dst.AddValues(values.ValueBytes(), values.ValueOffsets(), micros)
+	}
+	for i := range values.Len() {
+		if err := dst.Add(bytesAt(keys, i), bytesAt(values, i), micros); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}

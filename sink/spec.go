@@ -30,11 +30,12 @@ type Spec struct {
 	OnDriver   bool                 // its lanes run in the driver's process (console, callbacks)
 	Atomic     bool                 // one lane: a batch is visible as a whole (P6)
 	EveryBatch bool                 // Stage and Publish are called for batches without rows too (callbacks)
+	Encoded    *Format              // lanes take rows as the bytes of this format, in records of EncodedSchema (and columns too): tasks encode them. nil: columns only
 	Check      func(s Schema) error // can rows of this schema be written? nil: any
 	Open       func(ctx context.Context, env Env, s Schema) (Output, error)
 }
 
-// PlanText is Spec.Text.
+// PlanText is Spec.Text. Spec is an rdd.EncodingOutlet too.
 func (s *Spec) PlanText() string { return s.Text }
 
 // Named gives the sink a name other than its default.

@@ -29,8 +29,8 @@ type Records struct {
 	batches [][]byte
 	counts  []int32
 	spare   [][]byte // memory of batches that are sent
-	scratch []byte
-	begun   record
+
+	begun record
 }
 
 // record is one that is being added.
@@ -46,15 +46,15 @@ type record struct {
 func (r *Records) Add(key, val []byte, millis int64) {
 	n := r.open(len(key)+len(val), millis)
 	b := r.batches[n]
-	s := append(r.scratch[:0], 0)
-	s = binary.AppendVarint(s, millis-baseOf(b))
-	s = binary.AppendVarint(s, int64(r.counts[n]))
-	s = appendBytes(s, key)
-	s = appendBytes(s, val)
-	s = append(s, 0) // no headers
-	r.scratch = s
-	b = binary.AppendVarint(b, int64(len(s)))
-	r.batches[n] = append(b, s...)
+	since, number := millis-baseOf(b), int64(r.counts[n])
+	size := 1 + varintLen(since) + varintLen(number) + bytesLen(key) + bytesLen(val) + 1
+	b = binary.AppendVarint(b, int64(size))
+	b = append(b, 0)
+	b = binary.AppendVarint(b, since)
+	b = binary.AppendVarint(b, number)
+	b = appendBytes(b, key)
+	b = appendBytes(b, val)
+	r.batches[n] = append(b, 0) // no headers
 	r.count(n, millis)
 }
 
@@ -150,6 +150,14 @@ func (r *Records) head(n, size int) (before, length int) {
 // varintLen is the length of a zigzag number.
 func varintLen(v int64) int {
 	return (bits.Len64(uint64(v<<1)^uint64(v>>63)|1) + 6) / 7
+}
+
+// bytesLen is what appendBytes appends.
+func bytesLen(b []byte) int {
+	if b == nil {
+		return 1
+	}
+	return varintLen(int64(len(b))) + len(b)
 }
 
 func appendBytes(s, b []byte) []byte {
