@@ -155,7 +155,7 @@ func storeAs[W, N plain, M any](mem []M, idx []int32, in []W) {
 func (c *vector) getTexts(idx []int32, out *col.Vec) {
 	size := 0
 	for _, r := range idx {
-		size += int(c.arena.spans[r].len)
+		size += c.arena.Len(r)
 	}
 	mem := make([]byte, 0, size)
 	for _, r := range idx {
@@ -163,7 +163,7 @@ func (c *vector) getTexts(idx []int32, out *col.Vec) {
 	}
 	all, lo := unsafe.String(unsafe.SliceData(mem), len(mem)), 0
 	for i, r := range idx {
-		hi := lo + int(c.arena.spans[r].len)
+		hi := lo + c.arena.Len(r)
 		s := all[lo:hi]
 		lo = hi
 		if !c.col.ptr {

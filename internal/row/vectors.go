@@ -289,7 +289,7 @@ func load[T any](vec []T, idx []int32, out cells) {
 func (c *vector) getBytes(idx []int32, out cells) {
 	size := 0
 	for _, r := range idx {
-		size += int(c.arena.spans[r].len)
+		size += c.arena.Len(r)
 	}
 	copies := texts{make([]byte, 0, size)}
 	plain := !c.col.ptr && (c.col.kind == stringKind || c.col.kind == bytesKind)

@@ -16,7 +16,7 @@ type index struct {
 
 func newIndex() index { return index{slots: make([]uint64, 16)} }
 
-// find8 is the row with an 8-byte key, -1 if there is none.
+// find8 is the row with a key that is, or is told by, a word of 8 bytes, -1 if there is none. keys are the words by row.
 func (x *index) find8(h uint32, key uint64, keys []uint64) int32 {
 	mask := uint32(len(x.slots) - 1)
 	for at := h & mask; ; at = (at + 1) & mask {

@@ -140,8 +140,13 @@ func (t *Table) upsert(k *row.Keys, idx []int32) {
 
 // find is the row of a key, -1 if there is none.
 func (t *Table) find(key []byte, hash uint64) int32 {
-	if t.keys.width == 8 {
+	switch t.keys.width {
+	case 8:
 		return t.index.find8(uint32(hash), binary.LittleEndian.Uint64(key), t.keys.w8)
+	case 0:
+		if w, ok := row.ShortWord(key); ok {
+			return t.index.find8(uint32(hash), w, t.keys.arena.Words())
+		}
 	}
 	return t.index.find(uint32(hash), key, &t.keys)
 }
