@@ -73,9 +73,14 @@ func (s *Spec) RowEncoder(key, val *row.Codec, lanes int) rdd.RowEncoder {
 	if s.Encoded == nil {
 		return nil
 	}
-	enc, err := newEncoder(SchemaOf(key, val), *s.Encoded)
+	e, err := newRowEncoder(SchemaOf(key, val), *s.Encoded, lanes)
 	assert.True(err == nil, "sink %s: rows that were checked when the job was built: %v", s.Name, err)
-	return &rowEncoder{enc: enc, lanes: make([]laneBytes, lanes)}
+	return e
+}
+
+func newRowEncoder(s Schema, f Format, lanes int) (*rowEncoder, error) {
+	enc, err := newEncoder(s, f)
+	return &rowEncoder{enc: enc, lanes: make([]laneBytes, lanes)}, err
 }
 
 // rowEncoder encodes one task's rows for the lanes of a sink.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/sink"
 )
 
@@ -166,11 +167,34 @@ func (h *harness) stage(l sink.Lane, n int64, rows []Row) {
 	h.Helper()
 	var recs []arrow.Record
 	if len(rows) > 0 {
-		recs = records(rows)
+		recs = h.encoded(n, records(rows))
 	}
 	if err := l.Stage(context.Background(), batchOf(n), recs); err != nil {
 		h.Fatalf("stage batch %d: %v", n, err)
 	}
+}
+
+// encoded are rows as the engine may give them to a lane: of every second batch as the bytes that the sink writes, if it takes such.
+func (h *harness) encoded(batch int64, recs []arrow.Record) []arrow.Record {
+	h.Helper()
+	if h.subject.Spec.Encoded == nil || batch%2 == 0 {
+		return recs
+	}
+	enc := h.subject.Spec.RowEncoder(row.Must[string](), row.Must[int64](), 1)
+	var out []arrow.Record
+	for _, rec := range recs {
+		if err := enc.Record(rec, nil); err != nil {
+			h.Fatal(err)
+		}
+		lanes, err := enc.Records()
+		if err != nil {
+			h.Fatal(err)
+		}
+		if lanes[0] != nil { // rec has rows
+			out = append(out, lanes[0])
+		}
+	}
+	return out
 }
 
 func (h *harness) publish(l sink.Lane, n int64) {
