@@ -251,7 +251,7 @@ func (f Frame) Lookup(t LookupTable, opts ...JoinOption) Frame {
 	f = Frame{j, f.f.Accepted(at, l.Sides[0].Keys...)}
 	n := j.b.Add(at, &rdd.Node{Kind: rdd.Narrow, Op: "lookup", In: []*rdd.Node{f.node()}, Val: rdd.FrameCodec(j.b, at, l.Out), Kernel: l.Kernel})
 	s.Doubt(j.b, n)
-	n.Cols = &rdd.Columns{Reads: l.Reads, Kernel: l.Fewer}
+	n.Cols = &rdd.Columns{Reads: l.Reads, Kernel: l.Fewer, Brief: !l.CallsUsers()}
 	if what, err := expr.Bind(f.Schema(), expr.Lit(t.name()+" "+s.Text())); err == nil {
 		n.Exprs = append(n.Exprs, what)
 	}

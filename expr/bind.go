@@ -48,6 +48,14 @@ func (b *Bound) Field() arrow.Field {
 	return arrow.Field{Name: b.expr.Name(), Type: b.typ, Nullable: b.nullable}
 }
 
+// CallsUsers tells whether it calls functions of the user's, which may keep texts that they are given.
+func (b *Bound) CallsUsers() (calls bool) {
+	if b != nil {
+		b.expr.walk(func(n *node) { calls = calls || n.op == "func" })
+	}
+	return calls
+}
+
 // MayFail tells whether there may be rows that it does not accept (Eval.Failed). Who leaves out such an expression, or computes it for fewer rows, changes
 // which rows are left out.
 func (b *Bound) MayFail() bool { return b != nil && b.fails }

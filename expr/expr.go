@@ -85,19 +85,22 @@ func (e Expr) Name() string {
 func (e Expr) Columns() []string {
 	var names []string
 	seen := map[string]bool{}
-	var walk func(Expr)
-	walk = func(e Expr) {
-		if e.n == nil {
-			return
+	e.walk(func(n *node) {
+		if n.op == "col" && !seen[n.name] {
+			seen[n.name] = true
+			names = append(names, n.name)
 		}
-		if e.n.op == "col" && !seen[e.n.name] {
-			seen[e.n.name] = true
-			names = append(names, e.n.name)
-		}
-		for _, a := range e.n.args {
-			walk(a)
-		}
-	}
-	walk(e)
+	})
 	return names
+}
+
+// walk calls f with the parts of e.
+func (e Expr) walk(f func(n *node)) {
+	if e.n == nil {
+		return
+	}
+	f(e.n)
+	for _, a := range e.n.args {
+		a.walk(f)
+	}
 }

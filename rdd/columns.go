@@ -26,6 +26,9 @@ type Columns struct {
 	Where *expr.Bound
 	// Entry tells that the input is rows, or columns of the same schema: a source may give columns itself.
 	Entry bool
+	// Brief tells, of a narrow node, that its kernel keeps nothing of a chunk once Process has returned, Node.Exprs that keep what they are given apart. What it gives
+	// may share memory with the chunk.
+	Brief bool
 	// InPlace tells, of a narrow node, that a row of its result stands at the physical place of the row that it was made of.
 	InPlace bool
 }
@@ -51,7 +54,7 @@ type Projecting interface {
 func (p *Plan) project() {
 	for _, n := range p.Nodes {
 		if n.Kind != Hole {
-			n.decoder, n.kernel, n.reads = nil, nil, ""
+			n.decoders, n.kernel, n.reads = nil, nil, ""
 			if n.whole != nil {
 				n.Wide, n.whole = n.whole, nil
 			}
@@ -173,7 +176,7 @@ func (s *Node) projected(read []bool, filters []*Node) {
 		mark(seen, marked(s, bound))
 	}
 	leaf := s.Leaf.(Projecting)
-	s.decoder = func() Decoder { return leaf.NewProjected(pr) }
+	s.decoders = &decoders{new: func() Decoder { return leaf.NewProjected(pr) }}
 	s.reads = ", " + readsText(s.Val.Schema(), seen)
 	for i, w := range pr.Where {
 		s.reads += [...]string{", where ", " and "}[min(i, 1)] + w.Expr().String()
@@ -214,8 +217,8 @@ func readsText(schema *arrow.Schema, read []bool) string {
 
 // newDecoder makes a source's decoder for one task.
 func (n *Node) newDecoder() Decoder {
-	if n.decoder != nil {
-		return n.decoder()
+	if n.decoders != nil {
+		return n.decoders.take()
 	}
 	return n.Leaf.NewDecoder()
 }

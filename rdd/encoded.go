@@ -9,7 +9,9 @@ import (
 // its blocks hold these bytes in place of columns (decision 0037).
 type EncodingOutlet interface {
 	Outlet
-	// RowEncoder encodes one task's rows of a key (nil: none) and a value for so many lanes. It is nil where lanes take columns. What it is depends on nothing but the
+	// Encodes tells whether lanes take rows as bytes.
+	Encodes() bool
+	// RowEncoder encodes one task's rows of a key (nil: none) and a value for so many lanes. It is asked for where Encodes is true. What it is depends on nothing but the
 	// Outlet and the arguments.
 	RowEncoder(key, val *row.Codec, lanes int) RowEncoder
 }

@@ -40,7 +40,7 @@ func (r RDD[T]) Frame() Frame {
 	val := FrameCodec(r.b, at, ops.ValSchema(r.node.Val))
 	n := r.b.narrow(at, "frame", nil, val, ops.ToColumns(r.node.Val, nil), r.node)
 	r.b.about(n, doubt{all: n.Val == mistakenCodec()})
-	n.Cols = &Columns{Reads: same, Entry: true, InPlace: true, Kernel: func(out []bool) func() Kernel { return ops.ToColumns(r.node.Val, out) }}
+	n.Cols = &Columns{Reads: same, Entry: true, Brief: true, InPlace: true, Kernel: func(out []bool) func() Kernel { return ops.ToColumns(r.node.Val, out) }}
 	return Frame{b: r.b, node: n}
 }
 
@@ -127,6 +127,7 @@ func (f Frame) selecting(at Site, op string, columns ...any) Frame {
 		f.b.about(n, doubt{time: f.TimeDoubted()}) // all columns are known
 	}
 	n.Cols = &Columns{
+		Brief:   true,
 		InPlace: true,
 		Reads: func(_ int, out []bool) []bool {
 			var needed []*expr.Bound
@@ -169,7 +170,7 @@ func (f Frame) Where(condition expr.Expr) Frame {
 	}
 	n := f.b.narrow(at, "where", nil, f.node.Val, ops.Where(bound[0]), f.node)
 	n.Exprs = bound
-	n.Cols = &Columns{Where: bound[0], InPlace: true, Reads: func(_ int, out []bool) []bool {
+	n.Cols = &Columns{Where: bound[0], Brief: true, InPlace: true, Reads: func(_ int, out []bool) []bool {
 		read := marked(f.node, bound...)
 		mark(read, out)
 		return read
@@ -192,7 +193,7 @@ func (f Frame) Accepted(at Site, list ...*expr.Bound) Frame {
 	}
 	n := f.b.narrow(at, "accept", nil, f.node.Val, ops.Accept(risky), f.node)
 	n.Exprs = risky
-	n.Cols = &Columns{InPlace: true, Reads: func(_ int, out []bool) []bool {
+	n.Cols = &Columns{Brief: true, InPlace: true, Reads: func(_ int, out []bool) []bool {
 		read := marked(f.node, risky...)
 		mark(read, out)
 		return read

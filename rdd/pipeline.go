@@ -31,6 +31,7 @@ type Pipeline struct {
 	edges     []*port  // in the order of Plan.Edges
 	dead      *port
 	decoder   Decoder
+	spoil     func()           // tests: overwrites the chunk that was pushed, which is brief
 	at        *Node            // whose code is running
 	origin    extent           // the records whose rows are on their way
 	aside     bool             // rows were set aside
@@ -114,6 +115,7 @@ func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pip
 	}
 	if root.Kind == Source {
 		t.decoder = root.newDecoder()
+		t.shorten()
 		if len(p.Events) > 0 {
 			ctx.Highs = slices.Repeat([]int64{task.NoTime}, len(p.Events))
 		}
@@ -276,6 +278,10 @@ func (t *Pipeline) Finish() ([]Block, error) {
 			return nil, t.engineError(p.node, err)
 		}
 		blocks = append(blocks, sealed(p.edge, from, recs)...)
+	}
+	if d, ok := t.decoder.(ReusableDecoder); ok && t.root.decoders != nil {
+		t.root.decoders.put(d)
+		t.decoder = nil
 	}
 	t.ctx.Outcomes = t.outcomes()
 	for _, b := range t.blocks {

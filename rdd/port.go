@@ -30,8 +30,8 @@ func (t *Pipeline) newPort(e EdgeID) *port {
 		key: n.Key, val: n.Val, schema: row.Pair(n.Key, n.Val),
 		n: t.ctx.Layout.Lanes[n.Name], router: t.routers[n.ID],
 	}
-	if t.ctx.Encoded {
-		p.lanes.outlet, _ = n.Outlet.(EncodingOutlet)
+	if o, ok := n.Outlet.(EncodingOutlet); ok && t.ctx.Encoded && o.Encodes() {
+		p.lanes.outlet = o
 	}
 	for i, root := range t.plan.Feeders(e) {
 		if root == t.root {

@@ -55,7 +55,11 @@ func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
 			}
 		}
 	}
-	return t.spread(t.start, chunk)
+	err := t.spread(t.start, chunk)
+	if t.spoil != nil && err == nil {
+		t.spoil()
+	}
+	return err
 }
 
 // deadLetters are the rows of records that could not be decoded (P13).

@@ -68,11 +68,11 @@ func bytesAt(c *array.Binary, i int) []byte {
 	return []byte{} // of a column that holds no byte
 }
 
-// RowEncoder implements rdd.EncodingOutlet.
+// Encodes implements rdd.EncodingOutlet.
+func (s *Spec) Encodes() bool { return s.Encoded != nil }
+
+// RowEncoder implements rdd.EncodingOutlet. Spec.Encoded must be set.
 func (s *Spec) RowEncoder(key, val *row.Codec, lanes int) rdd.RowEncoder {
-	if s.Encoded == nil {
-		return nil
-	}
 	e, err := newRowEncoder(SchemaOf(key, val), *s.Encoded, lanes)
 	assert.True(err == nil, "sink %s: rows that were checked when the job was built: %v", s.Name, err)
 	return e

@@ -18,6 +18,10 @@ type direct struct {
 	all   *col.Batch // of the last chunk: what is read, and what conditions read
 	read  []bool
 	where conditions
+
+	brief, check bool       // see rdd.BriefDecoder
+	out          []*col.Vec // brief: memory of the last chunk's columns, where they are not those of all
+	last         *col.Batch // brief, with check: the last chunk, a copy
 }
 
 // newDirect is false where records cannot be read so.
@@ -55,8 +59,36 @@ func newDirect(plan *decode.JSONPlan, limit int, codec *row.Codec, p rdd.Project
 	return d, ok && found == len(places)
 }
 
-// Copies implements rdd.Copying.
+// Copies implements rdd.Copying: nobody reads rows that are brief when their block is given back.
 func (d *direct) Copies() bool { return true }
+
+// Brief implements rdd.BriefDecoder.
+func (d *direct) Brief(check bool) {
+	if d.brief, d.check = true, check; d.out == nil {
+		d.out = make([]*col.Vec, len(d.read))
+	}
+}
+
+// Spoil implements rdd.BriefDecoder.
+func (d *direct) Spoil() {
+	if d.last != nil {
+		for _, v := range d.last.Cols {
+			v.Spoil()
+		}
+		d.last = nil
+	}
+}
+
+// Rest implements rdd.ReusableDecoder.
+func (d *direct) Rest() {
+	d.in.Rest()
+	for _, v := range d.out {
+		if v != nil {
+			clear(v.Texts[:cap(v.Texts)])
+		}
+	}
+	d.brief, d.check, d.last = false, false, nil
+}
 
 // Decode implements rdd.Decoder.
 func (d *direct) Decode(b *records.Block, lo, hi int) (rdd.Chunk, []int32, []rdd.Bad) {
@@ -89,8 +121,11 @@ func (d *direct) fill(b *records.Block, lo, hi int) (rows []int32, bad []rdd.Bad
 	return s.rows, s.bad
 }
 
-// batch is a copy of rows idx (nil: all) of the columns that are read.
+// batch is rows idx (nil: all) of the columns that are read: a copy, or where rows are brief what is here.
 func (d *direct) batch(idx []int32) *col.Batch {
+	if d.brief && !d.check {
+		return d.here(idx)
+	}
 	b := &col.Batch{Schema: d.all.Schema, Cols: make([]*col.Vec, len(d.read)), N: d.all.N}
 	if idx != nil {
 		b.N = len(idx)
@@ -99,6 +134,32 @@ func (d *direct) batch(idx []int32) *col.Batch {
 		if d.read[i] {
 			b.Cols[i] = v.Copy(idx)
 		}
+	}
+	if d.brief {
+		d.last = b
+	}
+	return b
+}
+
+// here is batch in memory that is used again: texts lie in the block.
+func (d *direct) here(idx []int32) *col.Batch {
+	b := &col.Batch{Schema: d.all.Schema, Cols: make([]*col.Vec, len(d.read)), N: d.all.N}
+	if idx != nil {
+		b.N = len(idx)
+	}
+	for i, v := range d.all.Cols {
+		if !d.read[i] {
+			continue
+		}
+		if idx != nil {
+			if d.out[i] == nil {
+				d.out[i] = &col.Vec{Type: v.Type, Kind: v.Kind}
+			}
+			v.TakeInto(d.out[i], idx)
+			v = d.out[i]
+		}
+		chunk := *v // what is made of a chunk may be known by its columns
+		b.Cols[i] = &chunk
 	}
 	return b
 }

@@ -63,6 +63,36 @@ func (v *Vec) clone(out *Vec) {
 	}
 }
 
+// Spoil overwrites a column of Copy, its texts too, for tests: who reads on reads this.
+func (v *Vec) Spoil() {
+	if v == nil {
+		return
+	}
+	const junk = 0xDB
+	for i := range v.Bools {
+		v.Bools[i] = !v.Bools[i]
+	}
+	for i := range v.Ints {
+		v.Ints[i] = junk<<8 | junk
+	}
+	for i := range v.Uints {
+		v.Uints[i] = junk<<8 | junk
+	}
+	for i := range v.Floats {
+		v.Floats[i] = junk
+	}
+	for i, t := range v.Texts {
+		for k := range unsafe.Slice(unsafe.StringData(t), len(t)) {
+			*(*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(t)), k)) = junk
+		}
+		v.Texts[i] = "spoiled"
+	}
+	clear(v.Decimals)
+	for i := range v.Null {
+		v.Null[i] = !v.Null[i]
+	}
+}
+
 // Put sets values idx of v to those of from, in order. Both have one kind, and are not nested.
 func (v *Vec) Put(idx []int32, from *Vec) {
 	switch v.Kind {

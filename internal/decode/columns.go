@@ -111,6 +111,16 @@ func (c *Columns) Reset(n int) {
 	}
 }
 
+// Rest forgets the objects that were read and the block that they stand in. The layout stays.
+func (c *Columns) Rest() {
+	c.n, c.marked.data = 0, nil
+	for _, v := range c.vecs {
+		if v != nil {
+			clear(v.Texts[:cap(v.Texts)])
+		}
+	}
+}
+
 // Len is how many objects were read since Reset.
 func (c *Columns) Len() int { return c.n }
 

@@ -1,10 +1,12 @@
 package join
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
@@ -41,6 +43,11 @@ type Lookup struct {
 	Spec
 	Name    string // of the index among those of the table
 	Version func(ctx *task.Context) (*Static, error)
+}
+
+// CallsUsers tells whether the keys or the condition of rows call functions of the user's.
+func (l *Lookup) CallsUsers() bool {
+	return l.If.CallsUsers() || slices.ContainsFunc(l.Sides[0].Keys, (*expr.Bound).CallsUsers)
 }
 
 // Kernel is the join in one task.

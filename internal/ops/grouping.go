@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -56,7 +57,17 @@ func (g *Grouping) free(groups *agg.Groups) {
 // Input is the side of the shuffle that aggregates the rows of a task before anything is sent.
 func (g *Grouping) Input() task.Input {
 	schema := row.Pair(g.Key, g.Partial)
-	return task.Input{Schema: schema, New: func() task.Writer { return &groupWriter{Grouping: g, schema: schema, keys: NewVecs(g.Keys)} }}
+	return task.Input{Schema: schema, Copies: !g.keepsTexts(), New: func() task.Writer { return &groupWriter{Grouping: g, schema: schema, keys: NewVecs(g.Keys)} }}
+}
+
+// keepsTexts tells whether aggregates, or functions of the user's, may keep texts of the rows that are added.
+func (g *Grouping) keepsTexts() bool {
+	for _, e := range g.Set.Exprs() {
+		if kind, ok := col.KindOf(e.Field().Type); !ok || kind == col.Text || kind == col.Nested {
+			return true
+		}
+	}
+	return slices.ContainsFunc(g.Exprs(), (*expr.Bound).CallsUsers)
 }
 
 // Vecs computes expressions as columns as long as their batch.

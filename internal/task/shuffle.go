@@ -6,6 +6,7 @@ import "github.com/apache/arrow/go/v15/arrow"
 type Input struct {
 	Schema *arrow.Schema // of its blocks
 	New    func() Writer // one a task
+	Copies bool          // the writer keeps nothing of a chunk once Add has returned
 }
 
 // Writer is the map side of a shuffle, in one task: it may aggregate before anything is sent.
