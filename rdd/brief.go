@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/fault"
 )
 
@@ -14,9 +15,8 @@ import (
 // BriefDecoder is a Decoder that can give chunks whose memory is used again.
 type BriefDecoder interface {
 	Decoder
-	// Brief says that nobody reads a chunk any more when Decode is called again, or the block is given back. With check, for tests, Spoil overwrites the last chunk.
-	Brief(check bool)
-	Spoil()
+	// Brief says, of one task, that nobody reads a chunk any more when Decode is called again, or the block is given back.
+	Brief()
 }
 
 // ReusableDecoder is a Decoder that may serve further tasks: its chunks share no memory with it, or are brief.
@@ -28,13 +28,37 @@ type ReusableDecoder interface {
 
 // shorten tells the decoder whether chunks are brief. It is called for each task: a decoder may have served another.
 func (t *Pipeline) shorten() {
-	d, ok := t.decoder.(BriefDecoder)
-	if !ok || !t.brief() && !fault.Planted("P26-brief") {
+	brief := t.brief() || fault.Planted("P26-brief")
+	if t.spoils = brief && (t.ctx.Spoil || fault.Enabled); t.spoils {
 		return
 	}
-	check := t.ctx.Debug || fault.Enabled
-	if d.Brief(check); check {
-		t.spoil = d.Spoil
+	if d, ok := t.decoder.(BriefDecoder); ok && brief {
+		d.Brief()
+	}
+}
+
+// spoiled is a chunk as columns of its own, which spoil overwrites, if they can be that.
+func (t *Pipeline) spoiled(c Chunk) (out Chunk, spoil func()) {
+	b, is := c.Vals.(*col.Batch)
+	if !is {
+		for _, to := range t.root.Out {
+			if to.Cols == nil || !to.Cols.Entry {
+				return c, func() {}
+			}
+		}
+		b = t.root.Val.Batch(c.Vals, nil, nil)
+	}
+	own := *b
+	own.Cols = make([]*col.Vec, len(b.Cols))
+	for i, v := range b.Cols {
+		if own.Cols[i] = v; v != nil && v.Kind != col.Nested {
+			own.Cols[i] = v.Copy(nil)
+		}
+	}
+	return Chunk{N: c.N, Vals: &own}, func() {
+		for _, v := range own.Cols {
+			v.Spoil()
+		}
 	}
 }
 

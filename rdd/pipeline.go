@@ -31,7 +31,7 @@ type Pipeline struct {
 	edges     []*port  // in the order of Plan.Edges
 	dead      *port
 	decoder   Decoder
-	spoil     func()           // tests: overwrites the chunk that was pushed, which is brief
+	spoils    bool             // tests: brief chunks are overwritten when they were pushed
 	at        *Node            // whose code is running
 	origin    extent           // the records whose rows are on their way
 	aside     bool             // rows were set aside

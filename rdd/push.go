@@ -55,11 +55,12 @@ func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
 			}
 		}
 	}
-	err := t.spread(t.start, chunk)
-	if t.spoil != nil && err == nil {
-		t.spoil()
+	if t.spoils && chunk.N > 0 {
+		own, spoil := t.spoiled(chunk)
+		defer spoil()
+		chunk = own
 	}
-	return err
+	return t.spread(t.start, chunk)
 }
 
 // deadLetters are the rows of records that could not be decoded (P13).

@@ -44,7 +44,7 @@ func checkColumns[T any](t *testing.T, r *rand.Rand, f Format[T], b *records.Blo
 		}
 	}
 	s := f.spec("test", "x")
-	rows, columns := s.NewDecoder(), s.NewProjected(p)
+	rows, columns, again := s.NewDecoder(), s.NewProjected(p), s.NewProjected(p)
 	for lo := 0; lo < b.Len(); {
 		hi := min(lo+1+r.IntN(9), b.Len())
 		all, at, bad := rows.Decode(b, lo, hi)
@@ -72,6 +72,16 @@ func checkColumns[T any](t *testing.T, r *rand.Rand, f Format[T], b *records.Blo
 			t.Fatalf("records %d to %d where %v: rows come from %v, want %v", lo, hi, p.Where, gotAt, from)
 		}
 		sameColumns(t, codec, got.Vals.(*col.Batch), want, p.Read)
+		if brief, is := again.(rdd.BriefDecoder); is { // the same, until the next call
+			if r.IntN(4) == 0 {
+				again.(rdd.ReusableDecoder).Rest() // another task has it
+			}
+			if r.IntN(4) > 0 {
+				brief.Brief()
+			}
+			got, _, _ := brief.Decode(b, lo, hi)
+			sameColumns(t, codec, got.Vals.(*col.Batch), want, p.Read)
+		}
 		lo = hi
 	}
 }
@@ -254,6 +264,29 @@ func TestColumnsKeepNothing(t *testing.T) {
 	d.Decode(b, 100, 200)
 	if got := batch.Sum(first.Vals.(*col.Batch).Record()); got != want {
 		t.Error("the second chunk has changed the first")
+	}
+}
+
+// TestRestForgetsBlocks: a decoder that has rested reads a block that lies where another was, from its middle on, as a new decoder does.
+func TestRestForgetsBlocks(t *testing.T) {
+	event := func(ad string) string { return fmt.Sprintf(`{"ad_id":"%s","event_type":"view","event_time":"1"}`, ad) }
+	old, other := make([]string, 30), make([]string, 30)
+	for i := range old {
+		old[i], other[i] = event("abcdef"), event(`\u0041`) // as long
+	}
+	d, _ := adColumns(t, 1)
+	b := block(nil, old...)
+	d.Decode(b, 0, 30)
+	d.(rdd.ReusableDecoder).Rest()
+	copy(b.Data, block(nil, other...).Data)
+	fresh, _ := adColumns(t, 1)
+	got, gotAt, gotBad := d.Decode(b, 9, 30)
+	want, at, bad := fresh.Decode(b, 9, 30)
+	if diff := cmp.Diff(bad, gotBad); diff != "" || !slices.Equal(at, gotAt) {
+		t.Fatalf("rows come from %v, want %v; bad %s", gotAt, at, diff)
+	}
+	if got, want := got.Vals.(*col.Batch).Read().Record(), want.Vals.(*col.Batch).Read().Record(); batch.Sum(got) != batch.Sum(want) || want.NumRows() != 21 {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

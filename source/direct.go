@@ -19,9 +19,8 @@ type direct struct {
 	read  []bool
 	where conditions
 
-	brief, check bool       // see rdd.BriefDecoder
-	out          []*col.Vec // brief: memory of the last chunk's columns, where they are not those of all
-	last         *col.Batch // brief, with check: the last chunk, a copy
+	brief bool       // see rdd.BriefDecoder
+	out   []*col.Vec // brief: memory of the last chunk's columns, where they are not those of all
 }
 
 // newDirect is false where records cannot be read so.
@@ -63,19 +62,9 @@ func newDirect(plan *decode.JSONPlan, limit int, codec *row.Codec, p rdd.Project
 func (d *direct) Copies() bool { return true }
 
 // Brief implements rdd.BriefDecoder.
-func (d *direct) Brief(check bool) {
-	if d.brief, d.check = true, check; d.out == nil {
+func (d *direct) Brief() {
+	if d.brief = true; d.out == nil {
 		d.out = make([]*col.Vec, len(d.read))
-	}
-}
-
-// Spoil implements rdd.BriefDecoder.
-func (d *direct) Spoil() {
-	if d.last != nil {
-		for _, v := range d.last.Cols {
-			v.Spoil()
-		}
-		d.last = nil
 	}
 }
 
@@ -87,7 +76,7 @@ func (d *direct) Rest() {
 			clear(v.Texts[:cap(v.Texts)])
 		}
 	}
-	d.brief, d.check, d.last = false, false, nil
+	d.brief = false
 }
 
 // Decode implements rdd.Decoder.
@@ -123,7 +112,7 @@ func (d *direct) fill(b *records.Block, lo, hi int) (rows []int32, bad []rdd.Bad
 
 // batch is rows idx (nil: all) of the columns that are read: a copy, or where rows are brief what is here.
 func (d *direct) batch(idx []int32) *col.Batch {
-	if d.brief && !d.check {
+	if d.brief {
 		return d.here(idx)
 	}
 	b := &col.Batch{Schema: d.all.Schema, Cols: make([]*col.Vec, len(d.read)), N: d.all.N}
@@ -134,9 +123,6 @@ func (d *direct) batch(idx []int32) *col.Batch {
 		if d.read[i] {
 			b.Cols[i] = v.Copy(idx)
 		}
-	}
-	if d.brief {
-		d.last = b
 	}
 	return b
 }

@@ -46,7 +46,7 @@ func (t *tasks) run(n *rdd.Node) error {
 func (t *tasks) context(partition int) *rdd.Context {
 	return &rdd.Context{
 		Batch: t.b.Number, Time: t.at.UnixMicro(), Layout: &t.layout, Partition: partition, Final: t.final,
-		Debug: t.opts.Debug, Counters: &t.b.Counters, Tally: t.Plan.NewTally(), Versions: t.versions,
+		Debug: t.opts.Debug, Spoil: true, Counters: &t.b.Counters, Tally: t.Plan.NewTally(), Versions: t.versions,
 	}
 }
 

@@ -65,7 +65,7 @@ func (v *Vec) clone(out *Vec) {
 
 // Spoil overwrites a column of Copy, its texts too, for tests: who reads on reads this.
 func (v *Vec) Spoil() {
-	if v == nil {
+	if v == nil || v.Kind == Nested {
 		return
 	}
 	const junk = 0xDB

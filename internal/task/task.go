@@ -44,6 +44,7 @@ type Context struct {
 	Tables    []*state.Table // Wide with Tables: theirs, at this batch's version, read only
 	Final     bool           // the last batch of a finished job (P30)
 	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
+	Spoil     bool           // tests: columns of a source that all operators of the task copy at once are overwritten then
 	Encoded   bool           // rows for sinks that write them as bytes leave the task as such (rdd.EncodingOutlet); otherwise as columns
 	Counters  *Counters
 	Outcomes  []Outcome  // by node, ascending: which operators the Late, Ahead and Shed of Counters are about. Pipeline.Finish fills it
