@@ -25,7 +25,7 @@ func (d *StateDir) journalPath(batch int64, source string, partition int) string
 // reads it back before it reads the source, and another content is an error.
 func (d *StateDir) WriteJournal(batch int64, source string, partition int, data []byte) error {
 	path := d.journalPath(batch, source, partition)
-	err := slot.Create(filepath.Dir(path), filepath.Base(path), seal(data))
+	err := slot.Create(filepath.Dir(path), filepath.Base(path), sealOf(data), data)
 	if errors.Is(err, slot.ErrTaken) {
 		old, rerr := readSealed(path)
 		switch {

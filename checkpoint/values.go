@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -72,13 +73,11 @@ func (s *Store) valuePath(hash [32]byte) string { return s.path(valueDir, hex.En
 
 // seal puts a checksum before data.
 func seal(data []byte) []byte {
-	sum := xxh3.Hash(data)
-	sealed := make([]byte, 8, 8+len(data))
-	for i := range sealed {
-		sealed[i] = byte(sum >> (8 * i))
-	}
-	return append(sealed, data...)
+	return append(append(make([]byte, 0, 8+len(data)), sealOf(data)...), data...)
 }
+
+// sealOf is what seal puts before data.
+func sealOf(data []byte) []byte { return binary.LittleEndian.AppendUint64(nil, xxh3.Hash(data)) }
 
 // unseal is what was sealed.
 func unseal(sealed []byte) ([]byte, bool) {

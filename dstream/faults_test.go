@@ -28,6 +28,7 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 		"P24-user-times":       "TestTimesAreNormalised",
 		"P25-any-key":          "TestMistakesAreReportedTogether",
 		"P26-reuse":            "TestMemoryIsNotReused",
+		"P26-brief":            "TestProofTextsAreKept",
 		"P27-no-keys":          "TestProofGroupByNothing",
 		"P28-timers-wait":      "TestStatefulTimers",
 		"P28-update-waits":     "TestUpdateStateByKey",

@@ -2,6 +2,7 @@ package dstream_test
 
 import (
 	_ "embed"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,4 +142,52 @@ func TestProofRunningOrder(t *testing.T) {
 type valued struct {
 	Odd   bool
 	Value int64
+}
+
+type noteRow struct {
+	Page string
+	Note string
+}
+
+// TestProofTextsAreKept: what keeps texts of rows keeps those that it was given, while the columns of sources are overwritten where nothing keeps them: an aggregate, an order, a
+// function of the user's.
+func TestProofTextsAreKept(t *testing.T) {
+	in := [][]noteRow{
+		{{"a", "one"}, {"b", "two"}, {"a", "four"}, {"c", "three"}, {"b", "five"}},
+		{{"c", "six"}, {"c", "a longer text than the others"}, {"a", ""}},
+	}
+	least := [][]noteRow{{{"a", "four"}, {"b", "five"}, {"c", "three"}}, {{"c", "a longer text than the others"}, {"a", ""}}}
+	var mu sync.Mutex
+	kept := map[string]bool{} // by a function of the user's
+	keep := expr.Func1("keep", func(s string) int64 {
+		mu.Lock()
+		defer mu.Unlock()
+		kept[s] = true
+		return int64(len(s))
+	})
+	for name, c := range map[string]struct {
+		form func(f dstream.Frame) dstream.Frame
+		want [][]noteRow
+	}{
+		"min": {func(f dstream.Frame) dstream.Frame {
+			return f.GroupBy("page").Agg(expr.Min("note").As("note")).Select("page", expr.Coalesce(expr.Col("note"), "").As("note"))
+		}, least},
+		"top":      {func(f dstream.Frame) dstream.Frame { return f.GroupBy("page").TopN(1, expr.Col("note").Asc()) }, least},
+		"order":    {func(f dstream.Frame) dstream.Frame { return f.OrderBy("note") }, in},
+		"function": {func(f dstream.Frame) dstream.Frame { return f.Where(keep(expr.Col("note")).Ge(0)).OrderBy("page") }, in},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dstreamtest.Check(t, func(s dstream.Stream[noteRow]) dstream.Stream[noteRow] {
+				return c.form(s.Frame()).As[noteRow]()
+			}, in, c.want)
+		})
+	}
+	for _, rows := range in {
+		for _, r := range rows {
+			delete(kept, r.Note)
+		}
+	}
+	for s := range kept {
+		t.Errorf("the function kept %q, which no row has", s)
+	}
 }

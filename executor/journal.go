@@ -3,6 +3,8 @@ package executor
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
+	"sync"
 
 	"github.com/millrace/millrace/checkpoint"
 	"github.com/millrace/millrace/internal/records"
@@ -18,14 +20,31 @@ const (
 	hasTime  = 4
 )
 
-// encodeJournal writes the records of blocks, ascending by offset.
-func encodeJournal(g checkpoint.Range, blocks []*records.Block) []byte {
+// journals is memory for journals that are written: they are large, and come with each batch.
+var journals = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxJournalMemory is what is kept of it for the next one.
+const maxJournalMemory = 16 << 20
+
+// withJournal calls f with the journal of the records of blocks, ascending by offset. f must not keep it.
+func withJournal(g checkpoint.Range, blocks []*records.Block, f func(data []byte) error) error {
+	mem := journals.Get().(*[]byte)
+	*mem = appendJournal((*mem)[:0], g, blocks)
+	err := f(*mem)
+	if cap(*mem) <= maxJournalMemory {
+		journals.Put(mem)
+	}
+	return err
+}
+
+// appendJournal writes the records of blocks, ascending by offset.
+func appendJournal(out []byte, g checkpoint.Range, blocks []*records.Block) []byte {
 	count, size := 0, 32
 	for _, b := range blocks {
 		count += b.Len()
 		size += b.Len()*16 + len(b.Data)
 	}
-	out := make([]byte, 0, size)
+	out = slices.Grow(out, size)
 	out = binary.AppendUvarint(out, uint64(g.From))
 	out = binary.AppendUvarint(out, uint64(g.Until))
 	out = binary.AppendUvarint(out, uint64(count))
@@ -116,7 +135,7 @@ func (r *journalReader) flag() byte {
 	return b[0]
 }
 
-// decodeJournal reads what encodeJournal wrote, as one block. Bytes that are no journal are an error.
+// decodeJournal reads what appendJournal wrote, as one block. Bytes that are no journal are an error.
 func decodeJournal(data []byte) (*records.Block, error) {
 	r := &journalReader{b: data}
 	b := &records.Block{First: int64(r.num()), Next: int64(r.num())}

@@ -180,7 +180,7 @@ func TestJournalRoundTrip(t *testing.T) {
 		Times:   []int64{5, -7, 1 << 60},
 		Headers: [][]records.Header{{{Name: records.Span{Off: 10, Len: 2}, Value: records.Span{Off: 12, Len: 1}}}, nil, {{Value: records.Span{Len: records.Null}}}},
 	}
-	raw := encodeJournal(checkpoint.Range{From: 10, Until: 20}, []*records.Block{b.Slice(10, 15), b.Slice(15, 20)})
+	raw := appendJournal(nil, checkpoint.Range{From: 10, Until: 20}, []*records.Block{b.Slice(10, 15), b.Slice(15, 20)})
 	got, err := decodeJournal(raw)
 	if err != nil {
 		t.Fatal(err)

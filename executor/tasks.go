@@ -162,7 +162,10 @@ func (w *sourceWork) read(ctx context.Context) ([]*records.Block, error) {
 		}
 	}
 	if w.journal != nil && !fault.Planted("P18-journal") {
-		if err := w.journal.writeJournal(ctx, w.ctx.Batch, w.rng.Source, w.rng.Partition, encodeJournal(w.rng, blocks)); err != nil {
+		err := withJournal(w.rng, blocks, func(data []byte) error {
+			return w.journal.writeJournal(ctx, w.ctx.Batch, w.rng.Source, w.rng.Partition, data)
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -112,8 +112,9 @@ func leading(s *Node) []*Node {
 	}
 	var filters []*Node
 	for n := s.Out[0]; len(n.Out) == 1; {
-		if n = n.Out[0]; n.Kind != Narrow || n.Cols == nil || n.Event != nil || len(n.In) != 1 || slices.ContainsFunc(n.Exprs, (*expr.Bound).MayFail) {
-			break // rows that are dropped move watermarks before, and those that fail are counted: neither fewer nor more of them may be
+		if n = n.Out[0]; n.Kind != Narrow || n.Cols == nil || n.Event != nil || len(n.In) != 1 || slices.ContainsFunc(n.Exprs, (*expr.Bound).MayFail) ||
+			slices.ContainsFunc(n.Exprs, (*expr.Bound).CallsUsers) {
+			break // rows that are dropped move watermarks before, and those that fail are counted: neither fewer nor more of them may be. Users may keep texts that lie in a block
 		}
 		if n.Cols.Where == nil {
 			own = untouched(n, own)

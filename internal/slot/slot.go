@@ -22,10 +22,10 @@ const tmpPrefix = ".tmp-"
 // digits is the width of a slot's number in its name: names sort as numbers do.
 const digits = 12
 
-// Create makes file name in dir hold data, if there is no such file. On return it is durable, its directory entry too. No
+// Create makes file name in dir hold data, its parts one behind the other, if there is no such file. On return it is durable, its directory entry too. No
 // reader ever sees a part of it. If the file exists it is left as it is and the error is ErrTaken. Any number of processes may
 // try at once: exactly one succeeds. An error other than ErrTaken leaves open whether the slot was created: List tells.
-func Create(dir, name string, data []byte) error {
+func Create(dir, name string, data ...[]byte) error {
 	tmp, err := write(dir, name, data)
 	if err != nil {
 		return err
@@ -45,12 +45,16 @@ func Create(dir, name string, data []byte) error {
 }
 
 // write puts data into a temporary file of its own, fsynced.
-func write(dir, name string, data []byte) (string, error) {
+func write(dir, name string, data [][]byte) (string, error) {
 	f, err := os.CreateTemp(dir, tmpPrefix+name+"-*")
 	if err != nil {
 		return "", fmt.Errorf("create slot %s: %w", filepath.Join(dir, name), err)
 	}
-	_, err = f.Write(data)
+	for _, part := range data {
+		if _, err = f.Write(part); err != nil {
+			break
+		}
+	}
 	if err == nil {
 		err = f.Chmod(0o644)
 	}
