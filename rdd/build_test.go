@@ -2,11 +2,14 @@ package rdd_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/rdd"
@@ -296,5 +299,72 @@ func TestPipelineOfASource(t *testing.T) {
 	want := "source a partition 1 offset 21: bad record: it says so"
 	if err := task().PushRecords(block(20, "v", "bad"), true); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// encoding is an outlet that takes rows as bytes: those of a scalar text, with a mark.
+type encoding struct{ rdd.Outlet }
+
+func (encoding) Encodes() bool { return true }
+
+func (encoding) RowEncoder(_, val *row.Codec, lanes int) rdd.RowEncoder {
+	return &marking{val: val, rows: make([][]string, lanes)}
+}
+
+type marking struct {
+	val  *row.Codec
+	rows [][]string
+}
+
+func (m *marking) Columns(*col.Batch, []int32) error { return errors.New("no columns come here") }
+
+func (m *marking) Record(rec rdd.Record, lane []int32) error {
+	rows, err := m.val.Rows(rec.Columns(), nil)
+	for i, s := range rows.([]string) {
+		m.rows[lane[i]] = append(m.rows[lane[i]], "<"+s+">")
+	}
+	return err
+}
+
+func (m *marking) Records() ([]rdd.Record, error) {
+	out := make([]rdd.Record, len(m.rows))
+	for i, rows := range m.rows {
+		if rows != nil {
+			out[i] = array.NewRecord(m.val.Schema(), m.val.Columns(rows, nil), int64(len(rows)))
+		}
+	}
+	return out, nil
+}
+
+// TestPipelineEncodes: rows for a sink that takes them as bytes are encoded in the task where the context says so, and nowhere else; they go to the lanes that they went to before.
+func TestPipelineEncodes(t *testing.T) {
+	g := &graph{t: t}
+	a := g.source("a")
+	out := g.sink("out", g.narrow(a))
+	out.Outlet = encoding{out.Outlet}
+	p := g.build()
+	for encoded, want := range map[bool]string{false: "z xu y", true: "<z> <x><u> <y>"} {
+		ctx := &rdd.Context{Batch: 7, Partition: 1, Encoded: encoded, Layout: &rdd.Layout{Reduce: 1, Lanes: map[string]int{"out": 3}}}
+		run := rdd.NewPipeline(p, a, ctx, map[int]rdd.Router{out.ID: spread{}})
+		for _, b := range []*records.Block{block(10, "x", "y"), block(12, "z", "u")} {
+			if err := run.PushRecords(b, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		blocks, err := run.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, b := range blocks {
+			rows, err := out.Val.Rows(b.Rec.Columns(), nil)
+			if err != nil || b.Sum == 0 {
+				t.Fatalf("block %+v: %v", b, err)
+			}
+			got = append(got, strings.Join(rows.([]string), ""))
+		}
+		if text := strings.Join(got, " "); text != want || ctx.Counters.RowsOut != 4 {
+			t.Errorf("encoded %v: %q, %d rows out, want %q", encoded, text, ctx.Counters.RowsOut, want)
+		}
 	}
 }
