@@ -22,11 +22,63 @@ type Batch struct {
 // Map turns rows into rows, one record batch at a time; how rows are cut into record batches means nothing. One goroutine at a time uses
 // an instance; instances are made as needed.
 type Map interface {
-	// Output declares the schema of what Process gives for rows of schema in, or says why such rows cannot be taken. It is called
-	// while the job is built, in every process, and gives the same everywhere.
-	Output(in *arrow.Schema) (*arrow.Schema, error)
-	// Process computes the rows that in becomes, in order; nil where there are none.
-	Process(ctx context.Context, b Batch, in arrow.Record) (arrow.Record, error)
+	// Declare says what Process gives for rows of schema in, or why such rows cannot be taken. It is called while the job is built, in every
+	// process, and gives the same everywhere.
+	Declare(in *arrow.Schema) (Declaration, error)
+	// Process computes the rows that in becomes, in order. in has the columns that the declaration reads.
+	Process(ctx context.Context, b Batch, in arrow.Record) (Result, error)
+}
+
+// Declaration is what a Map does with the columns of its input.
+type Declaration struct {
+	Output *arrow.Schema
+	// Reads are the columns of the input that Process is given, ascending; nil: all. What is not read need not be decoded, nor sent to a process.
+	Reads []int
+	// Keeps says, by column of Output, which column of the input its values are taken from, unchanged: it need not be sent back. -1: Process computes
+	// it. nil: Process computes all of them.
+	Keeps []int
+}
+
+// Computed are the columns of Output that Process gives, ascending.
+func (d Declaration) Computed() []int {
+	var out []int
+	for i := range d.Output.Fields() {
+		if d.Keeps == nil || d.Keeps[i] < 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Result is N rows.
+type Result struct {
+	N int
+	// Rec has the computed columns of the N rows, in Output's order. nil where N is 0 or nothing is computed.
+	Rec arrow.Record
+	// From is, of a Map that keeps columns, the row of the input that each row comes from; any order, as often as wanted. nil: row i comes from row i, and N is the
+	// number of rows of the input. A Map that keeps nothing may leave it nil in any case.
+	From []int32
+}
+
+// Pipelined is a Map that works on several record batches at a time, in order: those of plugins that run in a process of their own are.
+type Pipelined interface {
+	Map
+	// Window is how many record batches may be sent before the answer to the first is received; at least 1.
+	Window() int
+	// Send hands a record batch over.
+	Send(ctx context.Context, b Batch, in arrow.Record) error
+	// Receive waits for the answer to the oldest record batch that is out.
+	Receive(ctx context.Context) (Result, error)
+	// Close gives up what is out. The instance may be used again.
+	Close() error
+}
+
+// Scalar is a function of columns, row by row, for expressions.
+type Scalar interface {
+	// Declare says what the function gives for arguments of these types, whose names mean nothing.
+	Declare(args []arrow.Field) (arrow.Field, error)
+	// Eval gives a value for each row of args.
+	Eval(ctx context.Context, args arrow.Record) (arrow.Array, error)
 }
 
 // Aggregate combines the rows of each key in a batch. Partial runs before the shuffle, so that keys and not rows travel.
@@ -134,20 +186,22 @@ type Plugin struct {
 // the functions is set. The bytes are part of the plan; secrets are named in them by file (P21).
 type Operator struct {
 	Name      string
+	Doc       string // a line for people
 	Map       func(config []byte) (Map, error)
+	Scalar    func(config []byte) (Scalar, error)
 	Aggregate func(config []byte) (Aggregate, error)
 	Keyed     func(config []byte) (Keyed, error)
 	Source    func(config []byte) (Source, error)
 	Sink      func(config []byte) (Sink, error)
 }
 
-// Kind is "map", "aggregate", "keyed", "source" or "sink", and "" if not exactly one function is set.
+// Kind is "map", "scalar", "aggregate", "keyed", "source" or "sink", and "" if not exactly one function is set.
 func (o Operator) Kind() string {
 	kind, set := "", 0
 	for _, k := range []struct {
 		name string
 		set  bool
-	}{{"map", o.Map != nil}, {"aggregate", o.Aggregate != nil}, {"keyed", o.Keyed != nil}, {"source", o.Source != nil}, {"sink", o.Sink != nil}} {
+	}{{"map", o.Map != nil}, {"scalar", o.Scalar != nil}, {"aggregate", o.Aggregate != nil}, {"keyed", o.Keyed != nil}, {"source", o.Source != nil}, {"sink", o.Sink != nil}} {
 		if k.set {
 			kind = k.name
 			set++
@@ -173,7 +227,7 @@ func (p Plugin) Check() error {
 		case seen[o.Name]:
 			errs = append(errs, fmt.Errorf("plugin %q: two operators are named %q", p.Name, o.Name))
 		case o.Kind() == "":
-			errs = append(errs, fmt.Errorf("plugin %q: operator %q: set exactly one of Map, Aggregate, Keyed, Source and Sink", p.Name, o.Name))
+			errs = append(errs, fmt.Errorf("plugin %q: operator %q: set exactly one of Map, Scalar, Aggregate, Keyed, Source and Sink", p.Name, o.Name))
 		}
 		seen[o.Name] = true
 	}

@@ -24,10 +24,12 @@ var (
 // identity gives its rows back.
 type identity struct{}
 
-func (identity) Output(in *arrow.Schema) (*arrow.Schema, error) { return in, nil }
+func (identity) Declare(in *arrow.Schema) (plugins.Declaration, error) {
+	return plugins.Declaration{Output: in}, nil
+}
 
-func (identity) Process(_ context.Context, _ plugins.Batch, in arrow.Record) (arrow.Record, error) {
-	return in, nil
+func (identity) Process(_ context.Context, _ plugins.Batch, in arrow.Record) (plugins.Result, error) {
+	return plugins.Result{N: int(in.NumRows()), Rec: in}, nil
 }
 
 // first is an aggregate over rows that are one a key already.
