@@ -27,4 +27,6 @@ type Plugin interface {
 	Next(schemas func(*wire.Request) ([]*arrow.Schema, error)) (*wire.Request, []arrow.Record, error)
 	// Answer sends a response to the request that Next gave last: Id and Parts are filled in.
 	Answer(resp *wire.Response, parts []arrow.Record) error
+	// Limit is how many bytes of record batches an answer should have at most: larger ones are split by rows.
+	Limit() int
 }

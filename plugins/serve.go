@@ -1,0 +1,89 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/gctune"
+	"github.com/millrace/millrace/plugins/internal/wire"
+)
+
+// Serve is the main function of a plugin: it offers operators to the process that started this one, and returns never. The plugin's name is that of the executable, and its version
+// that of the main module, or its build's revision; ServePlugin gives it others.
+//
+// Behind its start standard output is the engine's: what is printed there goes to the engine's log, as standard error does. The process ends when its host does.
+func Serve(operators ...Operator) {
+	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	ServePlugin(Plugin{Name: name, Version: buildVersion(), Operators: operators})
+}
+
+// buildVersion is what the build says of the program's version.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return "devel"
+}
+
+// ServePlugin is Serve with a name and a version. A plugin that Check finds fault with ends at once, with what is wrong.
+func ServePlugin(p Plugin) {
+	if err := p.Check(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if os.Getenv(wire.CookieKey) != wire.CookieValue {
+		explain(p)
+		os.Exit(2)
+	}
+	signal.Ignore(syscall.SIGINT) // a terminal's goes to the host as well, which ends this process when it is through
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	defer gctune.Start(clock.System{})()
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig:  wire.Handshake,
+		VersionedPlugins: map[int]plugin.PluginSet{wire.Protocol: {wire.PluginName: &wire.GRPC{Service: newServer(p)}}},
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(2*wire.MaxMessage), grpc.MaxSendMsgSize(2*wire.MaxMessage))...)
+		},
+		Logger: hclog.New(&hclog.LoggerOptions{Name: p.Name, Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
+	})
+}
+
+// explain tells someone who starts a plugin by hand what it is.
+func explain(p Plugin) {
+	fmt.Fprintf(os.Stderr, "%s %s is a plugin of millrace: a job starts it, with plugins.Command(%q). It offers:\n", p.Name, p.Version, os.Args[0])
+	for _, o := range p.Operators {
+		fmt.Fprintf(os.Stderr, "  %-10s %s  %s\n", o.Kind(), o.Name, o.Doc)
+	}
+}
+
+var errFenced = errors.New("fenced")
+
+// Fenced is an error of a lane whose sink has been taken over by another owner. The engine gives such a lane up, and does not try again.
+func Fenced(err error) error { return fmt.Errorf("%w: %w", errFenced, err) }
+
+// IsFenced tells whether err is one that Fenced made.
+func IsFenced(err error) bool { return errors.Is(err, errFenced) }
