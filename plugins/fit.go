@@ -31,8 +31,11 @@ func find(codec *row.Codec, in *arrow.Schema) ([]int, error) {
 	return at, errors.Join(errs...)
 }
 
-// findKey is find for a key: of a type with one column its name means nothing.
+// findKey is find for a key: of a type with one column its name means nothing. Without a codec there is nothing to find.
 func findKey(codec *row.Codec, key *arrow.Schema) ([]int, error) {
+	if codec == nil {
+		return nil, nil
+	}
 	if !codec.Scalar() {
 		return find(codec, key)
 	}

@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -57,7 +58,8 @@ func (s *State[S]) Expired() bool { return s.expired }
 func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 
 // Stateful is a Keyed operator: f is called once a batch for each key that has rows in it, with all of them in order and with the key's state, which the engine keeps. What f returns
-// goes out under the key. In, S and Out are as In and Out of MapRows; K is what the rows are keyed by, a struct if that is several columns. rows are f's own.
+// goes out under the key. In, S and Out are as In and Out of MapRows; K is what the rows are keyed by, a struct if that is several columns, and struct{} if it does not
+// matter. rows are f's own.
 //
 // A timer (State.ExpireAfter, State.ExpireAt) fires once, in the first batch whose time is at or after its due time: f is called without rows and with Expired true, and the state is removed
 // afterwards unless f calls Set. Calls of timers come before those with rows.
@@ -67,17 +69,26 @@ func Stateful[K, In, S, Out any](name string, f func(key K, rows []In, st *State
 	return TryStateful(name, func(key K, rows []In, st *State[S]) ([]Out, error) { return f(key, rows, st), nil })
 }
 
+// newKeyReader reads keys. That of struct{} has no codec.
+func newKeyReader[K any]() (*reader[K], error) {
+	if reflect.TypeFor[K]() == reflect.TypeFor[struct{}]() {
+		return &reader[K]{}, nil
+	}
+	r, err := newReader[K]()
+	r.key = true
+	return r, err
+}
+
 // TryStateful is Stateful for functions that may fail, as TryMapRows is of MapRows: nothing of the batch is kept then.
 func TryStateful[K, In, S, Out any](name string, f func(key K, rows []In, st *State[S]) ([]Out, error)) Operator {
 	return Operator{Name: name, Keyed: func(config []byte) (Keyed, error) {
-		key, keyErr := newReader[K]()
+		key, keyErr := newKeyReader[K]()
 		in, inErr := newReader[In]()
 		state, stateErr := newReader[S]()
 		out, outErr := row.For[Out]()
 		if err := errors.Join(plain(config), keyErr, inErr, stateErr, outErr); err != nil {
 			return nil, err
 		}
-		key.key = true
 		return &typedKeyed[K, In, S, Out]{key, in, state, out, f}, nil
 	}}
 }
@@ -91,7 +102,7 @@ type typedKeyed[K, In, S, Out any] struct {
 }
 
 func (o *typedKeyed[K, In, S, Out]) Schemas(key, in *arrow.Schema) (state, out *arrow.Schema, err error) {
-	_, keyErr := findKey(o.key.codec, key)
+	_, keyErr := findKey(o.key.codec, key) // none of struct{}
 	_, inErr := find(o.in.codec, in)
 	return o.state.codec.Schema(), o.out.Schema(), errors.Join(keyErr, inErr)
 }
@@ -112,7 +123,9 @@ func (o *typedKeyed[K, In, S, Out]) Update(ctx context.Context, b Batch, in Keye
 	u := update[K, In, S, Out]{exists: append([]bool(nil), in.Exists...), now: b.Time, f: o.f}
 	u.out = KeyedOutput{Actions: make([]Action, n), Timers: make([]int64, n)}
 	var err error
-	if u.keys, err = o.key.all(in.Keys); err != nil {
+	if o.key.codec == nil {
+		u.keys = make([]K, n)
+	} else if u.keys, err = o.key.all(in.Keys); err != nil {
 		return KeyedOutput{}, err
 	}
 	if u.values, err = o.state.all(in.State); err != nil {
