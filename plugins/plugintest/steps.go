@@ -26,6 +26,9 @@ type Row[K, V any] struct {
 	Row V
 }
 
+// Under is a row under a key.
+func Under[K, V any](key K, row V) Row[K, V] { return Row[K, V]{key, row} }
+
 // NewSteps begins without state.
 func NewSteps[K, In, Out any](t testing.TB, op plugins.Operator) *Steps[K, In, Out] {
 	t.Helper()
