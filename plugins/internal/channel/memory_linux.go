@@ -53,7 +53,7 @@ func OpenMemory(ctx context.Context, c wire.PluginClient, dir string) (_ Host, e
 	if err != nil {
 		return nil, fmt.Errorf("open a channel: %w", err)
 	}
-	defer l.Close()                                                // unlinks it, too
+	defer l.Close()                                                    // unlinks it, too
 	defer context.AfterFunc(ctx, func() { _ = l.SetDeadline(past) })() // ends Accept
 	attached := make(chan error, 1)
 	go func() {

@@ -72,6 +72,9 @@ func decodeIPC(b []byte, schema *arrow.Schema) (rec arrow.Record, err error) {
 			rec, err = nil, fmt.Errorf("stream of %d bytes cannot be read: %v", len(b), v)
 		}
 	}()
+	if err := wire.CheckStream(b); err != nil {
+		return nil, fmt.Errorf("stream of %d bytes: %w", len(b), err)
+	}
 	r, err := ipc.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil, fmt.Errorf("stream of %d bytes: %w", len(b), err)

@@ -71,6 +71,9 @@ func DecodeSchema(b []byte) (s *arrow.Schema, err error) {
 			err = fmt.Errorf("schema of %d bytes cannot be read: %v", len(b), v)
 		}
 	}()
+	if err := CheckStream(b); err != nil {
+		return nil, fmt.Errorf("schema of %d bytes: %w", len(b), err)
+	}
 	r, err := ipc.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil, fmt.Errorf("schema of %d bytes cannot be read: %w", len(b), err)
