@@ -82,8 +82,11 @@ func appendRandom(r *rand.Rand, b array.Builder, f arrow.Field) {
 		return
 	}
 	whole := int64(r.IntN(9)) - 3
-	if r.IntN(3) == 0 {
+	switch r.IntN(6) {
+	case 0, 1:
 		whole = int64(r.Uint64())
+	case 2: // the ends, and around
+		whole += math.MaxInt64
 	}
 	switch b := b.(type) {
 	case *array.BooleanBuilder:
