@@ -124,7 +124,13 @@ func (r *localRun) tasks(ctx context.Context, root *rdd.Node, n int, run func(ct
 			if root.Kind == rdd.Wide {
 				x.Marks, x.Mark = r.marks.Marks(root)
 			}
+			x.Wanted = ctx
 			p := rdd.NewPipeline(r.plan, root, x, nil)
+			defer func() {
+				if closed := p.Close(); err == nil {
+					err = closed
+				}
+			}()
 			if err := run(ctx, i, p); err != nil {
 				return err
 			}

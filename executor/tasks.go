@@ -104,12 +104,14 @@ type sourceWork struct {
 
 func (w *sourceWork) do(ctx context.Context) any {
 	done := taskDone{task: w.task}
-	w.attempt(&done, func() error {
+	w.attempt(&done, func() (err error) {
 		blocks, err := w.read(ctx)
 		if err != nil {
 			return w.wrap(err)
 		}
+		w.ctx.Wanted = ctx
 		p := rdd.NewPipeline(w.plan, w.task.node, w.ctx, w.routers)
+		defer closing(p, &err)
 		for _, b := range blocks {
 			if err := w.push(p, b); err != nil {
 				return err
@@ -120,6 +122,13 @@ func (w *sourceWork) do(ctx context.Context) any {
 		return err
 	})
 	return done
+}
+
+// closing closes a task's pipeline; what that says counts only if the task has succeeded.
+func closing(p *rdd.Pipeline, err *error) {
+	if closed := p.Close(); *err == nil {
+		*err = closed
+	}
 }
 
 // push sends a block's records through, and gives the block back.
@@ -182,15 +191,17 @@ type wideWork struct {
 	record    record
 }
 
-func (w *wideWork) do(context.Context) any {
+func (w *wideWork) do(ctx context.Context) any {
 	done := taskDone{task: w.task, state: w.state}
 	begun := false
-	w.attempt(&done, func() error {
+	w.attempt(&done, func() (err error) {
 		begun = true
 		w.state.begin(w.ctx.Batch, w.committed)
 		w.lend()
+		w.ctx.Wanted = ctx
 		p := rdd.NewPipeline(w.plan, w.task.node, w.ctx, w.routers)
-		err := p.Reduce(w.in, w.stopOnBad)
+		defer closing(p, &err)
+		err = p.Reduce(w.in, w.stopOnBad)
 		if err == nil {
 			done.res.blocks, err = p.Finish()
 		}

@@ -77,6 +77,9 @@ func (p *Plan) project() {
 			continue
 		}
 		live[i] = n.live(live)
+		if n.Kind == Narrow && n.Facts != "" && n.Cols != nil {
+			n.reads = ", " + readsText(n.In[0].Val.Schema(), n.Cols.Reads(0, live[i]))
+		}
 		switch {
 		case n.Kind == Source && projecting(n):
 			n.projected(live[i], pushed[n])

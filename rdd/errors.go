@@ -20,6 +20,8 @@ type UserError struct {
 	Key            string // behind a shuffle, where known
 	Cause          string // the panic's value or the error
 	Stack          string // the user's frames first; empty for errors
+
+	gathered bool // it happened to rows of several chunks at once
 }
 
 func (e *UserError) Error() string {

@@ -12,6 +12,9 @@ func (t *Pipeline) finish(s *stage) error {
 		if err != nil {
 			return t.engineError(s.node, err)
 		}
+		if s.gathers != nil {
+			return t.allOf(s, out)
+		}
 		return t.spread(s, out)
 	})
 }

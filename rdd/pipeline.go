@@ -1,7 +1,9 @@
 package rdd
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/millrace/millrace/internal/assert"
@@ -40,6 +42,8 @@ type Pipeline struct {
 	stopOnBad bool
 	locating  bool   // a replay that looks for the record which made user code panic, or of which a row was set aside
 	seeking   string // the way of rows that a replay counts; see extent
+	gathered  bool   // the rows on their way were put together from several chunks: no record is known to be theirs
+	closers   []io.Closer
 }
 
 // extent is a run of records of a block.
@@ -54,12 +58,13 @@ type extent struct {
 type stage struct {
 	node    *Node
 	kernel  Kernel
-	dated   task.Dated // the kernel of a node with event time
-	event   int        // its number
-	ahead   int64      // its rows that are too far ahead
-	inPlace bool       // a row that comes here stands at the physical place that it had behind the decoder
-	letters []letter   // its rows that were set aside
-	lost    int        // how many there are, in a replay that looks for their records
+	gathers task.Gatherer // the kernel, if it is one
+	dated   task.Dated    // the kernel of a node with event time
+	event   int           // its number
+	ahead   int64         // its rows that are too far ahead
+	inPlace bool          // a row that comes here stands at the physical place that it had behind the decoder
+	letters []letter      // its rows that were set aside
+	lost    int           // how many there are, in a replay that looks for their records
 	to      []link
 	held    [][]held // by input; used where several inputs come from this same task
 }
@@ -92,6 +97,11 @@ func NewPipeline(p *Plan, root *Node, ctx *Context, routers map[int]Router) *Pip
 		s := &stage{node: n}
 		if n.Kind == Narrow {
 			s.kernel = n.newKernel()
+			if s.gathers, _ = s.kernel.(task.Gatherer); s.gathers != nil {
+				if c, ok := s.kernel.(io.Closer); ok {
+					t.closers = append(t.closers, c)
+				}
+			}
 		}
 		if n.Event != nil {
 			s.dated, s.event = s.kernel.(task.Dated), slices.IndexFunc(p.Events, func(e *Node) bool { return e.ID == n.ID })
@@ -212,6 +222,9 @@ func (t *Pipeline) spread(s *stage, c Chunk) error {
 
 func (t *Pipeline) process(s *stage, in Chunk) error {
 	t.at = s.node
+	if s.gathers != nil {
+		return t.gather(s, in)
+	}
 	var out Chunk
 	err := unchanged(t.ctx, s.node, s.node.In[0], in, func() (err error) {
 		if s.dated != nil {
@@ -228,6 +241,49 @@ func (t *Pipeline) process(s *stage, in Chunk) error {
 		t.refused(s)
 	}
 	return t.spread(s, out)
+}
+
+// gather gives a chunk to a kernel that puts chunks together, and hands on what it gives.
+func (t *Pipeline) gather(s *stage, in Chunk) error {
+	if t.locating { // behind it no row is known to be a record's
+		return nil
+	}
+	origin, gathered := t.origin, t.gathered
+	t.origin, t.gathered = extent{}, true
+	var out Chunk
+	err := unchanged(t.ctx, s.node, s.node.In[0], in, func() (err error) {
+		out, err = s.gathers.Process(t.ctx, in)
+		return err
+	})
+	if err == nil {
+		err = t.allOf(s, out)
+	}
+	if err != nil {
+		return t.engineError(s.node, err)
+	}
+	t.origin, t.gathered = origin, gathered
+	return nil
+}
+
+// allOf hands on the chunks that a kernel which gathers has ready.
+func (t *Pipeline) allOf(s *stage, c Chunk) error {
+	for ; c.N > 0; c = s.gathers.Next() {
+		if err := t.spread(s, c); err != nil {
+			return err
+		}
+		t.at = s.node
+	}
+	return nil
+}
+
+// Close lets go of what kernels hold beyond their rows, whether the task has come to its end or not. The pipeline is of no further use. It may be called again.
+func (t *Pipeline) Close() error {
+	var errs []error
+	for _, c := range t.closers {
+		errs = append(errs, c.Close())
+	}
+	t.closers = nil
+	return errors.Join(errs...)
 }
 
 func (t *Pipeline) into(p *port, from *Node, c Chunk) error {

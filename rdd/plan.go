@@ -41,6 +41,7 @@ type Node struct {
 	Dead   *Node         // Source: the sink node that takes records that could not be decoded, and rows that were set aside; Wide: the one for such rows, if its tasks may have any
 	Expand Expand        // Narrow, in place of Kernel: builds what stands here for each batch (P22)
 	Exprs  []*expr.Bound // of a Frame: what it computes of the rows of its inputs, in the plan's text
+	Facts  string        // Narrow: what else decides what is computed, for the plan's text
 	Cols   *Columns      // Narrow and Wide whose inputs are columns: which of them it reads; nil: all
 	Event  *EventTime    // Narrow: rows have event time from here on
 	Held   any           // Wide without inputs: its rows, a slice, for those who want them as they are
@@ -50,10 +51,10 @@ type Node struct {
 
 	owned bool // by a plan, the job's or a batch's: nothing may be changed in it
 
-	decoders *decoders // Source: in place of Leaf's; kernel: in place of Kernel; both make only what is read, as project found
-	kernel   func() Kernel
-	reads    string    // Source and Wide: what is read of its columns, for Explain
-	whole    *WideSpec // Wide, as it was described, where Wide is for fewer columns
+	decoder func() Decoder // Source: in place of Leaf's; kernel: in place of Kernel; both make only what is read, as project found
+	kernel  func() Kernel
+	reads   string    // what is read of its columns, for Explain: of sources, wide nodes, and narrow ones with Facts
+	whole   *WideSpec // Wide, as it was described, where Wide is for fewer columns
 }
 
 // Plan is a whole job. Build fills what follows from Nodes.

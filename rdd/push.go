@@ -91,7 +91,7 @@ func (t *Pipeline) guard(reducer Reducer, f func() error) (err error) {
 		e := &UserError{
 			Op: t.at.Op, Name: t.at.Name, Site: t.at.Site,
 			Batch: t.ctx.Batch, Node: t.root.ID, Part: t.ctx.Partition, Offset: -1,
-			Cause: fmt.Sprintf("panic: %v", cause), Stack: stack,
+			Cause: fmt.Sprintf("panic: %v", cause), Stack: stack, gathered: t.gathered,
 		}
 		if l, ok := reducer.(Locator); ok && t.at == t.root {
 			e.Key = l.At()
@@ -114,7 +114,7 @@ func (t *Pipeline) afresh() *Pipeline {
 // through a fresh pipeline one at a time. If none does, the message names the range.
 func (t *Pipeline) located(err error, in extent) error {
 	var e *UserError
-	if !errors.As(err, &e) || in.block == nil || t.locating || e.Offset >= 0 {
+	if !errors.As(err, &e) || in.block == nil || t.locating || e.Offset >= 0 || e.gathered {
 		return err
 	}
 	fresh := t.afresh()

@@ -88,7 +88,14 @@ func (w *drawing) below(n *Node, depth int) {
 			fmt.Fprintf(w, "%s#%d %s%s, see above\n", indent, to.ID, to.Op, quoted(to.Name))
 		default:
 			w.drawn[to.ID] = true
-			w.line(depth, to, ": "+schemaText(to)+exprText(to)+expandText(to)+to.Event.text())
+			facts := ": " + schemaText(to) + exprText(to) + expandText(to) + to.Event.text()
+			if to.Facts != "" {
+				facts += " = " + to.Facts
+			}
+			if w.sites {
+				facts += to.reads
+			}
+			w.line(depth, to, facts)
 			w.below(to, depth+1)
 		}
 	}

@@ -59,6 +59,7 @@ func (t *tasks) source(n *rdd.Node) error {
 	for _, part := range parts {
 		ctx := t.context(part)
 		p := rdd.NewPipeline(t.plan, n, ctx, t.routers())
+		defer p.Close()
 		block := t.in[n.Name][part]
 		step := int64(t.opts.Block)
 		if step == 0 {
@@ -91,6 +92,7 @@ func (t *tasks) wide(n *rdd.Node, part int) error {
 		}
 	}
 	p := rdd.NewPipeline(t.plan, n, ctx, t.routers())
+	defer p.Close()
 	if !passes(ctx, n, state, in) {
 		if err := p.Reduce(in, false); err != nil {
 			return err

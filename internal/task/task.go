@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"math"
 	"slices"
 
@@ -33,6 +34,16 @@ type Finisher interface {
 	Finish(ctx *Context) (Chunk, error)
 }
 
+// Gatherer is a kernel that puts the rows of several chunks together before it computes, and gives what it computes in chunks of its own: a row goes on some time
+// after it came, and which record it came from is not known any more. Process and Finish give the first chunk that is ready, and Next one after the other of those
+// behind it. Empty ones end the row.
+//
+// One that is an io.Closer is closed when its task ends, in whatever way.
+type Gatherer interface {
+	Finisher
+	Next() Chunk
+}
+
 // Context is what a kernel may depend on besides its input and its state (I2). Time is the batch time in µs since 1970 UTC.
 type Context struct {
 	Batch     int64
@@ -47,13 +58,22 @@ type Context struct {
 	Spoil     bool           // tests: columns of a source that all operators of the task copy at once are overwritten then
 	Encoded   bool           // rows for sinks that write them as bytes leave the task as such (rdd.EncodingOutlet); otherwise as columns
 	Counters  *Counters
-	Outcomes  []Outcome  // by node, ascending: which operators the Late, Ahead and Shed of Counters are about. Pipeline.Finish fills it
-	Marks     []Mark     // Wide: by input, its watermarks of event time. Where none of an input's rows has event time they are NoTime
-	Mark      Mark       // Wide: the lowest of Marks, inputs without event time left out
-	Highs     []int64    // Source tasks: by number of rdd.Plan.Events, the highest event time that the task has met in this batch, NoTime for none
-	Tally     *Tally     // what the task adds to accumulators; nil where the plan has none
-	Versions  []*Version // of the plan's broadcasts, those that the batch was planned with
-	Refused   []Refusal  // rows that the kernel which runs leaves out because an expression does not accept them; see Refuse
+	Outcomes  []Outcome       // by node, ascending: which operators the Late, Ahead and Shed of Counters are about. Pipeline.Finish fills it
+	Marks     []Mark          // Wide: by input, its watermarks of event time. Where none of an input's rows has event time they are NoTime
+	Mark      Mark            // Wide: the lowest of Marks, inputs without event time left out
+	Highs     []int64         // Source tasks: by number of rdd.Plan.Events, the highest event time that the task has met in this batch, NoTime for none
+	Tally     *Tally          // what the task adds to accumulators; nil where the plan has none
+	Versions  []*Version      // of the plan's broadcasts, those that the batch was planned with
+	Wanted    context.Context // is done when nobody wants the task any more, for kernels that wait for others; nil: never. No result depends on it
+	Refused   []Refusal       // rows that the kernel which runs leaves out because an expression does not accept them; see Refuse
+}
+
+// Waits is the context for calls that wait.
+func (c *Context) Waits() context.Context {
+	if c.Wanted == nil {
+		return context.Background()
+	}
+	return c.Wanted
 }
 
 // Refusal is a row of a chunk that an operator leaves out, and why.
