@@ -87,6 +87,8 @@ class Codec:
     def __init__(self, schema: Any) -> None:
         self.schema = schema
         self.columns = [Column(f) for f in schema]
+        #: How many rows a byte may stand for: without buffers there is no limit but that of numbers.
+        self.bare = not any(_has_buffers(c) for c in self.columns)
 
     def encode(self, batch: Any, rows: Optional[int] = None) -> List[Bytes]:
         """The bytes of batch, in pieces that alias its memory, padding included. rows is given where there are no columns."""
@@ -105,6 +107,10 @@ class Codec:
             raise WireError(f"record batch of {r.size} bytes: {e}") from None
         except (pa.ArrowException, OverflowError, struct.error) as e:
             raise WireError(f"record batch of {r.size} bytes: {e}") from e
+
+
+def _has_buffers(c: Column) -> bool:
+    return any(map(_has_buffers, c.kids)) if c.shape == STRUCT else True
 
 
 def size_of(pieces: List[Bytes]) -> int:
@@ -251,7 +257,7 @@ class _Reader:
         if self.size == 0 or self.view[0] != VERSION:
             raise WireError("not of this version")
         self.pos = 1
-        rows = self.uvarint(8 * self.size)
+        rows = self.uvarint(_INT32_MAX if codec.bare else 8 * self.size)
         for c in codec.columns:
             self.head(c, rows)
         self.pos += self.pad(self.pos)

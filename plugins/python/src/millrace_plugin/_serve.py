@@ -83,37 +83,26 @@ class _Process:
         options = [("grpc.max_receive_message_length", _LARGEST), ("grpc.max_send_message_length", _LARGEST), ("grpc.so_reuseport", 0)]
         rpc = grpc.server(futures.ThreadPoolExecutor(_WORKERS, "millrace"), options=options)
         rpc.add_generic_rpc_handlers(_handlers(self))
-        address, certificate = self._listen(rpc)
+        address = self._listen(rpc)
         rpc.start()
-        line = f"1|1|unix|{address}|grpc" + (f"|{certificate}" if certificate else "")
-        os.write(self.stdout, (line + "\n").encode())
+        os.write(self.stdout, f"1|1|unix|{address}|grpc\n".encode())
         _watch_stdin(self.stopping)
         while not self.stopping.wait(60):
             pass
         self._end(rpc)
 
-    def _listen(self, rpc: Any) -> Any:
+    def _listen(self, rpc: Any) -> str:
+        """Listens on a socket that is the owner's only, which is the authentication: go-plugin's certificates have keys on the curve P-521, which gRPC in C does not take."""
         folder = os.environ.get("PLUGIN_UNIX_SOCKET_DIR") or ""
         if not folder:
             folder = self.folder = tempfile.mkdtemp(prefix="millrace-")
         path = os.path.join(folder, f"p{os.getpid()}")
-        client = os.environ.get("PLUGIN_CLIENT_CERT", "").encode()
-        certificate = ""
-        before = os.umask(0o177)  # the socket is the owner's only
+        before = os.umask(0o177)
         try:
-            if client:
-                try:
-                    from ._tls import credentials
-
-                    secured, certificate = credentials(client)
-                    rpc.add_secure_port("unix:" + path, secured)
-                except ImportError:
-                    _log.warning("the engine asks for TLS, and the package cryptography is not there: install millrace-plugin[tls]")
-            if not certificate:
-                rpc.add_insecure_port("unix:" + path)
+            rpc.add_insecure_port("unix:" + path)
         finally:
             os.umask(before)
-        return path, certificate
+        return path
 
     def _end(self, rpc: Any) -> None:
         """Lets calls that run come to their end, for a while."""
