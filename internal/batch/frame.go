@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -117,7 +118,11 @@ func (r *reader) record(schema *arrow.Schema) (arrow.Record, error) {
 		return nil, errors.New("not a frame of this version")
 	}
 	r.rest = r.rest[1:]
-	rows, err := r.num(8 * len(r.data))
+	limit := 8 * len(r.data) // a row has a bit at least
+	if schema.NumFields() == 0 {
+		limit = math.MaxInt32 // or nothing at all
+	}
+	rows, err := r.num(limit)
 	if err != nil {
 		return nil, err
 	}
