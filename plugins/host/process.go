@@ -1,0 +1,452 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/millrace/millrace/plugins"
+	"github.com/millrace/millrace/plugins/internal/wire"
+)
+
+// grace is how long a process that is asked to end may take.
+const grace = 2 * time.Second
+
+// process is a plugin's process, and all that it started. It goes through start, calls, and end; what ended it first is what everybody is told.
+type process struct {
+	ref    plugins.Ref
+	pool   *Pool
+	out    *output
+	folder string // this user's only, removed with the process: sockets, and where it works
+	cmd    *exec.Cmd
+	opened func()      // closes what was opened to start it
+	stdin  *os.File    // the host's end: a plugin ends when it is closed
+	pipes  [2]*os.File // the host's ends of standard output and standard error
+	config *goplugin.ClientConfig
+	client *goplugin.Client
+	spoken bool // go-plugin has a connection of its own
+	conn   *grpc.ClientConn
+	api    wire.PluginClient
+
+	hello  handshake
+	toGo   *io.PipeWriter // what go-plugin reads of standard output
+	fromUs *io.PipeReader
+	read   sync.WaitGroup // of pipes
+	exited chan struct{}  // closed once the process and its group are gone
+	work   sync.WaitGroup // goroutines that end with the process
+
+	mu     sync.Mutex // guards the rest
+	pid    int
+	reaped bool
+	cause  *Error // why the host ended it
+	ending bool   // it is meant to end
+	status string // how it ended
+
+	channels channels
+	declared declared
+	worked   atomic.Bool // it has answered a request
+	users    int         // who calls it now; remote.mu guards it
+}
+
+// startProcess starts one, and gives it back once it has answered Describe.
+func startProcess(ctx context.Context, pool *Pool, ref plugins.Ref) (*process, *wire.DescribeResponse, error) {
+	p := &process{ref: ref, pool: pool, exited: make(chan struct{})}
+	p.out = &output{log: pool.log().With("plugin", filepath.Base(ref.Path))}
+	p.fromUs, p.toGo = io.Pipe()
+	p.opened = func() {}
+	refuse := func(kind Kind, err error) error {
+		return &Error{Kind: kind, Plugin: ref.Path, Text: err.Error(), Err: err}
+	}
+	var err error
+	var opened func()
+	if p.cmd, opened, err = command(ref); err != nil {
+		return nil, nil, refuse(Refused, err)
+	}
+	p.opened = sync.OnceFunc(opened)
+	if err := p.makeFolder(); err != nil {
+		p.opened()
+		return nil, nil, refuse(Start, fmt.Errorf("a folder for its sockets: %w", err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit(ref.Settings))
+	defer cancel()
+	unwatch := context.AfterFunc(ctx, func() { p.kill(p.startError(ctx, nil)) })
+	desc, err := p.start(ctx)
+	if !unwatch() && err == nil { // killed at the last moment
+		err = ctx.Err()
+	}
+	if err != nil {
+		e := p.startError(ctx, err)
+		p.kill(e)
+		p.end()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.cause.Kind != Protocol && p.cause.Kind != Refused {
+			p.cause.Output = p.out.last()
+		}
+		return nil, nil, p.cause
+	}
+	return p, desc, nil
+}
+
+// makeFolder makes the process's folder. Paths of sockets may have about 100 bytes, so that a long TMPDIR will not do.
+func (p *process) makeFolder() (err error) {
+	base := os.TempDir()
+	if len(base) > 40 {
+		base = "/tmp"
+	}
+	if p.folder, err = os.MkdirTemp(base, "millrace-"); err != nil { // 0700
+		return err
+	}
+	p.cmd.Dir = p.ref.Settings.Dir
+	if p.cmd.Dir == "" {
+		p.cmd.Dir = filepath.Join(p.folder, "work")
+		err = os.Mkdir(p.cmd.Dir, 0o700)
+	}
+	if err != nil {
+		os.RemoveAll(p.folder)
+	}
+	return err
+}
+
+func (p *process) start(ctx context.Context) (*wire.DescribeResponse, error) {
+	p.config = &goplugin.ClientConfig{
+		HandshakeConfig:  wire.Handshake,
+		VersionedPlugins: map[int]goplugin.PluginSet{wire.Protocol: {wire.PluginName: &wire.GRPC{}}},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		RunnerFunc: func(_ hclog.Logger, c *exec.Cmd, _ string) (runner.Runner, error) {
+			p.cmd.Env = append(p.cmd.Env, c.Env...)
+			return p, nil
+		},
+		AutoMTLS: true, SkipHostEnv: true, UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: p.folder},
+		StartTimeout: startLimit(p.ref.Settings) + time.Second, // ctx ends before
+		Logger:       hclog.NewNullLogger(),
+		SyncStdout:   &lines{take: p.out.printed}, SyncStderr: &lines{take: p.out.line},
+	}
+	p.client = goplugin.NewClient(p.config)
+	addr, err := p.client.Start()
+	if err != nil {
+		return nil, err
+	}
+	creds := insecure.NewCredentials()
+	if p.config.TLSConfig != nil {
+		creds = credentials.NewTLS(p.config.TLSConfig)
+	}
+	p.conn, err = grpc.NewClient("passthrough:plugin", grpc.WithTransportCredentials(creds),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, addr.Network(), addr.String())
+		}),
+		// A plugin that waits until its answer is taken does not read requests: the window must be larger than what may be out.
+		grpc.WithInitialWindowSize(64<<20), grpc.WithInitialConnWindowSize(64<<20),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(2*wire.MaxMessage), grpc.MaxCallSendMsgSize(2*wire.MaxMessage)))
+	if err != nil {
+		return nil, err
+	}
+	p.api = wire.NewPluginClient(p.conn)
+	desc, err := p.api.Describe(ctx, &wire.DescribeRequest{Protocol: wire.Protocol, Features: features(p.ref.Settings)}, grpc.WaitForReady(true))
+	if err != nil {
+		return nil, fmt.Errorf("it does not say what it offers: %w", err)
+	}
+	if err := checkDescription(desc); err != nil {
+		return nil, err
+	}
+	// go-plugin's own connection brings what Go plugins print, and asks the process to end. It is made last, since go-plugin waits for it without a limit.
+	if _, err := p.client.Client(); err != nil {
+		return nil, err
+	}
+	p.spoken = true
+	return desc, nil
+}
+
+// startError says why a process did not start. Whoever knows most is believed: what it printed, the time, its exit, and then err.
+func (p *process) startError(ctx context.Context, err error) *Error {
+	e := &Error{Kind: Start, Plugin: p.ref.Path, Err: err}
+	var told *Error
+	switch hello := p.hello.wrong(); {
+	case errors.As(err, &told):
+		return told
+	case hello != nil:
+		e.Kind, e.Text, e.Err = Protocol, hello.Error(), hello
+		return e
+	case errors.Is(ctx.Err(), context.Canceled):
+		e.Text, e.Err = "its start was given up", ctx.Err()
+		return e
+	case ctx.Err() != nil:
+		e.Text = fmt.Sprintf("it did not start within %v: if it needs longer, set Settings.Start", startLimit(p.ref.Settings))
+		if p.hello.done() {
+			e.Text = fmt.Sprintf("it said where it listens, and did not answer there within %v: if it needs longer, set Settings.Start", startLimit(p.ref.Settings))
+		}
+		e.Err = ctx.Err()
+		return e
+	}
+	var cannot *os.PathError
+	if errors.As(err, &cannot) || errors.Is(err, exec.ErrNotFound) {
+		e.Text = fmt.Sprintf("it cannot be executed: %v", err)
+		return e
+	}
+	select {
+	case <-p.exited:
+		e.Kind, e.Text = Start, fmt.Sprintf("it ended (%s) before it answered", p.how())
+		if !p.hello.done() {
+			e.Text = fmt.Sprintf("it ended (%s) before it said where it listens: is it a plugin of millrace?", p.how())
+		}
+	case <-p.pool.clock.After(grace / 4):
+		e.Text = fmt.Sprintf("it cannot be reached: %v", err)
+	}
+	return e
+}
+
+// The methods from here on make it a runner.Runner of go-plugin.
+
+// Start executes it, from a thread that lives as long as it does: its end is the process's (see attributes).
+func (p *process) Start(context.Context) error {
+	defer p.opened()
+	var theirs [3]*os.File
+	var err error
+	if theirs[0], p.stdin, err = os.Pipe(); err == nil {
+		if p.pipes[0], theirs[1], err = os.Pipe(); err == nil {
+			p.pipes[1], theirs[2], err = os.Pipe()
+		}
+	}
+	started := make(chan error, 1)
+	if err != nil {
+		started <- err
+		close(p.exited)
+	} else {
+		p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirs[0], theirs[1], theirs[2]
+		p.cmd.SysProcAttr = attributes()
+		p.work.Go(func() { p.live(started) })
+	}
+	err = <-started
+	for _, f := range theirs {
+		f.Close()
+	}
+	if err != nil {
+		for _, f := range append(p.pipes[:], p.stdin) {
+			f.Close()
+		}
+		_ = p.toGo.Close()
+		return err
+	}
+	p.read.Go(func() { p.readStdout(p.pipes[0]) })
+	p.read.Go(func() { p.out.read(p.pipes[1], p.out.line) })
+	return nil
+}
+
+// live starts the process, and waits until it and its group are gone.
+func (p *process) live(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(p.exited)
+	if err := p.cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	p.mu.Lock()
+	p.pid = p.cmd.Process.Pid
+	killed := p.cause != nil
+	p.mu.Unlock()
+	confine(p.pid, memoryLimit(p.ref.Settings))
+	if killed { // while it was started
+		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	}
+	started <- nil
+	awaitExit(p.pid)
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // what it started and left
+	_ = p.cmd.Wait()
+	p.mu.Lock()
+	p.status = p.cmd.ProcessState.String()
+	p.mu.Unlock()
+	p.drain()
+	p.report()
+}
+
+// report tells the log that a process has ended that was not meant to.
+func (p *process) report() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.cause != nil:
+		p.out.log.Warn("plugin killed", "pid", p.pid, "reason", p.cause.Text)
+	case !p.ending:
+		p.out.log.Warn("plugin ended", "pid", p.pid, "status", p.status)
+	}
+}
+
+// drain reads what the process printed last. Who left the group may hold the pipes open, and is not waited for.
+func (p *process) drain() {
+	read := make(chan struct{})
+	p.work.Go(func() {
+		p.read.Wait()
+		close(read)
+	})
+	select {
+	case <-read:
+	case <-p.pool.clock.After(grace / 4):
+	}
+	p.stdin.Close()
+	for _, f := range p.pipes {
+		f.Close()
+	}
+	_ = p.toGo.Close()
+}
+
+// Wait waits for its end.
+func (p *process) Wait(context.Context) error {
+	<-p.exited
+	return nil
+}
+
+// Kill kills it, at go-plugin's wish.
+func (p *process) Kill(context.Context) error {
+	p.signal(syscall.SIGKILL)
+	return nil
+}
+
+// Stdout is what go-plugin may read: the handshake.
+func (p *process) Stdout() io.ReadCloser { return p.fromUs }
+
+// Stderr is empty for go-plugin, since output reads it.
+func (p *process) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+// Name is the path.
+func (p *process) Name() string { return p.ref.Path }
+
+// ID is the process's.
+func (p *process) ID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprint(p.pid)
+}
+
+// Diagnose knows nothing: startError does.
+func (p *process) Diagnose(context.Context) string { return "" }
+
+// PluginToHost is called with what the handshake said, before anything is dialed. A plugin that printed no certificate cannot do TLS; then its
+// socket, which must be in the folder that this user alone enters, is the authentication.
+func (p *process) PluginToHost(network, addr string) (string, string, error) {
+	if !p.hello.certificate() {
+		p.config.TLSConfig = nil
+	}
+	return network, addr, nil
+}
+
+// HostToPlugin changes nothing: both are on one machine.
+func (p *process) HostToPlugin(network, addr string) (string, string, error) {
+	return network, addr, nil
+}
+
+// signal sends one to the process and its group.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pid != 0 && !p.reaped {
+		_ = syscall.Kill(-p.pid, s)
+	}
+}
+
+// kill ends it because of e. What is first counts.
+func (p *process) kill(e *Error) (first bool) {
+	p.mu.Lock()
+	if first = p.cause == nil; first {
+		p.cause = e
+	}
+	p.mu.Unlock()
+	p.signal(syscall.SIGKILL)
+	return first
+}
+
+// retire says that the process is to end, and that nothing is wrong with it.
+func (p *process) retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = true
+}
+
+// failed tells whether it has ended, or was ended, and was not meant to.
+func (p *process) failed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.ending
+}
+
+// group is the number of its process group.
+func (p *process) group() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pid
+}
+
+// overMemory ends it where it has more resident than it may.
+func (p *process) overMemory(bytes int64) {
+	if limit := memoryLimit(p.ref.Settings); bytes > limit {
+		p.kill(&Error{Kind: Limit, Plugin: p.ref.Path, Text: fmt.Sprintf("its process and those it started had %s resident, where %s is the limit: it was killed, and is started again at the next call. "+
+			"If it needs as much, set Settings.Memory higher; if it grows with every batch, it keeps what it should not", bytesText(bytes), bytesText(limit))})
+	}
+}
+
+// end ends the process, and waits: politely where nothing is wrong with it. Everything of it is gone then.
+func (p *process) end() {
+	p.mu.Lock()
+	p.ending = true
+	wrong := p.cause != nil
+	p.mu.Unlock()
+	p.channels.close()
+	if !wrong && p.stdin != nil {
+		p.stdin.Close() // it ends by itself
+		select {
+		case <-p.exited:
+		case <-p.pool.clock.After(grace):
+		}
+	}
+	p.signal(syscall.SIGKILL)
+	if p.spoken {
+		p.client.Kill() // its connection, and its goroutines
+	}
+	if p.conn != nil {
+		p.conn.Close()
+	}
+	p.work.Wait()
+	p.opened()
+	os.RemoveAll(p.folder)
+}
+
+// how is how it ended.
+func (p *process) how() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
+
+// alive tells whether calls may be sent.
+func (p *process) alive() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return p.cause == nil && !p.ending && !p.reaped
+	}
+}
