@@ -90,7 +90,9 @@ func TryWith[In, Add any](name string, f func(In) (Add, error)) Operator {
 // FlatWith is With for any number of rows: a row goes out as often as f emits for it, with what was emitted.
 func FlatWith[In, Add any](name string, f func(in In, emit func(Add))) Operator {
 	return mapping(name, added[In, Add], func(rows []In, w *written[Add]) error {
-		w.picks = true
+		if w.from == nil {
+			w.from = []int32{} // none is another answer than all
+		}
 		at := int32(0)
 		emit := func(a Add) {
 			w.rows = append(w.rows, a)
@@ -167,9 +169,8 @@ const pieceRows = 512
 // written is what a function gave for the rows of a record batch.
 type written[Out any] struct {
 	rows  []Out
-	from  []int32
-	picks bool // from counts
-	first int  // number of the first row of the piece
+	from  []int32 // not nil: the row of the record batch that each comes from
+	first int     // number of the first row of the piece
 }
 
 // mapping is an operator of a function that is called with pieces of the input.
@@ -216,10 +217,7 @@ func (m *typedMap[In, Out]) Process(ctx context.Context, _ Batch, in arrow.Recor
 	}); err != nil {
 		return Result{}, err
 	}
-	res := Result{N: len(w.rows)}
-	if w.picks {
-		res.From = w.from
-	}
+	res := Result{N: len(w.rows), From: w.from}
 	if res.N > 0 {
 		res.Rec = m.record(in.Schema(), w.rows)
 	}

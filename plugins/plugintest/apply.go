@@ -144,13 +144,9 @@ func (m *mapper) output(in arrow.Record, res plugins.Result) (arrow.Record, erro
 	if err := m.check(in, res, computed); err != nil {
 		return nil, err
 	}
-	from := res.From
-	if from == nil && res.N == 0 {
-		from = []int32{}
-	}
 	kept := in
-	if from != nil && m.decl.Keeps != nil {
-		kept = batch.Take(in, from)
+	if res.From != nil && m.decl.Keeps != nil {
+		kept = batch.Take(in, res.From)
 	}
 	cols := make([]arrow.Array, m.decl.Output.NumFields())
 	for i, k := range m.decl.Keeps {
@@ -179,7 +175,7 @@ func (m *mapper) check(in arrow.Record, res plugins.Result, computed []int) erro
 	switch {
 	case res.From != nil && len(res.From) != res.N:
 		return fmt.Errorf("%d rows come from %d", res.N, len(res.From))
-	case res.From == nil && keeps && res.N > 0 && int64(res.N) != in.NumRows():
+	case res.From == nil && keeps && int64(res.N) != in.NumRows():
 		return fmt.Errorf("%d rows for %d, and nothing says which they come from", res.N, in.NumRows())
 	case res.N > 0 && len(computed) > 0 && res.Rec == nil:
 		return fmt.Errorf("%d rows without the columns that are computed", res.N)
