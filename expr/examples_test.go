@@ -3,10 +3,13 @@ package expr_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/col"
@@ -194,4 +197,29 @@ func ExampleFunc1() {
 	// 7
 	// bad: func digit(value): not a digit
 	// 7
+}
+
+func ExampleColumnar() {
+	backwards := expr.Columnar("backwards", func(args []arrow.Field) (arrow.Field, error) {
+		if len(args) != 1 || args[0].Type.ID() != arrow.STRING {
+			return arrow.Field{}, errors.New("it takes one text")
+		}
+		return args[0], nil
+	}, func(args arrow.Record) (arrow.Array, error) {
+		in, out := args.Column(0).(*array.String), array.NewStringBuilder(memory.DefaultAllocator)
+		for i := range in.Len() {
+			if in.IsNull(i) {
+				out.AppendNull()
+				continue
+			}
+			b := []byte(in.Value(i))
+			slices.Reverse(b)
+			out.Append(string(b))
+		}
+		return out.NewArray(), nil
+	})
+	show([]string{"mill", "race"}, backwards(expr.Col("value")))
+	// Output:
+	// llim
+	// ecar
 }

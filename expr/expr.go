@@ -13,7 +13,7 @@ type node struct {
 	op    string // key of functions; "col", "lit", "as"
 	args  []Expr
 	name  string // of the column; of the result, for "as"
-	value any    // lit: nil, bool, int64, uint64, float64, string, []byte, time.Time; of "func": what calls it
+	value any    // lit: nil, bool, int64, uint64, float64, string, []byte, time.Time; of "func" and "columnar": what calls it
 	opts  []any  // settings: int64, string, bool
 }
 

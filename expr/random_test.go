@@ -303,7 +303,9 @@ func (m maker1) number(depth int) Expr {
 		return Col(oneOf(m.r, "i8", "i32", "i", "j", "u8", "u", "f32", "f", "g", "d", "e"))
 	}
 	d := depth - 1
-	switch m.r.IntN(16) {
+	switch m.r.IntN(17) {
+	case 16:
+		return longer(m.text(d), m.text(d))
 	case 0:
 		return oneOf(m.r, m.number(d).Neg(), m.number(d).Abs(), m.number(d).Floor(), m.number(d).Ceil(), m.number(d).Sqrt(), m.number(d).Pow(2))
 	case 1:

@@ -23,6 +23,8 @@ func (r *reference) call(e Expr, a []any) (any, error) {
 		return a[0] != nil, nil
 	case "least", "greatest":
 		return r.extreme(e, a), nil
+	case "columnar":
+		return longerOf(a[0], a[1]), nil
 	}
 	for _, v := range a {
 		if v == nil {

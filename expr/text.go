@@ -41,7 +41,7 @@ func (e Expr) String() string {
 	for _, o := range n.opts {
 		texts = append(texts, litText(o))
 	}
-	if n.op == "func" {
+	if n.op == "func" || n.op == "columnar" {
 		return "func " + quoteName(n.name) + "(" + strings.Join(texts, ", ") + ")"
 	}
 	return n.op + "(" + strings.Join(texts, ", ") + ")"

@@ -43,13 +43,12 @@ func (g Grouped) Agg(aggs ...expr.Agg) Frame {
 
 // Bind resolves keys and aggregates; for packages that make operators. Mistakes are reported, and make it nil.
 func (g Grouped) Bind(at Site, aggs []expr.Agg) *ops.Grouping {
-	b, how := g.f.b, &ops.Grouping{Key: ops.AllKey()}
-	if keys := g.f.BindKeys(g.at, "group by", g.keys...); len(keys) > 0 {
-		how.Keys, how.Key = keys, KeysCodec(b, g.at, keys)
-	} else if len(g.keys) > 0 {
-		how.Key = nil
-	}
+	b, how := g.f.b, &ops.Grouping{}
 	var err error
+	var known bool
+	if how.Keys, how.Key, known = g.ByKeys(); !known {
+		return nil
+	}
 	if how.Set, err = agg.Bind(g.f.Schema(), aggs); err != nil {
 		g.f.MistakeOf(at, "aggregate", err)
 		return nil
@@ -68,6 +67,18 @@ func (g Grouped) Bind(at Site, aggs []expr.Agg) *ops.Grouping {
 		return nil
 	}
 	return how
+}
+
+// ByKeys resolves the keys, and the codec of their encodings, which is nil where they may not be keys; for packages that make operators. Without keys it is that of a
+// constant. Mistakes are reported; known is false where an expression is one.
+func (g Grouped) ByKeys() (keys []*expr.Bound, key *row.Codec, known bool) {
+	if len(g.keys) == 0 {
+		return nil, ops.AllKey(), true
+	}
+	if keys = g.f.BindKeys(g.at, "group by", g.keys...); len(keys) == 0 {
+		return nil, nil, false
+	}
+	return keys, KeysCodec(g.f.b, g.at, keys), true
 }
 
 // BindKeys is BindAll without the mistakes; none if there was one.

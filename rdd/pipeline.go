@@ -176,7 +176,7 @@ func (t *Pipeline) Reduce(in [][]Record, stopOnBad bool) error {
 			t.ctx.Counters.RowsIn += b.NumRows()
 		}
 	}
-	return t.guard(reducer, func() error {
+	err := t.guard(reducer, func() error {
 		t.at = t.root
 		return reducer.Reduce(t.ctx, in, func(c Chunk) error {
 			if err := t.spread(t.start, c); err != nil {
@@ -186,6 +186,10 @@ func (t *Pipeline) Reduce(in [][]Record, stopOnBad bool) error {
 			return nil
 		})
 	})
+	if err != nil {
+		return t.engineError(t.root, err)
+	}
+	return nil
 }
 
 // spread hands the rows that s gave to everything that reads s.

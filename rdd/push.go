@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/records"
 	"github.com/millrace/millrace/internal/userstack"
@@ -41,8 +42,9 @@ func (t *Pipeline) Release(b *records.Block) {
 }
 
 func (t *Pipeline) pushRange(b *records.Block, lo, hi int) error {
+	t.at = t.root
 	chunk, rows, bad := t.decoder.Decode(b, lo, hi)
-	t.at, t.origin = t.root, extent{block: b, lo: lo, hi: hi, rows: rows}
+	t.origin = extent{block: b, lo: lo, hi: hi, rows: rows}
 	if len(bad) > 0 && !t.locating {
 		if t.stopOnBad {
 			return &BadRecordError{Source: t.root.Name, Partition: t.ctx.Partition, Offset: b.Offset(bad[0].Index), Reason: bad[0].Reason}
@@ -82,6 +84,10 @@ func (t *Pipeline) guard(reducer Reducer, f func() error) (err error) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
+			return
+		}
+		if a, ok := cause.(expr.Abort); ok {
+			err = t.engineError(t.at, a.Err)
 			return
 		}
 		stack, user := userstack.Of(cause)

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -226,10 +227,10 @@ func (k *recordKernel) send(ctx *task.Context) error {
 	if k.ahead == nil {
 		k.busy = true
 		var res Mapped
-		err := untouched(ctx, rec, func() (err error) {
+		err := Untouched(ctx, func() (err error) {
 			res, err = k.m.Process(ctx, rec)
 			return err
-		})
+		}, rec)
 		return k.land(s, res, err)
 	}
 	if len(k.out) > 0 && len(k.out) >= k.ahead.Window() {
@@ -258,15 +259,20 @@ func (k *recordKernel) record(pieces []*col.Batch) arrow.Record {
 	return col.Gather(k.read, list)
 }
 
-// untouched runs f and, in tests, reports if it changed the record that it was given (P24).
-func untouched(ctx *task.Context, rec arrow.Record, f func() error) error {
+// Untouched runs f and, in tests, reports if it changed record batches that it was given (P24). nil stands for none.
+func Untouched(ctx *task.Context, f func() error, recs ...arrow.Record) error {
 	if !ctx.Debug {
 		return f()
 	}
-	before := batch.Sum(rec)
+	before := make([]uint64, len(recs))
+	for i, rec := range recs {
+		before[i] = batch.Sum(rec)
+	}
 	err := f()
-	if err == nil && batch.Sum(rec) != before {
-		err = fmt.Errorf("it changed the record batch that it was given; record batches are immutable")
+	for i, rec := range recs {
+		if err == nil && batch.Sum(rec) != before[i] {
+			err = errors.New("it changed the rows that it was given; record batches are immutable")
+		}
 	}
 	return err
 }
