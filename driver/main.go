@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
 	"github.com/millrace/millrace/internal/guess"
+	"github.com/millrace/millrace/plugins/host"
 )
 
 // oneSignal is how soon behind the first a second signal counts as the same.
@@ -115,7 +116,9 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer, opts ...Op
 				return runExecutor(c.Context(), job, cfg, f.executor, parseJobFlags)
 			}
 			cfg.Args = resolved(c.Flags())
-			defer gctune.Start()()
+			defer gctune.Start(clock.System{})()
+			defer host.CloseDefault()
+			host.SetDefaultLog(cfg.Log)
 			if f.summary == "" {
 				return Run(c.Context(), job, cfg)
 			}

@@ -13,12 +13,13 @@ import (
 
 	"github.com/millrace/millrace/internal/row"
 	"github.com/millrace/millrace/plugins"
+	"github.com/millrace/millrace/plugins/host"
 	"github.com/millrace/millrace/rdd"
 )
 
-// resolve starts the process behind a reference, or finds it running: its operators are then called as those that are compiled in. Package plugins/host does that.
-var resolve = func(context.Context, plugins.Ref) (plugins.Plugin, plugins.Operator, error) {
-	return plugins.Plugin{}, plugins.Operator{}, errors.New("this program cannot run plugins in processes of their own")
+// resolve starts the process behind a reference, or finds it running: its operators are then called as those that are compiled in.
+func resolve(ctx context.Context, ref plugins.Ref) (plugins.Plugin, plugins.Operator, error) {
+	return host.Default().Resolve(ctx, ref)
 }
 
 // offer is an operator of a plugin on its way into a job, with what configures it there.

@@ -52,7 +52,7 @@ func ServePlugin(p Plugin) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if os.Getenv(wire.CookieKey) != wire.CookieValue {
+	if !Started() {
 		explain(p)
 		os.Exit(2)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/bench/floor"
+	"github.com/millrace/millrace/bench/plugin"
 	"github.com/millrace/millrace/bench/run"
 	"github.com/millrace/millrace/bench/windows"
 )
@@ -58,6 +59,7 @@ const examples = `  bench --work w4 -n 5000000                                  
   bench --work window                                          a long window that slides by a batch, beside a plain ReduceByKey
   bench --work sessions --keys 1000000                         memory of open sessions, and batches that close a tenth of them
   bench --work close --keys 1000000                            the same with windows of an hour
+  bench --work plugin --python .venv/bin/python                rows through operators in processes of their own
   bench suite                                                  all of them, and the tables and plots of bench/RESULTS.md`
 
 // New is the command.
@@ -91,6 +93,8 @@ func one(c *cobra.Command, o run.Options) error {
 			length = o.Window
 		}
 		r, err = windows.Slide(c.Context(), o, lines, length)
+	case "plugin":
+		r, err = plugin.Measure(c.Context(), o)
 	case "sessions", "close":
 		r, err = windows.Close(c.Context(), o)
 	default:

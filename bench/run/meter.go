@@ -12,13 +12,17 @@ import (
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/examples/workloads"
+	"github.com/millrace/millrace/plugins"
 )
 
-// IsJob tells whether this process is a job that a measurement has started; main then calls RunJob.
-func IsJob() bool { return os.Getenv(jobEnv) == "1" }
+// IsJob tells whether this process is a job that a measurement has started, or the plugin of one; main then calls RunJob.
+func IsJob() bool { return os.Getenv(jobEnv) == "1" || plugins.Started() }
 
 // RunJob is the main function of such a process: the public example, run as its own command would run it, with a listener that looks at this process.
 func RunJob() {
+	if plugins.Started() {
+		plugins.ServePlugin(workloads.Plugin)
+	}
 	m := &meter{}
 	if path := os.Getenv(profileEnv); path != "" && !driver.IsChild() {
 		f, err := os.Create(path)

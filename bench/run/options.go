@@ -28,6 +28,7 @@ type Options struct {
 	Brokers  string
 	Lab      string
 	Window   time.Duration
+	Python   string // plugin: an interpreter that has the Python SDK
 	JobFlags []string
 	Keep     bool     // use the data that is there without asking
 	Stages   bool     // CPU by stage
@@ -46,7 +47,7 @@ func Defaults() Options {
 // Register adds flags for the options to fs.
 func (o *Options) Register(fs *pflag.FlagSet) {
 	fs.SortFlags = false
-	fs.StringVar(&o.Work, "work", o.Work, "w1 to w5, q0 to q8, empty, idle, start, state, closures, window, sessions or close")
+	fs.StringVar(&o.Work, "work", o.Work, "w1 to w5, q0 to q8, empty, idle, start, state, closures, window, sessions, close or plugin")
 	fs.StringVar(&o.Form, "form", o.Form, "w1 to w5: closures or frame: how the job says what it computes, in functions of Go or in expressions over columns")
 	fs.StringVar(&o.Source, "source", o.Source, "log or kafka: where rows come from and go to")
 	fs.IntVarP(&o.Records, "records", "n", o.Records, "records to drain")
@@ -57,6 +58,7 @@ func (o *Options) Register(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Interval, "interval", o.Interval, "batch interval of the job (default: the engine's; w3: 1s)")
 	fs.StringVar(&o.Master, "master", o.Master, "where the job runs (default: the engine's)")
 	fs.DurationVar(&o.Window, "window", o.Window, "w4: length of a window of event time; window: length of the window")
+	fs.StringVar(&o.Python, "python", o.Python, "plugin: an interpreter that has the package millrace_plugin; without it Python is left out")
 	fs.StringVar(&o.Profile, "cpuprofile", o.Profile, "file for a CPU profile of the job's process")
 	fs.BoolVar(&o.Stages, "stages", o.Stages, "tell from a CPU profile how the job's CPU divides into stages")
 	fs.StringSliceVar(&o.JobFlags, "job-flag", o.JobFlags, "a further flag for the job, name=value; may be repeated")
@@ -78,7 +80,7 @@ func (o *Options) Check() error {
 	case o.Form != "closures" && o.Form != "frame":
 		return fmt.Errorf("--form %q: want closures or frame", o.Form)
 	case !workloads.Known(o.job()):
-		return fmt.Errorf("--work %q: want w1 to w5, q0 to q8, empty, idle, start, state, closures, window, sessions or close", o.Work)
+		return fmt.Errorf("--work %q: want w1 to w5, q0 to q8, empty, idle, start, state, closures, window, sessions, close or plugin", o.Work)
 	case o.Records < 1 || o.Keys < 1 || o.Seconds <= 0 || o.Rate < 0:
 		return fmt.Errorf("--records, --keys, --seconds and --rate: want more than 0")
 	case o.Rate > 0 && o.Work != "state" && len(workloads.Inputs(o.Work)) == 0:

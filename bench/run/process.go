@@ -177,6 +177,9 @@ func readJSON[T any](path string) (v T, err error) {
 	return v, err
 }
 
+// TreeCPU is the user and system time so far of this process and of the children that run, in seconds.
+func TreeCPU() (float64, error) { return treeCPU(os.Getpid()) }
+
 // treeCPU is the user and system time so far of a process and its children, in seconds.
 func treeCPU(pid int) (float64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

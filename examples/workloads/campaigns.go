@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/plugins"
 )
 
 // adEvent is what W4 reads of an event's seven fields.
@@ -86,14 +87,28 @@ func (s *Settings) campaigns(j *dstream.Job) {
 func (s *Settings) campaignsFrame(j *dstream.Job) {
 	table := dstream.Lookup(j, "campaigns", s.readCampaigns)
 	at := expr.Col("event_time")
-	dstream.From(j, records[adEvent](s, "ads")).Frame().
-		Where(expr.Col("event_type").Eq("view")).
+	s.views(dstream.From(j, records[adEvent](s, "ads")).Frame()).
 		Lookup(table, dstream.On("ad_id")).
 		GroupBy("campaign", at.Sub(at.Mod(s.Window.Milliseconds())).As("start")).
 		Running("windows", dstream.Expire(time.Minute)).
 		Agg(expr.Count().As("count"), expr.Max(at).As("newest")).
 		KeyBy("campaign", "start").
 		To(s.output("out-w4"))
+}
+
+// views keeps the events that are views, in the way that is asked for.
+func (s *Settings) views(events dstream.Frame) dstream.Frame {
+	switch s.Filter {
+	case "apply":
+		return events.Apply(Views)
+	case "via", "portable":
+		self, err := os.Executable()
+		if err != nil {
+			panic(err)
+		}
+		return events.Via(plugins.Command(self).Op("views").Set(plugins.Settings{Portable: s.Filter == "portable"}))
+	}
+	return events.Where(expr.Col("event_type").Eq("view"))
 }
 
 // empty is W4's job and a count, which acts on batches without rows, so that there is one at every tick; the filter keeps it from writing.

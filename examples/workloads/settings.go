@@ -19,6 +19,7 @@ type Settings struct {
 	Source    string        // log or kafka: of the input and of the output
 	Campaigns string        // w4: a file with a line "ad,campaign" for each ad
 	Window    time.Duration // w4: length of a window of event time
+	Filter    string        // w4 as a Frame: what keeps the views: an expression, or the operator Views, compiled in (apply) or in a plugin (via, and portable: without shared memory)
 	Slide     time.Duration // w3: by how much the window slides, the batch interval or a multiple of it
 }
 
@@ -29,6 +30,7 @@ func Register(fs *pflag.FlagSet) *Settings {
 	fs.StringVar(&s.Form, "form", "closures", "w1 to w5: closures or frame: how the job says what it computes, in functions of Go or in expressions over columns")
 	fs.StringVar(&s.Source, "source", "log", "log or kafka: where rows come from and go to")
 	fs.StringVar(&s.Campaigns, "campaigns", "campaigns.csv", "w4: file with a line \"ad,campaign\" for each ad")
+	fs.StringVar(&s.Filter, "filter", "expression", "w4 as a frame: what keeps the views: expression, apply (an operator that is compiled in), via (a plugin: this binary again) or portable (the same, without shared memory)")
 	fs.DurationVar(&s.Window, "window", 10*time.Second, "w4: length of a window of event time")
 	fs.DurationVar(&s.Slide, "slide", time.Second, "w3: by how much the window slides, the batch interval or a multiple of it")
 	return s

@@ -6,6 +6,12 @@ import (
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/examples/workloads"
+	"github.com/millrace/millrace/plugins"
 )
 
-func main() { driver.Main(workloads.Register(pflag.CommandLine).Job) }
+func main() {
+	if plugins.Started() { // by this job: see the flag filter
+		plugins.ServePlugin(workloads.Plugin)
+	}
+	driver.Main(workloads.Register(pflag.CommandLine).Job)
+}
