@@ -40,7 +40,8 @@ def value(r: random.Random, t: Any, nullable: bool = True) -> Any:
         return {t.field(i).name: value(r, t.field(i).type, t.field(i).nullable) for i in range(t.num_fields)}
     if p.is_floating(t):
         return r.choice([0.0, -0.0, 1.5, float("inf"), float(r.randrange(1000))])
-    return r.randrange(100) * (86_400_000 if p.is_date64(t) else 1)
+    # Whole days, and whole microseconds, which Python's own types can hold.
+    return r.randrange(100) * (86_400_000 if p.is_date64(t) else 1000 if p.is_timestamp(t) else 1)
 
 
 def column(r: random.Random, t: Any, n: int, nullable: bool = True) -> Any:

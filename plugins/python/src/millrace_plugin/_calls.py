@@ -396,7 +396,7 @@ def _frames_of(e: BaseException) -> List[traceback.FrameSummary]:
 
 
 def _where(e: BaseException) -> str:
-    frames = [f for f in _frames_of(e) if f.filename != "<string>"]
+    frames = [f for f in _frames_of(e) if os.path.isabs(f.filename)]  # others are of compiled code
     return f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
 
 

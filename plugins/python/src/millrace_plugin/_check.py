@@ -43,7 +43,7 @@ def _columns(value: Any, schema: Any, what: str) -> Mapping[str, Any]:
         names, columns = list(value.schema.names), list(value.columns)
     elif isinstance(value, Mapping):
         names, columns = list(value.keys()), list(value.values())
-    elif isinstance(value, (pa.Array, pa.ChunkedArray)) and len(schema) == 1:
+    elif len(schema) == 1 and (isinstance(value, (pa.Array, pa.ChunkedArray, list, tuple)) or hasattr(value, "__array__") and not hasattr(value, "columns")):
         names, columns = [schema[0].name], [value]
     else:
         raise OutputError(f"{what} is {_kind(value)}; return a record batch, a table or a dict of columns{_frame_hint(value)}")
