@@ -243,7 +243,10 @@ class counting:
         return [Partition(f"p{i}", str(i).encode(), 0, self.end()) for i in range(self.config.partitions)]
 
     def read(self, partition: Partition, start: int, limit: int) -> Rows:
-        c, i = self.config, int(partition.meta)
+        c = self.config
+        if partition.key not in {p.key for p in self.partitions()} or partition.key != "p" + partition.meta.decode():
+            raise LookupError(f"there is no partition {partition.key} with meta {partition.meta!r}")
+        i = int(partition.meta)
         first = -(-max(start, 0) // c.gap)
         rows = range(first, min(c.rows, first + max(1, limit // 32)))
         if not rows:
@@ -304,7 +307,7 @@ class FileLane:
     def publish(self, marker: bytes, context: Context) -> None:
         doc = self.read()
         batches = [b for b in doc["batches"] if b["number"] != context.number]
-        batches.append({"number": context.number, "rows": self.staged.pop(context.number, [])})
+        batches.append({"number": context.number, "rows": self.staged.get(context.number, [])})
         self.write({"epoch": self.epoch, "marker": base64.b64encode(marker).decode(), "batches": batches})
 
 

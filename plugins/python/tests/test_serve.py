@@ -133,6 +133,12 @@ class Shared:
         (n,) = struct.unpack("<I", self.exactly(4))
         return pb.Response.FromString(self.exactly(n))
 
+    def answer(self):
+        out = [self.receive()]
+        while out[-1].more:
+            out.append(self.receive())
+        return out
+
     def exactly(self, n):
         data = b""
         while len(data) < n:
@@ -299,6 +305,11 @@ def test_memory(plugin, tmp_path):
     assert r.parts[0].WhichOneof("data") == "raw" and m.rows(r.parts[0], SCHEMA).equals(ROWS)
     r = m.ask(big, pb.PROCESS, [pa.RecordBatch.from_arrays([pa.array([1 << 20], pa.int64())], schema=ONE)])
     assert len(m.rows(r.parts[0], pa.schema([("text", pa.string())]))["text"][0].as_py()) == 1 << 20
+    for _ in range(4):  # more than sockets hold, in both directions
+        m.id += 1
+        m.send(pb.Request(id=m.id, declaration=big, method=pb.PROCESS, parts=[pb.Part(raw=pieces_of(Codec(ONE), pa.RecordBatch.from_arrays([pa.array([3 << 20] + [0] * 100_000, pa.int64())], schema=ONE)))]))
+    for i in range(4):
+        assert sum(r.numbers[0] for r in m.answer()) == 100_001
     m.sock.close()
     assert plugin.call("/grpc.health.v1.Health/Check", b"", None) == b"\x08\x01"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import select
 import socket
 import struct
 from typing import Any, List, Optional, Sequence, Tuple
@@ -88,6 +89,7 @@ def _check_column(c: Column, a: Any) -> None:
 _MAGIC, _GREETING = b"MRPM", struct.Struct("<4sIQQ")
 _F_GET_SEALS, _SEALS = 1034, 0x0002 | 0x0004  # F_SEAL_SHRINK, F_SEAL_GROW: mapped memory stays
 _MAX_REGION = 1 << 32
+_KEEP, _AHEAD = 1 << 20, 4 * MAX_FRAME  # of buffers, and of requests that wait: the host sends 4 before it reads
 
 
 class Memory(Channel):
@@ -102,6 +104,7 @@ class Memory(Channel):
         self.outward: Any = None
         self.room: Optional[Tuple[int, int]] = None
         self.buffer = bytearray(64 << 10)
+        self.ahead = bytearray()  # what came in while an answer went out
         try:
             self.sock.settimeout(timeout)
             self.sock.connect(path)
@@ -160,11 +163,17 @@ class Memory(Channel):
     def _exactly(self, n: int, may_end: bool) -> Optional[memoryview]:
         if len(self.buffer) < n:
             self.buffer = bytearray(n)
+        elif len(self.buffer) > _KEEP and n <= _KEEP:
+            self.buffer = bytearray(_KEEP)
         view, at = memoryview(self.buffer)[:n], 0
+        if self.ahead:
+            at = min(n, len(self.ahead))
+            view[:at] = self.ahead[:at]
+            del self.ahead[:at]
         while at < n:
             try:
                 got = self.sock.recv_into(view[at:])
-            except (ConnectionError, OSError):
+            except OSError:
                 got = 0
             if got == 0:
                 if may_end and at == 0:
@@ -174,8 +183,27 @@ class Memory(Channel):
         return view
 
     def write(self, resp: pb.Response) -> None:
+        """Sends an answer. The host may be sending a large request at the same time, and read only behind it: so what comes is taken meanwhile."""
         data = resp.SerializeToString()
-        self.sock.sendall(struct.pack("<I", len(data)) + data)
+        view = memoryview(struct.pack("<I", len(data)) + data)
+        at = 0
+        while at < len(view):
+            try:
+                at += self.sock.send(view[at:], socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._wait()
+
+    def _wait(self) -> None:
+        """Waits until something can be sent, and takes what comes."""
+        poll = select.poll()
+        full = len(self.ahead) > _AHEAD
+        poll.register(self.sock, select.POLLOUT if full else select.POLLOUT | select.POLLIN)
+        ready = poll.poll()[0][1]
+        if ready & select.POLLIN:
+            got = self.sock.recv(1 << 20)
+            if not got:
+                raise OSError("the host has gone")
+            self.ahead += got
 
     def begin(self, req: pb.Request) -> None:
         self.room = None

@@ -1,0 +1,54 @@
+// Package python_test runs the Python SDK against the engine's side.
+package python_test
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/pythontest"
+	"github.com/millrace/millrace/plugins"
+	"github.com/millrace/millrace/plugins/host"
+	"github.com/millrace/millrace/plugins/plugintest"
+)
+
+// TestConformance runs the conformance plugin in Python in processes, over both kinds of channels.
+func TestConformance(t *testing.T) {
+	py := pythontest.With(t)
+	script, err := filepath.Abs("conformance.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, portable := range []bool{false, true} {
+		t.Run(map[bool]string{false: "memory", true: "portable"}[portable], func(t *testing.T) {
+			pool := host.New(host.Options{})
+			t.Cleanup(func() { _ = pool.Close() })
+			ref := plugins.Command(py.Path, script).Set(plugins.Settings{Env: py.Env, Start: time.Minute, Portable: portable})
+			var mu sync.Mutex
+			plugintest.Suite(t, func(name string) plugins.Operator {
+				mu.Lock()
+				defer mu.Unlock()
+				p, op, err := pool.Resolve(context.Background(), ref.Op(name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if p.Name != "conformance" || p.Version != "1" {
+					t.Fatalf("plugin %s %s", p.Name, p.Version)
+				}
+				return op
+			})
+		})
+	}
+}
+
+// TestPython runs the SDK's own tests, with the installed wheel.
+func TestPython(t *testing.T) {
+	py := pythontest.With(t)
+	out, err := py.Command(".", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=", "tests").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
