@@ -237,7 +237,7 @@ func (r Result) Check(d Declaration, n int) error {
 		return fmt.Errorf("a result of %d rows with columns of %d", r.N, r.Rec.NumRows())
 	case r.From != nil && len(r.From) != r.N:
 		return fmt.Errorf("a result of %d rows says where %d come from", r.N, len(r.From))
-	case r.From == nil && d.Keeps != nil && r.N != n && len(d.Computed()) < d.Output.NumFields():
+	case r.From == nil && d.Keeps != nil && r.N != n && r.N > 0 && len(d.Computed()) < d.Output.NumFields():
 		return fmt.Errorf("a result of %d rows for %d that does not say where they come from, and columns are kept", r.N, n)
 	}
 	for i, f := range r.From {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -158,7 +159,7 @@ func (c *calls) sink(ctx context.Context, b Batch, req *wire.Request, d *declare
 	}
 	switch req.Method {
 	case wire.Method_STAGE:
-		return r, c.lane.Stage(ctx, b, parts)
+		return r, c.lane.Stage(ctx, b, slices.DeleteFunc(parts, func(p arrow.Record) bool { return p == nil }))
 	case wire.Method_PUBLISH:
 		if len(req.Blobs) != 1 {
 			return r, errors.New("a marker is wanted")

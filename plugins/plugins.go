@@ -56,7 +56,7 @@ type Result struct {
 	// Rec has the computed columns of the N rows, in Output's order. nil where N is 0 or nothing is computed.
 	Rec arrow.Record
 	// From is, of a Map that keeps columns, the row of the input that each row comes from; any order, as often as wanted. nil: row i comes from row i, and N is the
-	// number of rows of the input. A Map that keeps nothing may leave it nil in any case.
+	// number of rows of the input, or 0. A Map that keeps nothing may leave it nil in any case.
 	From []int32
 }
 

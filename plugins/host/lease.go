@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"google.golang.org/grpc/codes"
@@ -69,6 +70,7 @@ type lease struct {
 	out int             // requests whose answer is not complete
 	bad bool            // of no further use
 	own bool            // nobody else is to be given the channel
+	due time.Time       // when the answer that is being received must be complete; zero between answers
 }
 
 // acquire gives a channel of a process that knows a declaration. answers are the schemas of what is received.
@@ -184,7 +186,10 @@ func (l *lease) send(ctx context.Context, req *wire.Request, parts []arrow.Recor
 func (l *lease) receive(ctx context.Context, b *plugins.Batch, wait bool) (*wire.Response, []arrow.Record, error) {
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if !wait {
-		limited, cancel = context.WithTimeout(ctx, callLimit(l.r.ref.Settings))
+		if l.due.IsZero() {
+			l.due = l.r.pool.clock.Now().Add(callLimit(l.r.ref.Settings))
+		}
+		limited, cancel = context.WithDeadline(ctx, l.due)
 	}
 	defer cancel()
 	resp, recs, err := l.ch.Receive(limited, l.ans)
@@ -193,10 +198,12 @@ func (l *lease) receive(ctx context.Context, b *plugins.Batch, wait bool) (*wire
 	}
 	if f := resp.Failure; f != nil {
 		l.out--
+		l.due = time.Time{}
 		return nil, nil, l.failure(f, b)
 	}
 	if !resp.More {
 		l.out--
+		l.due = time.Time{}
 	}
 	l.r.worked(l.p)
 	return resp, recs, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/plugins"
@@ -96,7 +95,7 @@ func (m *mapper) Send(ctx context.Context, b plugins.Batch, in arrow.Record) err
 	if m.d == nil {
 		return errors.New("Send before Declare")
 	}
-	s := &sent{b: b, rows: int(in.NumRows())}
+	s := &sent{b: b, rows: int(in.NumRows()), got: answer{keeps: keeps(m.decl)}}
 	if s.rows > 0 {
 		for _, rec := range pieces(in) {
 			m.waiting = append(m.waiting, &piece{s, rec})
@@ -144,7 +143,7 @@ func (m *mapper) Receive(ctx context.Context) (plugins.Result, error) {
 	if len(m.batches) == 0 {
 		_ = m.Close()
 	}
-	return s.got.result(), nil
+	return s.got.result(s.rows), nil
 }
 
 // receive takes the answer to the oldest piece of s.
@@ -156,7 +155,7 @@ func (m *mapper) receive(ctx context.Context, s *sent) error {
 		if err != nil {
 			return err
 		}
-		if err := s.got.add(resp, recs, s.at); err != nil {
+		if err := s.got.add(resp, recs, s.at, from); err != nil {
 			return m.l.broken(&s.b, err)
 		}
 		if rows := s.got.n - from; rows > n*grow(m.r.ref.Settings) {
@@ -189,14 +188,15 @@ func (m *mapper) Close() error {
 
 // answer is what has come of the answer to a record batch.
 type answer struct {
+	keeps bool // columns of the input: then it matters which rows they are of
 	n     int
 	bytes int64
 	recs  []arrow.Record
-	from  []int32 // nil: nothing has said so far that rows come from other rows than their own
+	from  []int32 // nil: so far, row i comes from row i
 }
 
-// add takes a response to the piece that begins at row at.
-func (a *answer) add(resp *wire.Response, recs []arrow.Record, at int) error {
+// add takes a response to the piece that begins at row at. The answer had start rows before that piece's.
+func (a *answer) add(resp *wire.Response, recs []arrow.Record, at, start int) error {
 	if len(resp.Numbers) != 1 || resp.Numbers[0] < 0 || resp.Numbers[0] > 1<<31-1-int64(a.n) {
 		return fmt.Errorf("an answer with numbers %v, where the count of rows is due", resp.Numbers)
 	}
@@ -208,16 +208,21 @@ func (a *answer) add(resp *wire.Response, recs []arrow.Record, at int) error {
 	case from != nil && int(from.NumRows()) != n:
 		return fmt.Errorf("an answer of %d rows says where %d come from", n, from.NumRows())
 	}
-	if from != nil {
-		a.fill(a.n)
-		for _, f := range from.Column(0).(*array.Int32).Int32Values() {
+	switch first := at + a.n - start; {
+	case !a.keeps:
+	case from != nil:
+		a.explicit()
+		for _, f := range int32s(from) {
 			if f < 0 || int64(f)+int64(at) > 1<<31-1 {
 				return fmt.Errorf("a row comes from row %d of the record batch", f)
 			}
 			a.from = append(a.from, f+int32(at))
 		}
-	} else if a.from != nil {
-		a.fill(a.n + n)
+	case n > 0 && (a.from != nil || first != a.n):
+		a.explicit()
+		for i := range n {
+			a.from = append(a.from, int32(first+i))
+		}
 	}
 	if rows != nil && n > 0 {
 		a.recs = append(a.recs, rows)
@@ -227,32 +232,33 @@ func (a *answer) add(resp *wire.Response, recs []arrow.Record, at int) error {
 	return nil
 }
 
-// fill has from say of the rows up to n that they come from those of the same number.
-func (a *answer) fill(n int) {
-	if a.from == nil {
-		a.from = make([]int32, 0, n)
+// explicit has from say what it said by being nil.
+func (a *answer) explicit() {
+	if a.from != nil {
+		return
 	}
-	for i := len(a.from); i < n; i++ {
-		a.from = append(a.from, int32(i))
+	a.from = make([]int32, a.n)
+	for i := range a.from {
+		a.from[i] = int32(i)
 	}
 }
 
-// check looks at the rows from row number from on, which are the answer to n rows that begin at row at.
-func (a *answer) check(d plugins.Declaration, from, at, n int) error {
-	rows := 0
+// check looks at the rows from row number start on, which are the answer to n rows that begin at row at.
+func (a *answer) check(d plugins.Declaration, start, at, n int) error {
+	got, rows := a.n-start, 0
 	for _, r := range a.recs {
 		rows += int(r.NumRows())
 	}
 	if len(d.Computed()) > 0 && rows != a.n {
-		return fmt.Errorf("an answer of %d rows without their columns", a.n-from)
+		return fmt.Errorf("an answer of %d rows without their columns", got)
 	}
 	if a.from == nil {
-		if d.Keeps != nil && len(d.Computed()) < d.Output.NumFields() && a.n-from != n {
-			return fmt.Errorf("an answer of %d rows for %d that does not say where they come from, and columns are kept", a.n-from, n)
+		if a.keeps && got != n && got > 0 {
+			return fmt.Errorf("an answer of %d rows for %d that does not say where they come from, and columns are kept", got, n)
 		}
 		return nil
 	}
-	for i, f := range a.from[from:] {
+	for i, f := range a.from[start:] {
 		if int(f) < at || int(f) >= at+n {
 			return fmt.Errorf("row %d of an answer comes from row %d of %d", i, int(f)-at, n)
 		}
@@ -260,16 +266,17 @@ func (a *answer) check(d plugins.Declaration, from, at, n int) error {
 	return nil
 }
 
-func (a *answer) result() plugins.Result {
-	out := plugins.Result{N: a.n, From: a.from}
-	switch len(a.recs) {
-	case 0:
-	case 1:
-		out.Rec = a.recs[0]
-	default:
-		out.Rec = batch.Concat(a.recs)
+// keeps tells whether any column of the output is the input's.
+func keeps(d plugins.Declaration) bool {
+	return d.Keeps != nil && len(d.Computed()) < d.Output.NumFields()
+}
+
+// result is what n rows became.
+func (a *answer) result(n int) plugins.Result {
+	if a.keeps && a.n != n {
+		a.explicit()
 	}
-	return out
+	return plugins.Result{N: a.n, From: a.from, Rec: batch.Concat(a.recs)}
 }
 
 func wireBatch(b plugins.Batch) *wire.Batch {

@@ -112,7 +112,7 @@ func (p *process) makeFolder() (err error) {
 	if len(base) > 40 {
 		base = "/tmp"
 	}
-	if p.folder, err = os.MkdirTemp(base, "millrace-"); err != nil { // 0700
+	if p.folder, err = os.MkdirTemp(base, fmt.Sprintf("millrace-%d-", os.Getpid())); err != nil { // 0700
 		return err
 	}
 	p.cmd.Dir = p.ref.Settings.Dir
