@@ -30,7 +30,9 @@ func function(find func() (offer, error)) func(args ...any) expr.Expr {
 	made := sync.OnceValue(func() func(args ...any) expr.Expr {
 		o, err := find()
 		if err == nil {
-			err = o.of("scalar")
+			if err = o.of("scalar"); err != nil {
+				err = fmt.Errorf("%s: %w", o, err)
+			}
 		}
 		s := &scalar{offer: o, err: err, calls: map[string]*instances[plugins.Scalar]{}}
 		return expr.Columnar(o.facts(), s.declare, s.eval)

@@ -39,7 +39,7 @@ func compiledIn(op plugins.Operator, config [][]byte) (offer, error) {
 		o.config = c
 	}
 	if op.Kind() == "" {
-		return o, fmt.Errorf("operator %q: set exactly one of Map, Scalar, Aggregate, Keyed, Source and Sink", op.Name)
+		return o, errors.New("set exactly one of Map, Scalar, Aggregate, Keyed, Source and Sink")
 	}
 	if op.Name == "" {
 		return o, errors.New("the operator has no name; the plan knows it by that")
@@ -91,7 +91,7 @@ var places = map[string]string{
 // of is an error if the operator is of another kind than the one that is wanted.
 func (o offer) of(kind string) error {
 	if got := o.op.Kind(); got != kind {
-		return fmt.Errorf("%s is of kind %s; use it with %s", o, got, places[got])
+		return fmt.Errorf("it is of kind %s; use it with %s", got, places[got])
 	}
 	return nil
 }
