@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/plugins"
@@ -42,7 +43,7 @@ func (s *scalar) Eval(ctx context.Context, args arrow.Record) (arrow.Array, erro
 		return nil, errors.New("Eval before Declare")
 	}
 	if args.NumRows() == 0 {
-		return array.MakeArrayOfNull(nil, s.d.out[0].Field(0).Type, 0), nil
+		return array.MakeArrayOfNull(memory.DefaultAllocator, s.d.out[0].Field(0).Type, 0), nil
 	}
 	l, err := s.r.acquire(ctx, s.d, s.d.out[0], wire.From)
 	if err != nil {

@@ -260,6 +260,14 @@ def test_frames_of_polars():
     assert check(sorted_, TABLE).to_pydict() == {"text": ["bb", None, "dddd"], "n": [2, 3, 4]}
 
 
+def test_scalar_of_any_arguments():
+    @mp.scalar(result=lambda *args: pa.field("n", pa.int64(), nullable=len(args) > 1))
+    def number(*args):
+        return [len(args)] * len(args[0])
+
+    assert testing.run_scalar(number, pa.array([1]), pa.array(["a"])).to_pylist() == [2]
+
+
 def test_scalar():
     @mp.scalar(args=[pa.string(), pa.field("n", pa.int64(), nullable=False)], result=pa.string())
     def times(text, n):

@@ -32,12 +32,13 @@ class Started:
 
 
 def _takes(f: Any, n: int) -> bool:
-    """Whether f takes n positional arguments."""
+    """Whether f takes n positional arguments, each under a name of its own."""
     try:
-        inspect.signature(f).bind(*range(n))
+        signature = inspect.signature(f)
+        signature.bind(*range(n))
     except (TypeError, ValueError):
         return False
-    return True
+    return all(p.kind != p.VAR_POSITIONAL for p in signature.parameters.values())
 
 
 def bound(f: Callable[..., Any], config: Any) -> Callable[..., Any]:
