@@ -15,7 +15,9 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.skip", waiting); err != nil {
 		panic(err)
 	}
-	plugintest.Main(m, plugintest.Plugin())
+	p := plugintest.Plugin()
+	p.Operators = append(p.Operators, measured...)
+	plugintest.Main(m, p)
 }
 
 func TestCompiledIn(t *testing.T) {
