@@ -33,7 +33,7 @@ var errUsage = errors.New("usage")
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	root := &cobra.Command{Use: "millrace", Short: "Streams as micro-batches, exactly once", SilenceUsage: true, SilenceErrors: true}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(logCommand(), checkpointCommand(), demoCommand(), pluginCommand(), bench.New(), versionCommand())
+	root.AddCommand(logCommand(), checkpointCommand(), pluginCommand(), demoCommand(), bench.New(), versionCommand())
 	began := false // behind that, an error is no longer one of usage
 	prepare(root, &began)
 	root.SetArgs(args)

@@ -38,9 +38,9 @@ func TestStartFails(t *testing.T) {
 		{"elsewhere", Protocol, []string{"it listens at unix /var/run/docker.sock, which must be a unix socket in the folder PLUGIN_UNIX_SOCKET_DIR"}},
 		{"tcp", Protocol, []string{"it listens at tcp 127.0.0.1:80, which must be a unix socket"}},
 		{"version2", Refused, []string{"it speaks version 2 of the plugin protocol, and this millrace speaks 1: upgrade millrace"}},
-		{"name", Start, []string{`its name "x?[31m" or version "1" is too long, or has control characters`}},
-		{"kind", Start, []string{`operator "op": set exactly one of Map`}},
-		{"twice", Start, []string{`two operators are named "op"`}},
+		{"name", Protocol, []string{`a name or version of it, "x?[31m", is too long, or has control characters`}},
+		{"kind", Protocol, []string{`operator "op" is a "window", which this millrace does not know: upgrade millrace`}},
+		{"twice", Protocol, []string{`two operators are named "op"`}},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
 			p, _ := pool(t)

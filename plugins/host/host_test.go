@@ -76,7 +76,7 @@ func pool(t *testing.T) (*Pool, *logs) {
 				return fmt.Sprintf("%d open files, %d before", n, fds)
 			}
 			if n := runtime.NumGoroutine(); n > routines {
-				b := make([]byte, 1<<16)
+				b := make([]byte, 6<<10)
 				return fmt.Sprintf("%d goroutines, %d before\n%s", n, routines, b[:runtime.Stack(b, true)])
 			}
 			if n := leftovers(t); n > folders {

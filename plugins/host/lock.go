@@ -41,6 +41,9 @@ type Locked struct {
 // ReadLock reads a lock file. Its error is fs.ErrNotExist where there is none.
 func ReadLock(path string) (*Lock, error) {
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no lock file %s, which \"millrace plugin lock\" writes: %w", path, fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +136,8 @@ func (f Locked) Check() error {
 	return nil
 }
 
-// LockFiles are the files of a plugin as a lock has them: its executable, and the arguments that are files.
-func LockFiles(ref plugins.Ref, p plugins.Plugin) ([]Locked, error) {
+// lockFiles are the files of a plugin as a lock has them: its executable, and the arguments that are files.
+func lockFiles(ref plugins.Ref) ([]Locked, error) {
 	var out []Locked
 	for i, path := range append([]string{ref.Path}, scripts(ref)...) {
 		file := path
@@ -148,7 +151,7 @@ func LockFiles(ref plugins.Ref, p plugins.Plugin) ([]Locked, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Path, f.Plugin, f.Version = path, p.Name, p.Version
+		f.Path = path
 		out = append(out, f)
 	}
 	return out, nil

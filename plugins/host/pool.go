@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,19 +79,48 @@ func (p *Pool) Close() error {
 //
 // Proxies may be used until the pool is closed, whatever becomes of the process. Besides the errors of the contract they give an *Error.
 func (p *Pool) Resolve(ctx context.Context, ref plugins.Ref) (plugins.Plugin, plugins.Operator, error) {
+	all, err := p.Describe(ctx, ref)
+	if err != nil {
+		return plugins.Plugin{}, plugins.Operator{}, err
+	}
+	op, err := choose(all.Plugin, ref.Operator)
+	if err != nil {
+		return all.Plugin, plugins.Operator{}, &Error{Kind: Refused, Plugin: fmt.Sprintf("%s %s (%s)", all.Name, all.Version, ref.Path), Text: err.Error()}
+	}
+	return all.Plugin, op, nil
+}
+
+// Describe starts a plugin's process, if there is none, and gives all that it offers.
+func (p *Pool) Describe(ctx context.Context, ref plugins.Ref) (Description, error) {
 	r, err := p.remote(ref)
 	if err != nil {
-		return plugins.Plugin{}, plugins.Operator{}, err
+		return Description{}, err
 	}
-	all, err := r.describe(ctx)
+	return r.describe(ctx)
+}
+
+// Lock is Describe for a plugin as it is now, whatever lock files say, and its files as a lock has them: those that were started.
+func (p *Pool) Lock(ctx context.Context, ref plugins.Ref) (Description, []Locked, error) {
+	files, err := lockFiles(ref)
 	if err != nil {
-		return plugins.Plugin{}, plugins.Operator{}, err
+		return Description{}, nil, &Error{Kind: Refused, Plugin: ref.Path, Text: err.Error(), Err: err}
 	}
-	op, err := choose(all, ref.Operator)
+	dir, err := os.MkdirTemp("", "millrace-lock-")
 	if err != nil {
-		return all, plugins.Operator{}, &Error{Kind: Refused, Plugin: r.name(), Text: err.Error()}
+		return Description{}, nil, err
 	}
-	return all, op, nil
+	defer os.RemoveAll(dir)
+	ref.Settings.Sum, ref.Settings.Lock = "", filepath.Join(dir, LockName)
+	l := &Lock{}
+	l.Put(files...)
+	if err := l.Write(ref.Settings.Lock); err != nil {
+		return Description{}, nil, err
+	}
+	d, err := p.Describe(ctx, ref)
+	for i := range files {
+		files[i].Plugin, files[i].Version = d.Name, d.Version
+	}
+	return d, files, err
 }
 
 // remote is the plugin behind a reference.

@@ -165,7 +165,7 @@ func (p *process) start(ctx context.Context) (*wire.DescribeResponse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it does not say what it offers: %w", err)
 	}
-	if err := checkDescription(desc); err != nil {
+	if err := checkDescription(p.ref.Path, desc); err != nil {
 		return nil, err
 	}
 	// go-plugin's own connection brings what Go plugins print, and asks the process to end. It is made last, since go-plugin waits for it without a limit.

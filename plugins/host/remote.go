@@ -52,22 +52,30 @@ func (r *remote) name() string {
 	return fmt.Sprintf("%s %s (%s)", r.desc.Name, r.desc.Version, r.ref.Path)
 }
 
+// Description is what a plugin says of itself.
+type Description struct {
+	plugins.Plugin
+	SDK        string // for people
+	Concurrent bool   // several calls work side by side
+	Memory     bool   // it can do channels in shared memory
+}
+
 // describe is what the plugin offers.
-func (r *remote) describe(ctx context.Context) (plugins.Plugin, error) {
+func (r *remote) describe(ctx context.Context) (Description, error) {
 	r.mu.Lock()
 	desc := r.desc
 	r.mu.Unlock()
 	if desc == nil {
 		p, err := r.take(ctx)
 		if err != nil {
-			return plugins.Plugin{}, err
+			return Description{}, err
 		}
 		r.give(p)
 		r.mu.Lock()
 		desc = r.desc
 		r.mu.Unlock()
 	}
-	out := plugins.Plugin{Name: desc.Name, Version: desc.Version}
+	out := Description{Plugin: plugins.Plugin{Name: desc.Name, Version: desc.Version}, SDK: printable(desc.Sdk, maxName), Concurrent: desc.Concurrent, Memory: slices.Contains(desc.Features, wire.Memory)}
 	for _, o := range desc.Offers {
 		out.Operators = append(out.Operators, r.offered(o))
 	}
@@ -254,23 +262,35 @@ const (
 )
 
 // checkDescription says what is wrong with what a process says of itself.
-func checkDescription(d *wire.DescribeResponse) error {
+func checkDescription(path string, d *wire.DescribeResponse) error {
 	if d.Protocol != wire.Protocol {
-		return &Error{Kind: Refused, Plugin: printable(d.Name, maxName), Text: versions(fmt.Sprint(d.Protocol), "1").Error()}
+		return &Error{Kind: Refused, Plugin: path, Text: versions(fmt.Sprint(d.Protocol), "1").Error()}
 	}
+	wrong := func(err error) error { return &Error{Kind: Protocol, Plugin: path, Text: err.Error(), Err: err} }
 	if len(d.Offers) > maxOffers {
-		return fmt.Errorf("it offers %d operators, where %d are the most", len(d.Offers), maxOffers)
+		return wrong(fmt.Errorf("it offers %d operators, where %d are the most", len(d.Offers), maxOffers))
 	}
-	for _, s := range []string{d.Name, d.Version} {
+	texts := []string{d.Name, d.Version}
+	for _, o := range d.Offers {
+		texts = append(texts, o.Name)
+	}
+	for _, s := range texts {
 		if s != printable(s, maxName) {
-			return fmt.Errorf("its name %q or version %q is too long, or has control characters", printable(d.Name, maxName), printable(d.Version, maxName))
+			return wrong(fmt.Errorf("a name or version of it, %q, is too long, or has control characters", printable(s, maxName)))
 		}
 	}
 	offered := plugins.Plugin{Name: d.Name, Version: d.Version}
 	for _, o := range d.Offers {
-		offered.Operators = append(offered.Operators, (*remote)(nil).offered(o))
+		if op := (*remote)(nil).offered(o); op.Kind() != "" {
+			offered.Operators = append(offered.Operators, op)
+		} else {
+			return wrong(fmt.Errorf("operator %q is a %q, which this millrace does not know: upgrade millrace", o.Name, printable(o.Kind, maxName)))
+		}
 	}
-	return offered.Check()
+	if err := offered.Check(); err != nil {
+		return wrong(err)
+	}
+	return nil
 }
 
 func near(name string, names []string, list string) string {
