@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
 
 	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/plugins/internal/channel"
@@ -20,11 +22,15 @@ import (
 // be is what the test binary does as a plugin.
 func be(mode string) {
 	socket := os.Getenv("PLUGIN_UNIX_SOCKET_DIR") + "/s"
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
-	}()
+	if mode != "deaf" {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(0)
+		}()
+	}
 	switch mode {
+	case "host":
+		beHost()
 	case "honest":
 		plugins.ServePlugin(honest())
 	case "other":
@@ -45,6 +51,15 @@ func be(mode string) {
 	case "mute":
 		fmt.Printf("1|1|unix|%s|grpc\n", socket)
 		select {}
+	case "plain": // cannot do TLS
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			panic(err)
+		}
+		s := grpc.NewServer()
+		wire.RegisterPluginServer(s, &hostile{})
+		fmt.Printf("1|1|unix|%s|grpc\n", socket)
+		_ = s.Serve(l)
 	case "future":
 		fmt.Printf("1|7|unix|%s|grpc\n", socket)
 		select {}
@@ -62,6 +77,19 @@ func be(mode string) {
 			GRPCServer:       goplugin.DefaultGRPCServer, Logger: hclog.NewNullLogger(),
 		})
 	}
+}
+
+// beHost is a process with a plugin, which waits to be killed.
+func beHost() {
+	exe, _ := os.Executable()
+	p := New(Options{})
+	r := plugins.Command(exe).Set(plugins.Settings{Env: map[string]string{modeEnv: os.Getenv("OF")}})
+	if _, err := p.Describe(context.Background(), r); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(p.list()[0].running()[0].group(), p.list()[0].running()[0].folder)
+	select {}
 }
 
 // hostile is a plugin that does one thing wrong.

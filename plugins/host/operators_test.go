@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -104,6 +105,10 @@ func (m *mapped) Process(ctx context.Context, b plugins.Batch, in arrow.Record) 
 		select {}
 	case "fork":
 		c := exec.Command("sleep", "1000")
+		if m.config == "away" { // leaves the process group, and holds standard error open
+			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			c.Stderr = os.NewFile(2, "stderr")
+		}
 		if err := c.Start(); err != nil {
 			return same, err
 		}
