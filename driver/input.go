@@ -102,7 +102,7 @@ func (m *machine) onDiscovered(e discovered) {
 				m.reassign = true
 				m.note("info", "partition found", "source", e.source, "partition", p.Partition.Partition, "key", d.Key)
 			}
-		} else if p.recorded && !p.listed && d.End < p.next {
+		} else if p.recorded && !p.listed && d.End >= 0 && d.End < p.next { // -1: not known
 			m.fail("source %s partition %d (%s): it ends at %d, and batches up to offset %d were planned: it was made anew or cut; restore it, or start with a new --checkpoint",
 				e.source, p.Partition.Partition, p.Key, d.End, p.next)
 			return
@@ -112,7 +112,7 @@ func (m *machine) onDiscovered(e discovered) {
 		p.listed = true
 		p.end = max(p.end, d.End)
 		p.complete = p.complete || d.Complete
-		if bounded && first {
+		if bounded && first && d.End >= 0 {
 			p.limit = max(d.End, p.next)
 		}
 		m.touch(p)

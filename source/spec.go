@@ -103,7 +103,7 @@ type Partition struct {
 	Key      string // stable identity: "3" for a topic's partition 3, path and size and mtime for a file
 	Meta     []byte // what Open needs besides Key; recorded in the first plan that reads the partition
 	Start    int64  // where a new job begins (earliest, latest or a time, as the source's options say)
-	End      int64  // records [.., End) exist now
+	End      int64  // records [.., End) exist now; -1 if that is not known: then a run up to what there is ends with a complete partition only
 	Complete bool   // End will not grow (a file, a bounded source)
 }
 
