@@ -1,8 +1,10 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/dstream"
@@ -36,4 +38,25 @@ func TestProcess(t *testing.T) {
 	*plugin = exe
 	t.Cleanup(func() { *plugin = "" })
 	dstreamtest.Check(t, counted, input, want)
+}
+
+// What docs/plugins.md quotes is what runs.
+func TestGuideQuotesCode(t *testing.T) {
+	guide, err := os.ReadFile("../../../docs/plugins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for _, name := range []string{"main.go", "../../../plugins/example_test.go", "../../../cmd/millrace/templates/go/main_test.go.tmpl"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(text)
+	}
+	for _, b := range strings.Split(string(guide), "```go\n")[1:] {
+		if block, _, _ := strings.Cut(b, "```"); !strings.Contains(code.String(), block) {
+			t.Errorf("docs/plugins.md quotes what is nowhere:\n%s", block)
+		}
+	}
 }
