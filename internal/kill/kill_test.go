@@ -78,6 +78,7 @@ func needProc(t testing.TB) {
 // disturbance kills processes of one job after another.
 type disturbance struct {
 	job, sink      string
+	program        string // as world.program
 	scripted       bool
 	seed           uint64
 	rng            *rand.Rand
@@ -136,7 +137,9 @@ func (d *disturbance) round(t *testing.T, n int) {
 func (d *disturbance) world(t *testing.T, n int) (*world, int) {
 	batches := 20 + n*batchesPerKill
 	if d.scripted {
-		return scriptedWorld(t, d.job, d.sink, d.seed, batches), batches
+		w := scriptedWorld(t, d.job, d.sink, d.seed, batches)
+		w.program = d.program
+		return w, batches
 	}
 	w := newWorld(t, d.job, d.sink, d.seed, batches*4)
 	// About 16 records a batch of 5 ms.

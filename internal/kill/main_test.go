@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
+	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
@@ -27,13 +28,16 @@ const (
 
 // TestMain makes this binary the job's driver, and that driver's executors, where the environment says so.
 func TestMain(m *testing.M) {
+	if plugins.Started() {
+		servePlugin()
+	}
 	if name := os.Getenv(envJob); name != "" {
 		driver.Main(jobs[name])
 	}
 	os.Exit(m.Run())
 }
 
-var jobs = map[string]func(*dstream.Job){"words": words, "enrich": enrich}
+var jobs = map[string]func(*dstream.Job){"words": words, "enrich": enrich, "plugin": viaPlugin}
 
 // words counts words; every count goes out in the batch that changed it.
 func words(job *dstream.Job) {

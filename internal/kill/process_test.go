@@ -2,6 +2,7 @@ package kill
 
 import (
 	"bufio"
+	"cmp"
 	"os"
 	"os/exec"
 	"slices"
@@ -51,7 +52,7 @@ func (w *world) start(t testing.TB, flags ...string) *process {
 	}
 	p := &process{w: w, began: time.Now(), done: make(chan struct{}), changed: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0], append(append(args, w.flags...), flags...)...)
-	p.cmd.Env = append(slices.DeleteFunc(os.Environ(), ofTest), envJob+"="+w.job, envSink+"="+w.sink, envWorld+"="+w.dir, envTopic+"="+w.topic)
+	p.cmd.Env = append(slices.DeleteFunc(os.Environ(), ofTest), envJob+"="+cmp.Or(w.program, w.job), envSink+"="+w.sink, envWorld+"="+w.dir, envTopic+"="+w.topic)
 	p.cmd.Env = append(p.cmd.Env, w.env...)
 	p.cmd.Stdout, p.cmd.Stderr = write, write
 	if err := p.cmd.Start(); err != nil {

@@ -27,6 +27,7 @@ import (
 // world is one job's surroundings: input, checkpoint and output in a directory, and the processes that work there.
 type world struct {
 	dir, job, sink string
+	program        string // the job's name, where it is another one of the same output
 	topic, brokers string // Kafka
 	seed           uint64
 	in             inputs
