@@ -28,26 +28,55 @@ func newCalls(s *server, c channel.Plugin) *calls {
 	return &calls{s: s, c: c, instances: map[uint32]any{}}
 }
 
-// serve answers until the channel ends.
+// asked is a request that was read.
+type asked struct {
+	req   *wire.Request
+	parts []arrow.Record
+	err   error
+}
+
+// serve answers until the channel ends. Requests are read by a goroutine of their own, which ends with the channel: whoever called serve closes it.
 func (c *calls) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer func() {
 		if c.lane != nil {
 			_ = called(c.lane.Close)
 		}
 	}()
-	for {
-		req, parts, err := c.c.Next(c.schemas)
+	queue := make(chan asked, channel.Window)
+	go c.read(ctx, queue)
+	for a := range queue {
 		var bad *channel.RequestError
-		switch {
+		switch err := a.err; {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.As(err, &bad):
-			err = c.c.Answer(&wire.Response{Failure: &wire.Failure{Kind: wire.Failure_PROTOCOL, Text: err.Error()}}, nil)
+			a.err = c.c.Answer(a.req, &wire.Response{Failure: &wire.Failure{Kind: wire.Failure_PROTOCOL, Text: err.Error()}}, nil)
 		case err == nil:
-			err = c.answer(ctx, req, parts)
+			a.err = c.answer(ctx, a.req, a.parts)
 		}
-		if err != nil {
-			return err
+		if a.err != nil {
+			return a.err
+		}
+	}
+	return nil
+}
+
+// read reads requests until there are no more, or ctx ends.
+func (c *calls) read(ctx context.Context, queue chan<- asked) {
+	defer close(queue)
+	for {
+		var a asked
+		a.req, a.parts, a.err = c.c.Next(c.schemas)
+		select {
+		case queue <- a:
+		case <-ctx.Done():
+			return
+		}
+		var bad *channel.RequestError
+		if a.err != nil && !errors.As(a.err, &bad) {
+			return
 		}
 	}
 }
@@ -103,19 +132,19 @@ func (c *calls) answer(ctx context.Context, req *wire.Request, parts []arrow.Rec
 		return err
 	})
 	if err != nil {
-		return c.c.Answer(&wire.Response{Failure: failure(err)}, nil)
+		return c.c.Answer(req, &wire.Response{Failure: failure(err)}, nil)
 	}
 	if r.parts != nil || r.rows == nil && r.beside == nil {
 		if r.counted {
 			r.numbers = []int64{int64(r.count)}
 		}
-		return c.c.Answer(&wire.Response{Numbers: r.numbers, Blobs: r.blobs}, r.parts)
+		return c.c.Answer(req, &wire.Response{Numbers: r.numbers, Blobs: r.blobs}, r.parts)
 	}
-	return c.split(r)
+	return c.split(req, r)
 }
 
 // split answers with rows, in as many responses as their size wants.
-func (c *calls) split(r reply) error {
+func (c *calls) split(req *wire.Request, r reply) error {
 	n := r.count
 	if r.rows != nil {
 		n = int(r.rows.NumRows())
@@ -136,7 +165,7 @@ func (c *calls) split(r reply) error {
 		if r.counted {
 			resp.Numbers = []int64{int64(hi - lo)}
 		}
-		if err := c.c.Answer(resp, []arrow.Record{slice(r.rows, lo, hi), slice(r.beside, lo, hi)}); err != nil || hi == n {
+		if err := c.c.Answer(req, resp, []arrow.Record{slice(r.rows, lo, hi), slice(r.beside, lo, hi)}); err != nil || hi == n {
 			return err
 		}
 	}

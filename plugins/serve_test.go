@@ -272,3 +272,38 @@ func BenchmarkChannel(b *testing.B) {
 		})
 	}
 }
+
+// Messages that no connection holds, in both directions at once: neither side waits for the other to read.
+func TestLargeBothWays(t *testing.T) {
+	c := started(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	declare(t, c, 0, "same")
+	b := array.NewRecordBuilder(memory.DefaultAllocator, rowsSchema)
+	b.Field(0).(*array.Int64Builder).Append(1)
+	b.Field(1).(*array.StringBuilder).Append(strings.Repeat("large", 700_000))
+	rec := b.NewRecord()
+	for name, open := range channels(t, c) {
+		t.Run(name, func(t *testing.T) {
+			h, err := open(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			for out, n := 0, 0; n < 20; out-- {
+				for ; out < channel.Window; out++ {
+					if err := h.Send(ctx, &wire.Request{Method: wire.Method_PROCESS}, []arrow.Record{rec}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				_, recs, err := h.Receive(ctx, []*arrow.Schema{rowsSchema, wire.From})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n++; !array.RecordEqual(recs[0], rec) {
+					t.Fatal("a large row comes back as another")
+				}
+			}
+		})
+	}
+}

@@ -167,7 +167,7 @@ func (h *hostile) Channel(s wire.Plugin_ChannelServer) error {
 			continue
 		}
 		for {
-			if err := c.Answer(resp, parts); err != nil {
+			if err := c.Answer(req, resp, parts); err != nil {
 				return err
 			}
 			if !resp.More {

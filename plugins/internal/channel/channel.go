@@ -21,12 +21,13 @@ type Host interface {
 	Close() error
 }
 
-// Plugin is the plugin's end of a channel. One goroutine at a time.
+// Plugin is the plugin's end of a channel. One goroutine at a time calls Next, and one Answer; they may be two. Requests are read while answers are written: otherwise both sides could wait
+// for each other, since messages may be larger than what a connection holds.
 type Plugin interface {
 	// Next waits for a request; io.EOF: there are no more. schemas gives those of its parts.
 	Next(schemas func(*wire.Request) ([]*arrow.Schema, error)) (*wire.Request, []arrow.Record, error)
-	// Answer sends a response to the request that Next gave last: Id and Parts are filled in.
-	Answer(resp *wire.Response, parts []arrow.Record) error
+	// Answer sends a response to the oldest request of Next that is not answered yet, req: Id and Parts are filled in.
+	Answer(req *wire.Request, resp *wire.Response, parts []arrow.Record) error
 	// Limit is how many bytes of record batches an answer should have at most: larger ones are split by rows.
 	Limit() int
 }

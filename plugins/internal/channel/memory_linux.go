@@ -177,8 +177,6 @@ func (h *memoryHost) Close() error {
 type memoryPlugin struct {
 	frames
 	in, out []byte
-	room    *wire.Place // for the answer, nil once it is used
-	id      uint64
 }
 
 // ServeMemory connects to the host at a socket, for a channel in shared memory. Close ends it.
@@ -272,19 +270,18 @@ func (p *memoryPlugin) Next(schemas func(*wire.Request) ([]*arrow.Schema, error)
 		}
 		return nil, nil, err
 	}
-	p.id, p.room = req.Id, req.Room
 	all := &wire.Place{Length: uint64(len(p.in))}
 	return requested(req, schemas, func(at *wire.Place) ([]byte, error) { return copied(p.in, all, at) })
 }
 
-func (p *memoryPlugin) Answer(resp *wire.Response, parts []arrow.Record) error {
-	resp.Id = p.id
-	room := p.room
+func (p *memoryPlugin) Answer(req *wire.Request, resp *wire.Response, parts []arrow.Record) error {
+	resp.Id = req.Id
+	room := req.Room
 	if room != nil && (room.Offset%64 != 0 || room.Offset > uint64(len(p.out)) || room.Length > uint64(len(p.out))-room.Offset) {
-		return fmt.Errorf("request %d: room for the answer at %d, %d bytes, of a region of %d", p.id, room.Offset, room.Length, len(p.out))
+		return fmt.Errorf("request %d: room for the answer at %d, %d bytes, of a region of %d", req.Id, room.Offset, room.Length, len(p.out))
 	}
 	resp.Parts = place(p.out, room, parts)
-	p.room = nil // what follows would overwrite what the host has not read
+	req.Room = nil // what follows would overwrite what the host has not read
 	return p.write(resp)
 }
 

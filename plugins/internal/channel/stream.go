@@ -98,15 +98,12 @@ func (c *stream) Close() error {
 }
 
 // served is the plugin's end of a portable channel.
-type served struct {
-	s  wire.Plugin_ChannelServer
-	id uint64
-}
+type served struct{ s wire.Plugin_ChannelServer }
 
 // ServeStream is the plugin's end of a portable channel.
-func ServeStream(s wire.Plugin_ChannelServer) Plugin { return &served{s: s} }
+func ServeStream(s wire.Plugin_ChannelServer) Plugin { return served{s} }
 
-func (c *served) Next(schemas func(*wire.Request) ([]*arrow.Schema, error)) (*wire.Request, []arrow.Record, error) {
+func (c served) Next(schemas func(*wire.Request) ([]*arrow.Schema, error)) (*wire.Request, []arrow.Record, error) {
 	req, err := c.s.Recv()
 	if err != nil {
 		if c.s.Context().Err() != nil {
@@ -114,7 +111,6 @@ func (c *served) Next(schemas func(*wire.Request) ([]*arrow.Schema, error)) (*wi
 		}
 		return nil, nil, err
 	}
-	c.id = req.Id
 	return requested(req, schemas, nil)
 }
 
@@ -145,12 +141,12 @@ func (e *RequestError) Error() string { return e.Err.Error() }
 // Unwrap is the cause.
 func (e *RequestError) Unwrap() error { return e.Err }
 
-func (c *served) Answer(resp *wire.Response, parts []arrow.Record) (err error) {
-	resp.Id = c.id
+func (c served) Answer(req *wire.Request, resp *wire.Response, parts []arrow.Record) (err error) {
+	resp.Id = req.Id
 	if resp.Parts, err = encodeIPC(parts); err != nil {
 		return err
 	}
 	return c.s.Send(resp)
 }
 
-func (c *served) Limit() int { return wire.MaxMessage / 2 }
+func (c served) Limit() int { return wire.MaxMessage / 2 }
