@@ -21,6 +21,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if plugins.Started() && len(os.Args) == 3 {
+		map[string]func(string){"record": record, "replay": replay}[os.Args[1]](os.Args[2])
+	}
 	if os.Getenv(wire.CookieKey) != "" {
 		plugins.ServePlugin(plugins.Plugin{Name: "test", Version: "1", Operators: []plugins.Operator{
 			{Name: "same", Map: func([]byte) (plugins.Map, error) { return identity{}, nil }},
