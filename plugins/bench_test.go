@@ -29,7 +29,7 @@ func visits(n int) []visit {
 
 // perRow runs a map over record batches of several sizes.
 func perRow(b *testing.B, op plugins.Operator) {
-	for _, n := range []int{1 << 10, 1 << 16} {
+	for _, n := range []int{1 << 10, 1 << 13, 1 << 16} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			m := must(op.Map(nil))
 			rec := must(plugins.RecordOf(visits(n)))
@@ -79,4 +79,22 @@ func BenchmarkWith(b *testing.B) {
 
 func BenchmarkFlatMapRows(b *testing.B) {
 	perRow(b, plugins.FlatMapRows("flat", func(v visit, emit func(visit)) { emit(v) }))
+}
+
+func BenchmarkRecordOf(b *testing.B) {
+	rows := visits(8192)
+	before := cpu()
+	for b.Loop() {
+		must(plugins.RecordOf(rows))
+	}
+	b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/float64(len(rows)), "cpu-ns/row")
+}
+
+func BenchmarkRowsOf(b *testing.B) {
+	rec := must(plugins.RecordOf(visits(8192)))
+	before := cpu()
+	for b.Loop() {
+		must(plugins.RowsOf[visit](rec))
+	}
+	b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/float64(rec.NumRows()), "cpu-ns/row")
 }
