@@ -125,13 +125,7 @@ func (r *remote) mapDeclaration(operator string, config []byte, in *arrow.Schema
 	if err != nil {
 		return nil, out, err
 	}
-	out.Output = d.out[0]
-	if d.resp.ReadsSome {
-		out.Reads = []int{}
-	}
-	for _, c := range d.resp.Reads {
-		out.Reads = append(out.Reads, int(c))
-	}
+	out.Output, out.Reads = d.out[0], reads(d.resp)
 	for _, k := range d.resp.Keeps {
 		out.Keeps = append(out.Keeps, int(k))
 	}
@@ -139,4 +133,16 @@ func (r *remote) mapDeclaration(operator string, config []byte, in *arrow.Schema
 		return nil, out, &Error{Kind: Protocol, Plugin: r.name(), Operator: operator, Text: err.Error(), Err: err}
 	}
 	return d, out, nil
+}
+
+// reads are the columns that an operator reads; nil: all.
+func reads(resp *wire.DeclareResponse) []int {
+	if !resp.ReadsSome {
+		return nil
+	}
+	out := []int{}
+	for _, c := range resp.Reads {
+		out = append(out, int(c))
+	}
+	return out
 }

@@ -3,9 +3,7 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/millrace/millrace/plugins"
@@ -302,9 +299,20 @@ func TestNeverAnswers(t *testing.T) {
 	})
 }
 
+// hangs waits until a call does.
+func hangs(t *testing.T, l *logs) {
+	t.Helper()
+	eventually(t, "a call is out", func() string {
+		if !strings.Contains(l.String(), "it hangs") {
+			return "not yet"
+		}
+		return ""
+	})
+}
+
 // Calls of others that a killed process had say whose fault it was.
 func TestOthersAreTold(t *testing.T) {
-	p, _ := pool(t)
+	p, l := pool(t)
 	hang, _ := mapOf(t, p, ref(t, "honest", "hang"))
 	m, _ := mapOf(t, p, ref(t, "honest", "hang"))
 	var g sync.WaitGroup
@@ -312,17 +320,11 @@ func TestOthersAreTold(t *testing.T) {
 		_, err := m.Process(ctx, plugins.Batch{Number: 7, Partition: 1}, rows(0, 1, 1))
 		failsWith(t, err, Crash, "batch 7 partition 1: its process was ended because of another call: ", `operator "hang", batch 7 partition 0: something`)
 	})
-	eventually(t, "both are out", func() string {
-		if n := p.list()[0].running()[0].users; n < 1 {
-			return "not yet"
-		}
-		return ""
-	})
+	hangs(t, l)
 	if err := hang.Send(ctx, plugins.Batch{Number: 7}, rows(0, 1, 1)); err != nil {
 		t.Fatal(err)
 	}
-	l := hang.(*mapper).l
-	_ = l.broken(&plugins.Batch{Number: 7}, errors.New("something"))
+	_ = hang.(*mapper).l.broken(&plugins.Batch{Number: 7}, errors.New("something"))
 	g.Wait()
 	_ = hang.Close()
 }
@@ -370,144 +372,6 @@ func TestPrints(t *testing.T) {
 	})
 }
 
-// A child of the process goes with it: when the pool is closed, when the process is killed, and when it ends.
-func TestChildren(t *testing.T) {
-	for _, how := range []string{"close", "kill"} {
-		t.Run(how, func(t *testing.T) {
-			p, _ := pool(t)
-			m, _ := mapOf(t, p, ref(t, "honest", "fork"))
-			got, err := m.Process(ctx, plugins.Batch{}, rows(0, 1, 1))
-			if err != nil {
-				t.Fatal(err)
-			}
-			child, _ := strconv.Atoi(got.Rec.Column(0).(*array.String).Value(0))
-			if !living(child) {
-				t.Fatalf("no child %d", child)
-			}
-			if how == "close" {
-				p.Close()
-			} else {
-				_ = syscall.Kill(p.list()[0].running()[0].group(), syscall.SIGKILL)
-			}
-			eventually(t, "the child is gone", func() string {
-				if living(child) {
-					return "it lives"
-				}
-				return ""
-			})
-		})
-	}
-}
-
-// A child that has left the process's group outlives it, and is not waited for.
-func TestChildThatLeft(t *testing.T) {
-	p, _ := pool(t)
-	m, _ := mapOf(t, p, ref(t, "honest", "fork").With([]byte("away")))
-	got, err := m.Process(ctx, plugins.Batch{}, rows(0, 1, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	child, _ := strconv.Atoi(got.Rec.Column(0).(*array.String).Value(0))
-	p.Close()
-	if !living(child) {
-		t.Error("the child is gone, and this test proves nothing")
-	}
-	_ = syscall.Kill(child, syscall.SIGKILL)
-}
-
-// A host that is killed takes its plugins along, those too that do not look at their standard input.
-func TestKilledHost(t *testing.T) {
-	for _, mode := range []string{"honest", "deaf"} {
-		t.Run(mode, func(t *testing.T) {
-			exe, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := exec.Command(exe)
-			c.Env = append(os.Environ(), modeEnv+"=host", "OF="+mode)
-			in, err := c.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer in.Close()
-			out, err := c.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			var pid int
-			var folder string
-			if _, err := fmt.Fscan(out, &pid, &folder); err != nil || !living(pid) {
-				t.Errorf("no plugin: %d, %v", pid, err)
-			}
-			_ = c.Process.Kill()
-			_ = c.Wait()
-			eventually(t, "the plugin is gone", func() string {
-				if living(pid) {
-					return fmt.Sprintf("process %d lives", pid)
-				}
-				return ""
-			})
-			os.RemoveAll(folder)
-		})
-	}
-}
-
-// Plugins that can do TLS do, and others are behind their folder.
-func TestAuthentication(t *testing.T) {
-	p, _ := pool(t)
-	for mode, tls := range map[string]bool{"honest": true, "plain": false} {
-		r := ref(t, mode, "op")
-		if _, err := p.Describe(ctx, r); err != nil {
-			t.Fatal(err)
-		}
-		remote, err := p.remote(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x := remote.running()[0]
-		if got := x.config.TLSConfig != nil; got != tls {
-			t.Errorf("%s: TLS %v, want %v", mode, got, tls)
-		}
-		if s, err := os.Stat(x.folder); err != nil || s.Mode().Perm() != 0o700 {
-			t.Errorf("%s: folder %v, %v", mode, s.Mode(), err)
-		}
-	}
-	m, _ := mapOf(t, p, ref(t, "plain", "op"))
-	if _, err := m.Process(ctx, plugins.Batch{}, rows(0, 3, 1)); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestEnvironment(t *testing.T) {
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	t.Setenv("LANG", "C.UTF-8")
-	p, _ := pool(t)
-	m, _ := mapOf(t, p, ref(t, "honest", "env", func(s *plugins.Settings) { s.Env["MODEL"], s.Memory = "m.bin", 1<<30 }))
-	got, err := m.Process(ctx, plugins.Batch{}, rows(0, 1, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := got.Rec.Column(0).(*array.String)
-	dir := strings.TrimPrefix(text.Value(0), "dir=")
-	if s, err := os.Stat(filepath.Dir(dir)); err != nil || s.Mode().Perm() != 0o700 || filepath.Base(dir) != "work" {
-		t.Errorf("works in %s: %v", dir, err)
-	}
-	for _, kv := range strings.Split(text.Value(1), "\n") {
-		k, v, _ := strings.Cut(kv, "=")
-		switch {
-		case strings.HasPrefix(k, "PLUGIN_"), strings.HasPrefix(kv, "MILLRACE_"), k == "PATH", k == "HOME", k == "TZ", k == "TMPDIR", kv == "LANG=C.UTF-8", kv == "MODEL=m.bin", k == "GOMEMLIMIT" && v == "805306368":
-		case strings.Contains(v, "secret"):
-			t.Errorf("a secret: %s", kv)
-		case v == "" || k == "PWD" || strings.HasPrefix(kv, "-----") || !strings.Contains(k, "_") && strings.ToUpper(k) != k: // lines of the certificate
-		default:
-			t.Errorf("environment has %s", kv)
-		}
-	}
-}
-
 // A restart that fails again and again waits longer and longer, and stops waiting once something is answered.
 func TestBackOff(t *testing.T) {
 	p, _ := pool(t)
@@ -541,7 +405,7 @@ func TestBackOff(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	p, _ := pool(t)
+	p, l := pool(t)
 	m, _ := mapOf(t, p, ref(t, "honest", "hang"))
 	var g sync.WaitGroup
 	g.Go(func() {
@@ -549,16 +413,7 @@ func TestClosed(t *testing.T) {
 			t.Errorf("a call that is out: %v", err)
 		}
 	})
-	eventually(t, "the call is out", func() string {
-		r := p.list()[0]
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if len(r.processes) == 0 || r.processes[0].users == 0 {
-			return "not yet"
-		}
-		return ""
-	})
-	time.Sleep(20 * time.Millisecond)
+	hangs(t, l)
 	p.Close()
 	g.Wait()
 	if _, err := m.Process(ctx, plugins.Batch{}, rows(0, 1, 1)); !errors.Is(err, errClosed) {

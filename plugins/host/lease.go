@@ -279,7 +279,8 @@ func (r *remote) lost(ctx, limited context.Context, p *process, operator string,
 
 // ended ends a process because of e, and waits for its last words. Where something else ended it before, that is told.
 func (r *remote) ended(p *process, e *Error) error {
-	first := p.kill(e)
+	told := *e // others may read it from now on
+	first := p.kill(&told)
 	select {
 	case <-p.exited:
 	case <-r.pool.clock.After(grace):

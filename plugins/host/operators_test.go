@@ -90,6 +90,7 @@ func (m *mapped) Process(ctx context.Context, b plugins.Batch, in arrow.Record) 
 		}
 	case "hang":
 		if b.Number == 7 {
+			fmt.Fprintln(os.Stderr, "it hangs")
 			select {}
 		}
 	case "slow":

@@ -21,7 +21,8 @@ type scalar struct {
 	name   string
 	config []byte
 	d      *declaration
-	reads  []int // columns that are sent; nil: all
+	in     *arrow.Schema // of what is sent
+	reads  []int         // columns that are; nil: all
 }
 
 func (s *scalar) Declare(args []arrow.Field) (arrow.Field, error) {
@@ -34,7 +35,11 @@ func (s *scalar) Declare(args []arrow.Field) (arrow.Field, error) {
 		err := fmt.Errorf("it declares %d columns, where a function gives one", d.out[0].NumFields())
 		return arrow.Field{}, &Error{Kind: Protocol, Plugin: s.r.name(), Operator: s.name, Text: err.Error(), Err: err}
 	}
-	s.d = d
+	decl := plugins.Declaration{Output: d.out[0], Reads: reads(d.resp)}
+	if err := decl.Check(in); err != nil {
+		return arrow.Field{}, &Error{Kind: Protocol, Plugin: s.r.name(), Operator: s.name, Text: err.Error(), Err: err}
+	}
+	s.d, s.in, s.reads = d, decl.Input(in), decl.Reads
 	return d.out[0].Field(0), nil
 }
 
@@ -50,7 +55,14 @@ func (s *scalar) Eval(ctx context.Context, args arrow.Record) (arrow.Array, erro
 		return nil, err
 	}
 	defer l.release()
-	args = array.NewRecord(s.d.in[0], args.Columns(), args.NumRows()) // names mean nothing
+	columns := args.Columns()
+	if s.reads != nil {
+		columns = nil
+		for _, c := range s.reads {
+			columns = append(columns, args.Column(c))
+		}
+	}
+	args = array.NewRecord(s.in, columns, args.NumRows()) // with the names that were declared
 	todo := pieces(args)
 	var recs []arrow.Record
 	for next := 0; len(todo) > 0; {
