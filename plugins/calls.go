@@ -22,6 +22,8 @@ type calls struct {
 	c         channel.Plugin
 	instances map[uint32]any // operators, by declaration
 	lane      Lane           // of a sink, once it is taken over
+	staged    []arrow.Record // rows of a batch that more will be staged of
+	stagedOf  Batch
 }
 
 func newCalls(s *server, c channel.Plugin) *calls {

@@ -159,7 +159,16 @@ func (c *calls) sink(ctx context.Context, b Batch, req *wire.Request, d *declare
 	}
 	switch req.Method {
 	case wire.Method_STAGE:
-		return r, c.lane.Stage(ctx, b, slices.DeleteFunc(parts, func(p arrow.Record) bool { return p == nil }))
+		if c.stagedOf != b {
+			c.staged, c.stagedOf = nil, b
+		}
+		c.staged = append(c.staged, slices.DeleteFunc(parts, func(p arrow.Record) bool { return p == nil })...)
+		if len(req.Numbers) > 0 && req.Numbers[0] != 0 { // more follows
+			return r, nil
+		}
+		rows := c.staged
+		c.staged = nil
+		return r, c.lane.Stage(ctx, b, rows)
 	case wire.Method_PUBLISH:
 		if len(req.Blobs) != 1 {
 			return r, errors.New("a marker is wanted")

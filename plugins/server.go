@@ -41,6 +41,7 @@ type declared struct {
 
 func (s *server) Describe(_ context.Context, req *wire.DescribeRequest) (*wire.DescribeResponse, error) {
 	resp := &wire.DescribeResponse{Protocol: wire.Protocol, Name: s.plugin.Name, Version: s.plugin.Version, Sdk: "go 1 (" + runtime.Version() + ")", Concurrent: true}
+	resp.Features = []string{wire.Stages}
 	if channel.HasMemory {
 		resp.Features = append(resp.Features, wire.Memory)
 	}

@@ -152,4 +152,3 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 }
-

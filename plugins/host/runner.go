@@ -151,4 +151,3 @@ func (p *process) PluginToHost(network, addr string) (string, string, error) {
 func (p *process) HostToPlugin(network, addr string) (string, string, error) {
 	return network, addr, nil
 }
-

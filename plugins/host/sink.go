@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -57,8 +58,27 @@ type lane struct {
 
 func (l *lane) Marker() []byte { return l.marker }
 
+// Stage sends all rows in one request, or in several where that is too much: the plugin stages them together.
 func (l *lane) Stage(ctx context.Context, b plugins.Batch, rows []arrow.Record) error {
-	return l.call(ctx, &wire.Request{Method: wire.Method_STAGE, Batch: wireBatch(b)}, rows...)
+	if l.l == nil || !slices.Contains(l.l.r.desc.Features, wire.Stages) {
+		return l.call(ctx, &wire.Request{Method: wire.Method_STAGE, Batch: wireBatch(b)}, rows...)
+	}
+	var group []arrow.Record
+	size := int64(0)
+	for _, rec := range rows {
+		for _, piece := range pieces(rec) {
+			n := recordBytes(piece)
+			if len(group) > 0 && size+n > wholeBytes {
+				if err := l.call(ctx, &wire.Request{Method: wire.Method_STAGE, Batch: wireBatch(b), Numbers: []int64{1}}, group...); err != nil {
+					return err
+				}
+				group, size = nil, 0
+			}
+			group = append(group, piece)
+			size += n
+		}
+	}
+	return l.call(ctx, &wire.Request{Method: wire.Method_STAGE, Batch: wireBatch(b)}, group...)
 }
 
 func (l *lane) Publish(ctx context.Context, b plugins.Batch, marker []byte) error {

@@ -2,12 +2,14 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"reflect"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -318,8 +320,18 @@ func TestSink(t *testing.T) {
 		if b, _ := os.ReadFile(dir + "/lane0.out"); string(b) != "marker 2\n2: 105 rows" {
 			t.Errorf("published %q", b)
 		}
+		last := plugins.Batch{Number: 3}
+		if err := l.Stage(ctx, last, []arrow.Record{rows(0, 10, 1), rows(0, 30_000, 300), rows(0, 7, 1)}); err != nil { // in several requests
+			t.Fatal(err)
+		}
+		if err := l.Publish(ctx, last, []byte("marker 3")); err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := os.ReadFile(dir + "/lane0.out"); string(b) != "marker 3\n3: 30017 rows" {
+			t.Errorf("published %q", b)
+		}
 		other, err := s.Lane(ctx, 0, 1, 2)
-		if err != nil || string(other.Marker()) != "marker 2" {
+		if err != nil || string(other.Marker()) != "marker 3" {
 			t.Fatalf("marker %q, %v", other.Marker(), err)
 		}
 		err = l.Stage(ctx, plugins.Batch{Number: 9}, nil)
@@ -341,6 +353,7 @@ func TestSink(t *testing.T) {
 			}
 			return ""
 		})
+		p.Close() // before the folder is removed
 	})
 }
 
@@ -372,4 +385,38 @@ func TestSideBySide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A lane ends with its process: what was staged is gone, and another lane finds what was published.
+func TestLaneEndsWithItsProcess(t *testing.T) {
+	p, _ := pool(t)
+	dir := t.TempDir()
+	s, _ := resolve(t, p, ref(t, "honest", "keep")).Sink([]byte(dir))
+	if err := s.Check(rowsSchema, 1); err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.Lane(ctx, 0, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	b := plugins.Batch{Number: 1}
+	if err := errors.Join(l.Stage(ctx, b, []arrow.Record{rows(0, 3, 1)}), l.Publish(ctx, b, []byte("one"))); err != nil {
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(p.list()[0].running()[0].group(), syscall.SIGKILL)
+	b.Number++
+	err = l.Stage(ctx, b, []arrow.Record{rows(0, 3, 1)})
+	failsWith(t, err, Crash, `operator "keep", batch 2 partition 0: its process ended (signal: killed) before it answered`)
+	if again := l.Publish(ctx, b, []byte("two")); again != err {
+		t.Errorf("a lane whose process has ended goes on: %v", again)
+	}
+	other, err := s.Lane(ctx, 0, 1, 2)
+	if err != nil || string(other.Marker()) != "one" {
+		t.Fatalf("marker %q, %v", other.Marker(), err)
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	p.Close() // before the folder is removed
 }

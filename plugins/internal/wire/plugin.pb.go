@@ -35,7 +35,7 @@ const (
 	Method_PARTITIONS         Method = 5  // source. -> blobs: key, meta in turns; numbers: start, end in turns
 	Method_READ               Method = 6  // source. blobs: key, meta; numbers: start, end, from, limit -> [rows], offsets int64; numbers: next, end. Failure END: the partition is complete
 	Method_LANE               Method = 7  // sink. numbers: n, lanes, epoch -> blobs: marker, none if there is none. The channel is the lane's from here on
-	Method_STAGE              Method = 8  // sink. rows, in any number of parts
+	Method_STAGE              Method = 8  // sink. rows, in any number of parts; numbers: 1 if more rows of the batch follow in the next STAGE (feature "stages")
 	Method_PUBLISH            Method = 9  // sink. blobs: marker
 	Method_FLUSH              Method = 10 // sink
 )

@@ -16,6 +16,9 @@ const Protocol = 1
 // Memory is the feature of channels in shared memory.
 const Memory = "memory"
 
+// Stages is the feature of plugins that take a batch's rows in several STAGE requests.
+const Stages = "stages"
+
 // The cookie of go-plugin's handshake: who starts a plugin by hand gets an explanation instead.
 const (
 	CookieKey   = "MILLRACE_PLUGIN"
