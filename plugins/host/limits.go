@@ -23,8 +23,9 @@ func callLimit(s plugins.Settings) time.Duration  { return or(s.Call, 30*time.Se
 func memoryLimit(s plugins.Settings) int64        { return or(s.Memory, 2<<30) }
 func grow(s plugins.Settings) int                 { return or(s.Grow, 1000) }
 
-// watch looks at what processes have resident, until the pool is closed, and ends those that have too much.
+// watch removes what killed hosts left, and looks at what processes have resident, until the pool is closed, and ends those that have too much.
 func (p *Pool) watch() {
+	sweep(folderBase(), p.clock.Now())
 	for {
 		select {
 		case <-p.ctx.Done():

@@ -33,7 +33,8 @@ type process struct {
 	ref    plugins.Ref
 	pool   *Pool
 	out    *output
-	folder string // this user's only, removed with the process: sockets, and where it works
+	folder string   // this user's only, removed with the process: sockets, and where it works
+	held   *os.File // a lock in it, as long as this process lives
 	cmd    *exec.Cmd
 	opened func()      // closes what was opened to start it
 	stdin  *os.File    // the host's end: a plugin ends when it is closed
@@ -102,26 +103,6 @@ func startProcess(ctx context.Context, pool *Pool, ref plugins.Ref) (*process, *
 		return nil, nil, p.cause
 	}
 	return p, desc, nil
-}
-
-// makeFolder makes the process's folder. Paths of sockets may have about 100 bytes, so that a long TMPDIR will not do.
-func (p *process) makeFolder() (err error) {
-	base := os.TempDir()
-	if len(base) > 40 {
-		base = "/tmp"
-	}
-	if p.folder, err = os.MkdirTemp(base, fmt.Sprintf("millrace-%d-", os.Getpid())); err != nil { // 0700
-		return err
-	}
-	p.cmd.Dir = p.ref.Settings.Dir
-	if p.cmd.Dir == "" {
-		p.cmd.Dir = filepath.Join(p.folder, "work")
-		err = os.Mkdir(p.cmd.Dir, 0o700)
-	}
-	if err != nil {
-		os.RemoveAll(p.folder)
-	}
-	return err
 }
 
 func (p *process) start(ctx context.Context) (*wire.DescribeResponse, error) {
@@ -284,7 +265,7 @@ func (p *process) end() {
 	}
 	p.work.Wait()
 	p.opened()
-	os.RemoveAll(p.folder)
+	p.removeFolder()
 }
 
 // how is how it ended.

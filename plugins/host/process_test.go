@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 
@@ -95,7 +96,22 @@ func TestKilledHost(t *testing.T) {
 				}
 				return ""
 			})
-			os.RemoveAll(folder)
+			p, _ := pool(t) // it has a folder of its own, which stays
+			if _, err := p.Describe(ctx, ref(t, "honest", "")); err != nil {
+				t.Fatal(err)
+			}
+			own := p.list()[0].running()[0].folder
+			sweep(filepath.Dir(folder), time.Now())
+			if _, err := os.Stat(folder); err != nil {
+				t.Errorf("a folder that is new: %v", err)
+			}
+			sweep(filepath.Dir(folder), time.Now().Add(2*time.Minute))
+			if _, err := os.Stat(folder); err == nil {
+				t.Error("the folder of a host that was killed is there")
+			}
+			if _, err := os.Stat(own); err != nil {
+				t.Errorf("the folder of a host that lives: %v", err)
+			}
 		})
 	}
 }
