@@ -78,7 +78,7 @@ func mapping(o offer, in *arrow.Schema) (*ops.RecordMap, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &ops.RecordMap{Name: o.String(), In: in, Reads: d.Reads, Keeps: d.Keeps}
+	m := &ops.RecordMap{Fails: o.fails, In: in, Reads: d.Reads, Keeps: d.Keeps}
 	if m.Reads == nil {
 		for i := range in.Fields() {
 			m.Reads = append(m.Reads, i)

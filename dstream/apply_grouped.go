@@ -93,7 +93,7 @@ func aggregating(o offer, rows *ops.RowsByKey) (*ops.RecordAggregate, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &ops.RecordAggregate{RowsByKey: rows, Name: o.String()}
+	a := &ops.RecordAggregate{RowsByKey: rows, Fails: o.fails}
 	p, err := rowsOf("partial results", partial)
 	if err != nil {
 		return nil, err

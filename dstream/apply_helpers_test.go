@@ -64,7 +64,7 @@ func (c *copying) Declare(in *arrow.Schema) (plugins.Declaration, error) {
 	}
 	for _, f := range append(slices.Clone(fields), arrow.Field{Name: "count"}) {
 		if _, ok := index[f.Name]; !ok && f.Name != "twice" {
-			return d, fmt.Errorf("it needs a column %q\nand more", f.Name)
+			return d, errors.Join(fmt.Errorf("it needs a column %q", f.Name), errors.New("and more"))
 		}
 	}
 	read := []int{index["count"], index["note"]}

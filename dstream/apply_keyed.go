@@ -173,7 +173,7 @@ func (k *keyedOperator) update(ctx *rdd.Context, keys *row.Keys, in plugins.Keye
 		err = k.check(n, out)
 	}
 	if err != nil {
-		return fmt.Errorf("%s, update of %d keys: %w", k.offer, n, err)
+		return k.failed(err, "update of %d keys", n)
 	}
 	k.store(ctx, keys, at, out)
 	return k.EmitRecord(emit, k.out, keys, out.Out, out.OutOf)

@@ -31,7 +31,7 @@ func function(find func() (offer, error)) func(args ...any) expr.Expr {
 		o, err := find()
 		if err == nil {
 			if err = o.of("scalar"); err != nil {
-				err = fmt.Errorf("%s: %w", o, err)
+				err = o.failed(err, "")
 			}
 		}
 		s := &scalar{offer: o, err: err, calls: map[string]*instances[plugins.Scalar]{}}
@@ -54,7 +54,7 @@ func (s *scalar) declare(args []arrow.Field) (arrow.Field, error) {
 	}
 	v, out, err := s.declared(args)
 	if err != nil {
-		return out, fmt.Errorf("%s: %w", s, err)
+		return out, s.failed(err, "")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +91,7 @@ func (s *scalar) eval(args arrow.Record) (out arrow.Array, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s, err)
+		return nil, s.failed(err, "")
 	}
 	return out, nil
 }

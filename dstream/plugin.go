@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -17,8 +16,8 @@ import (
 	"github.com/millrace/millrace/rdd"
 )
 
-// resolve starts the process behind a reference, or finds it running: its operators are then called as those that are compiled in.
-func resolve(ctx context.Context, ref plugins.Ref) (plugins.Plugin, plugins.Operator, error) {
+// resolve starts the process behind a reference, or finds it running. Its operators are called as those that are compiled in.
+var resolve = func(ctx context.Context, ref plugins.Ref) (plugins.Plugin, plugins.Operator, error) {
 	return host.Default().Resolve(ctx, ref)
 }
 
@@ -98,14 +97,31 @@ func (o offer) of(kind string) error {
 
 // refused reports what an operator, or its process, has against its place in the job.
 func (j *Job) refused(at rdd.Site, op string, o offer, err error) {
-	if o.op.Name == "" { // there is none: the error says all
+	if o.op.Name == "" || o.named(err) {
 		j.mistakef(at, "%s: %v", op, err)
 		return
 	}
-	for _, line := range strings.Split(err.Error(), "\n") {
-		j.mistakef(at, "%s: %s: %s", op, o, line)
-	}
+	j.mistakef(at, "%s: %s: %v", op, o, err)
 }
+
+// named tells whether an error says itself which operator it is about: those of processes do.
+func (o offer) named(err error) bool { return errors.As(err, new(*host.Error)) }
+
+// failed is err with the operator and what it was doing.
+func (o offer) failed(err error, format string, args ...any) error {
+	doing := fmt.Sprintf(format, args...)
+	switch {
+	case o.named(err) && doing == "":
+		return err
+	case o.named(err):
+		return fmt.Errorf("%s: %w", doing, err)
+	case doing == "":
+		return fmt.Errorf("%s: %w", o, err)
+	}
+	return fmt.Errorf("%s, %s: %w", o, doing, err)
+}
+
+func (o offer) fails(err error, doing string) error { return o.failed(err, "%s", doing) }
 
 // instances are those of an operator that nobody uses at the moment. Each is used by one goroutine at a time, and made when all others are in use: there are at
 // most as many as tasks run at once.

@@ -66,8 +66,12 @@ type sinkOutput struct {
 	s  plugins.Sink
 }
 
-func (o *sinkOutput) failed(lane int, err error) error {
-	return fmt.Errorf("%s, lane %d: %w", o.offer, lane, err)
+// laneFailed is an error of a lane: sink.ErrFenced too where another owner has it.
+func (o *sinkOutput) laneFailed(lane int, doing string, err error) error {
+	if plugins.IsFenced(err) {
+		err = fmt.Errorf("%w: %w", sink.ErrFenced, err)
+	}
+	return o.failed(err, "lane %d%s", lane, doing)
 }
 
 // Lanes implements sink.Output.
@@ -104,21 +108,21 @@ func (o *sinkOutput) Lane(ctx context.Context, n, lanes int, owner sink.Owner) (
 	if o.s == nil {
 		s, err := o.op.Sink(o.config)
 		if err != nil {
-			return nil, o.failed(n, err)
+			return nil, o.laneFailed(n, "", err)
 		}
 		if err := s.Check(o.schema.Arrow, o.schema.Keys); err != nil {
-			return nil, o.failed(n, err)
+			return nil, o.laneFailed(n, "", err)
 		}
 		o.s = s
 	}
 	l, err := o.s.Lane(ctx, n, lanes, owner.Epoch)
 	if err != nil {
-		return nil, o.failed(n, err)
+		return nil, o.laneFailed(n, "", err)
 	}
 	lane := &sinkLane{out: o, n: n, l: l, owner: owner}
 	if raw := l.Marker(); raw != nil {
 		if err := cbor.Unmarshal(raw, &lane.marker); err != nil {
-			return nil, errors.Join(o.failed(n, fmt.Errorf("its last marker is not one of millrace's: %w; write to another place", err)), l.Close())
+			return nil, errors.Join(o.laneFailed(n, "", fmt.Errorf("its last marker is not one of millrace's: %w; write to another place", err)), l.Close())
 		}
 		lane.found = true
 	}
@@ -150,7 +154,7 @@ func (l *sinkLane) failed(verb string, b sink.Batch, err error) error {
 	if err == nil {
 		return nil
 	}
-	return l.out.failed(l.n, fmt.Errorf("%s batch %d: %w", verb, b.Number, err))
+	return l.out.laneFailed(l.n, fmt.Sprintf(", %s batch %d", verb, b.Number), err)
 }
 
 func (l *sinkLane) batch(b sink.Batch) plugins.Batch {
@@ -194,7 +198,7 @@ func (l *sinkLane) Discard(int64) error { return nil }
 // Flush implements sink.Lane.
 func (l *sinkLane) Flush(ctx context.Context) error {
 	if err := l.l.Flush(ctx); err != nil {
-		return l.out.failed(l.n, fmt.Errorf("flush: %w", err))
+		return l.out.laneFailed(l.n, ", flush", err)
 	}
 	return nil
 }

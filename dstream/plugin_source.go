@@ -48,11 +48,11 @@ func pluginSource[T any](o offer, err error) source.Source[T] {
 	spec.Open = func(context.Context, source.Env) (source.Connector, error) {
 		s, err := o.op.Source(o.config)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", o, err)
+			return nil, o.failed(err, "")
 		}
 		c := &sourceConnector{offer: o, s: s, schema: schema, as: codec.Schema()}
 		if again, err := s.Schema(); err != nil || again == nil || !again.Equal(schema) {
-			return nil, errors.Join(c.failed("", errors.Join(err, errors.New("its columns are not those that the job was built for"))), c.Close())
+			return nil, errors.Join(c.failed(errors.Join(err, errors.New("its columns are not those that the job was built for")), ""), c.Close())
 		}
 		return c, nil
 	}
@@ -116,23 +116,16 @@ type sourceConnector struct {
 	close  sync.Once
 }
 
-func (c *sourceConnector) failed(partition string, err error) error {
-	if partition != "" {
-		return fmt.Errorf("%s, partition %q: %w", c.offer, partition, err)
-	}
-	return fmt.Errorf("%s: %w", c.offer, err)
-}
-
 // Partitions implements source.Connector.
 func (c *sourceConnector) Partitions(ctx context.Context) ([]source.Partition, error) {
 	list, err := c.s.Partitions(ctx)
 	if err != nil {
-		return nil, c.failed("", err)
+		return nil, c.failed(err, "partitions")
 	}
 	out := make([]source.Partition, len(list))
 	for i, p := range list {
 		if p.Start < 0 || p.End >= 0 && p.End < p.Start {
-			return nil, c.failed(p.Key, fmt.Errorf("it begins at offset %d and ends at %d", p.Start, p.End))
+			return nil, c.failed(fmt.Errorf("it begins at offset %d and ends at %d", p.Start, p.End), "partition %q", p.Key)
 		}
 		out[i] = source.Partition{Key: p.Key, Meta: p.Meta, Start: p.Start, End: p.End}
 	}
@@ -152,7 +145,7 @@ func (c *sourceConnector) Reader(ctx context.Context, p source.Partition, from i
 		}
 	}
 	if r.end >= 0 && from > r.end {
-		return nil, c.failed(p.Key, fmt.Errorf("offset %d, and the end is %d: %w", from, r.end, source.ErrBeyondEnd))
+		return nil, c.failed(fmt.Errorf("offset %d, and the end is %d: %w", from, r.end, source.ErrBeyondEnd), "partition %q", p.Key)
 	}
 	return r, nil
 }
@@ -190,7 +183,7 @@ func (r *sourceReader) Next(ctx context.Context) (*records.Block, error) {
 		err = r.check(rows)
 	}
 	if err != nil {
-		return nil, r.c.failed(r.p.Key, fmt.Errorf("read from offset %d on: %w", r.next, err))
+		return nil, r.c.failed(err, "partition %q from offset %d on", r.p.Key, r.next)
 	}
 	first := r.next
 	r.next, r.end = rows.Next, rows.End

@@ -15,12 +15,12 @@ import (
 // results behind it.
 type RecordAggregate struct {
 	*RowsByKey
-	Name    string        // for errors
-	Partial *arrow.Schema // of partial results, without keys
-	Result  *arrow.Schema // of results, without keys
-	Out     *arrow.Schema // of the rows that go out: keys' columns, then results'
-	Combine Combiner      // rows to partial results
-	Merge   Combiner      // partial results to results
+	Fails   func(err error, doing string) error // err with the operator's name and what it was doing
+	Partial *arrow.Schema                       // of partial results, without keys
+	Result  *arrow.Schema                       // of results, without keys
+	Out     *arrow.Schema                       // of the rows that go out: keys' columns, then results'
+	Combine Combiner                            // rows to partial results
+	Merge   Combiner                            // partial results to results
 }
 
 // Combiner gives one row a key: row i is made of the rows r with of[r] == i, in order.
@@ -50,7 +50,7 @@ func (a *RecordAggregate) call(ctx *task.Context, f Combiner, what string, in ar
 		err = CheckRows(out, schema, keys)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s, %s of %d rows for %d keys: %w", a.Name, what, in.NumRows(), keys, err)
+		return nil, a.Fails(err, fmt.Sprintf("%s of %d rows for %d keys", what, in.NumRows(), keys))
 	}
 	return AsRows(out), nil
 }

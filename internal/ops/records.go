@@ -29,7 +29,7 @@ func recordRows(ctx *task.Context) int {
 
 // RecordMap is an operator that makes record batches of record batches, whoever computes it.
 type RecordMap struct {
-	Name    string // for errors
+	Fails   func(err error, doing string) error // err with the operator's name and what it was doing
 	In, Out *arrow.Schema
 	Reads   []int                            // the columns of In that it is given, ascending
 	Keeps   []int                            // by column of Out: the column of In that it is, -1: computed
@@ -216,7 +216,7 @@ func (k *recordKernel) send(ctx *task.Context) error {
 	if k.m == nil {
 		var err error
 		if k.m, err = k.Take(); err != nil {
-			return fmt.Errorf("%s: %w", k.Name, err)
+			return k.Fails(err, "")
 		}
 		k.ahead, _ = k.m.(Mappers)
 	}
@@ -287,7 +287,7 @@ func (k *recordKernel) receive(ctx *task.Context) error {
 }
 
 func (k *recordKernel) failed(s sent, err error) error {
-	return fmt.Errorf("%s, record batch %d of %d rows: %w", k.Name, s.number, s.rows, err)
+	return k.Fails(err, fmt.Sprintf("record batch %d of %d rows", s.number, s.rows))
 }
 
 // land makes chunks of an answer.
@@ -323,7 +323,7 @@ func (k *recordKernel) check(s sent, res Mapped) error {
 	switch {
 	case res.N < 0:
 		return fmt.Errorf("it gives %d rows", res.N)
-	case res.From == nil && keeps && res.N != s.rows:
+	case res.From == nil && keeps && res.N != s.rows && res.N > 0:
 		return fmt.Errorf("it gives %d rows and does not say which rows of the input they come from (From): its output keeps columns", res.N)
 	case res.From != nil && len(res.From) != res.N:
 		return fmt.Errorf("it gives %d rows and says of %d where they come from (From)", res.N, len(res.From))
