@@ -37,13 +37,18 @@ func TestPluginNewGo(t *testing.T) {
 			t.Errorf("README.md or the output does not have %q", line)
 		}
 	}
-	for _, args := range [][]string{{"vet", "./..."}, {"test", "./..."}, {"build", "-o", "score-2", "."}, {"build", "-o", os.DevNull, "./job"}} {
+	for _, args := range [][]string{{"vet", "./..."}, {"test", "./..."}, {"build", "-o", "score-2", "."}, {"build", "-o", "run-job", "./job"}} {
 		c := exec.Command("go", args...)
 		c.Dir = filepath.Join(dir, "score-2")
 		c.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly", "CGO_ENABLED=0")
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("go %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
+	}
+	job := exec.Command(filepath.Join(dir, "score-2", "run-job"), "--until-caught-up")
+	job.Dir = filepath.Join(dir, "score-2")
+	if out, err := job.CombinedOutput(); err != nil || !strings.Contains(string(out), "40.96") {
+		t.Errorf("the job does not give the score of the third visit: %v\n%s", err, out)
 	}
 	b, err := exec.Command(filepath.Join(dir, "score-2", "score-2")).CombinedOutput()
 	if err == nil || !strings.Contains(string(b), "map        score-2") {
