@@ -26,7 +26,9 @@ func TestJobAggregated(t *testing.T) {
 		Range int64
 	}
 	spread := plugins.Aggregated("spread", Spread{1 << 62, -1 << 62},
-		func(s Spread, b struct{ Cents int64 }) Spread { return Spread{min(s.Low, b.Cents), max(s.High, b.Cents)} },
+		func(s Spread, b struct{ Cents int64 }) Spread {
+			return Spread{min(s.Low, b.Cents), max(s.High, b.Cents)}
+		},
 		func(a, b Spread) Spread { return Spread{min(a.Low, b.Low), max(a.High, b.High)} },
 		func(s Spread) Range { return Range{s.High - s.Low} })
 	dstreamtest.Check(t, func(s dstream.Stream[bought]) dstream.Stream[out] {
