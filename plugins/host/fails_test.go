@@ -58,8 +58,9 @@ func TestStartIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	_, _, err := p.Resolve(ctx, ref(t, "silent", "op"))
-	if e := new(Error); !errors.As(err, &e) || e.Kind != Start {
-		t.Errorf("error %v", err)
+	failsWith(t, err, Start, "its start was given up: context deadline exceeded")
+	if !errors.Is(err, context.DeadlineExceeded) || p.list()[0].fails != 0 {
+		t.Errorf("error %v, %d failures", err, p.list()[0].fails)
 	}
 }
 

@@ -261,9 +261,9 @@ func (r *remote) lost(ctx, limited context.Context, p *process, operator string,
 	if r.pool.ctx.Err() != nil {
 		return errClosed
 	}
-	if limited.Err() != nil {
+	if limited.Err() != nil || status.Code(err) == codes.DeadlineExceeded { // its side may be first to see the end
 		limit := callLimit(r.ref.Settings)
-		return r.ended(p, &Error{Kind: Timeout, Plugin: r.name(), Operator: operator, Batch: b, Err: limited.Err(), Text: fmt.Sprintf(
+		return r.ended(p, &Error{Kind: Timeout, Plugin: r.name(), Operator: operator, Batch: b, Err: context.DeadlineExceeded, Text: fmt.Sprintf(
 			"no answer within %v: it was killed, and is started again at the next call. If it needs longer for a record batch, set Settings.Call higher", limit)})
 	}
 	select {

@@ -18,8 +18,10 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/plugins/internal/wire"
@@ -84,15 +86,16 @@ func startProcess(ctx context.Context, pool *Pool, ref plugins.Ref) (*process, *
 		p.opened()
 		return nil, nil, refuse(Start, fmt.Errorf("a folder for its sockets: %w", err))
 	}
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, startLimit(ref.Settings))
 	defer cancel()
-	unwatch := context.AfterFunc(ctx, func() { p.kill(p.startError(ctx, nil)) })
+	unwatch := context.AfterFunc(ctx, func() { p.kill(p.startError(caller, ctx, nil)) })
 	desc, err := p.start(ctx)
 	if !unwatch() && err == nil { // killed at the last moment
 		err = ctx.Err()
 	}
 	if err != nil {
-		e := p.startError(ctx, err)
+		e := p.startError(caller, ctx, err)
 		p.kill(e)
 		p.end()
 		p.mu.Lock()
@@ -156,7 +159,8 @@ func (p *process) start(ctx context.Context) (*wire.DescribeResponse, error) {
 }
 
 // startError says why a process did not start. Whoever knows most is believed: what it printed, the time, its exit, and then err.
-func (p *process) startError(ctx context.Context, err error) *Error {
+// caller is the context of who wants it, and ctx has the limit.
+func (p *process) startError(caller, ctx context.Context, err error) *Error {
 	e := &Error{Kind: Start, Plugin: p.ref.Path, Err: err}
 	var told *Error
 	switch hello := p.hello.wrong(); {
@@ -165,15 +169,16 @@ func (p *process) startError(ctx context.Context, err error) *Error {
 	case hello != nil:
 		e.Kind, e.Text, e.Err = Protocol, hello.Error(), hello
 		return e
-	case errors.Is(ctx.Err(), context.Canceled):
-		e.Text, e.Err = "its start was given up", ctx.Err()
+	case caller.Err() != nil:
+		e.Err = context.Cause(caller)
+		e.Text = fmt.Sprintf("its start was given up: %v", e.Err)
 		return e
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || status.Code(err) == codes.DeadlineExceeded:
 		e.Text = fmt.Sprintf("it did not start within %v: if it needs longer, set Settings.Start", startLimit(p.ref.Settings))
 		if p.hello.done() {
 			e.Text = fmt.Sprintf("it said where it listens, and did not answer there within %v: if it needs longer, set Settings.Start", startLimit(p.ref.Settings))
 		}
-		e.Err = ctx.Err()
+		e.Err = context.DeadlineExceeded
 		return e
 	}
 	var cannot *os.PathError

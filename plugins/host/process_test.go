@@ -63,6 +63,12 @@ func TestChildThatLeft(t *testing.T) {
 
 // A host that is killed takes its plugins along, those too that do not look at their standard input.
 func TestKilledHost(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "mr") // short, and nobody else's
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Setenv("TMPDIR", dir)
 	for _, mode := range []string{"honest", "deaf"} {
 		t.Run(mode, func(t *testing.T) {
 			exe, err := os.Executable()

@@ -198,7 +198,7 @@ func (r *remote) start(ctx context.Context) (*process, error) {
 		r.bury(p)
 		return nil, err
 	case err != nil:
-		if e := (*Error)(nil); errors.As(err, &e) && e.Kind != Refused {
+		if e := (*Error)(nil); errors.As(err, &e) && e.Kind != Refused && ctx.Err() == nil {
 			r.failed()
 		}
 		return nil, err

@@ -263,7 +263,7 @@ func TestSource(t *testing.T) {
 		waiting, cancel := context.WithCancel(ctx)
 		var g sync.WaitGroup
 		g.Go(func() { // one that waits does not keep others waiting
-			if _, err := s.Read(waiting, parts[1], 0, 1000); err != context.Canceled {
+			if _, err := s.Read(waiting, parts[1], 0, 1000); !errors.Is(err, context.Canceled) {
 				t.Errorf("a read that was given up: %v", err)
 			}
 		})
