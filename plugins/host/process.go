@@ -277,6 +277,9 @@ func (p *process) end() {
 func (p *process) how() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.status == "signal: killed" && (p.cause == nil || p.cause.Kind == Crash) {
+		return "signal: killed, from outside: the kernel does so where memory is short"
+	}
 	return p.status
 }
 

@@ -122,6 +122,33 @@ func TestKilledHost(t *testing.T) {
 	}
 }
 
+// The kernel's own limits are set.
+func TestConfined(t *testing.T) {
+	p, _ := pool(t)
+	if _, err := p.Describe(ctx, ref(t, "honest", "", func(s *plugins.Settings) { s.Memory = 1 << 30 })); err != nil {
+		t.Fatal(err)
+	}
+	pid := p.list()[0].running()[0].group()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		if strings.HasPrefix(l, "Max data size") && !strings.Contains(l, strconv.Itoa(5<<30)) {
+			t.Errorf("%s, want %d", l, 5<<30)
+		}
+	}
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); err != nil || strings.TrimSpace(string(b)) != "500" {
+		t.Errorf("oom_score_adj %s, %v", b, err)
+	}
+	if b := resident(map[int]*process{pid: nil}); len(b) != 0 {
+		t.Errorf("resident of a process that is not asked for: %v", b)
+	}
+	if b := resident(map[int]*process{pid: {}})[pid]; b < 1<<20 || b > 1<<30 {
+		t.Errorf("%d bytes resident", b)
+	}
+}
+
 // Plugins that can do TLS do, and others are behind their folder.
 func TestAuthentication(t *testing.T) {
 	p, _ := pool(t)

@@ -407,7 +407,7 @@ func TestLaneEndsWithItsProcess(t *testing.T) {
 	_ = syscall.Kill(p.list()[0].running()[0].group(), syscall.SIGKILL)
 	b.Number++
 	err = l.Stage(ctx, b, []arrow.Record{rows(0, 3, 1)})
-	failsWith(t, err, Crash, `operator "keep", batch 2 partition 0: its process ended (signal: killed) before it answered`)
+	failsWith(t, err, Crash, `operator "keep", batch 2 partition 0: its process ended (signal: killed, from outside: the kernel does so where memory is short) before it answered`)
 	if again := l.Publish(ctx, b, []byte("two")); again != err {
 		t.Errorf("a lane whose process has ended goes on: %v", again)
 	}
