@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/millrace/millrace/plugins"
+	"github.com/millrace/millrace/plugins/internal/channel"
 	"github.com/millrace/millrace/plugins/internal/wire"
 )
 
@@ -18,6 +20,29 @@ type declaration struct {
 	req      *wire.DeclareRequest
 	resp     *wire.DeclareResponse // the first process's; others must say the same
 	in, out  []*arrow.Schema
+	biggest  atomic.Int64 // bytes of the largest answer to a request so far; 0: there was none yet
+}
+
+// mostOut is about how many bytes of answers may be out at a channel. A plugin whose answer is not taken does not read requests: whoever sends more then waits for ever.
+const mostOut = 32 << 20
+
+// room tells whether a request of a number of bytes may be sent while so many are out.
+func (d *declaration) room(out int, bytes int64) bool {
+	if out == 0 {
+		return true
+	}
+	biggest := d.biggest.Load()
+	return out < channel.Window && bytes <= pieceBytes && biggest > 0 && int64(out+1)*biggest <= mostOut
+}
+
+// answered notes the bytes of an answer.
+func (d *declaration) answered(bytes int64) {
+	for bytes = max(bytes, 1); ; {
+		old := d.biggest.Load()
+		if old >= bytes || d.biggest.CompareAndSwap(old, bytes) {
+			return
+		}
+	}
 }
 
 // declared are the declarations that a process knows.

@@ -239,7 +239,11 @@ func (l *lease) failure(f *wire.Failure, b *plugins.Batch) error {
 
 func (l *lease) lost(ctx, limited context.Context, b *plugins.Batch, err error) error {
 	l.bad = true
-	return l.r.lost(ctx, limited, l.p, l.d.operator, b, err)
+	err = l.r.lost(ctx, limited, l.p, l.d.operator, b, err)
+	if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Timeout { // if it was because of answers that were not taken, it is the last time
+		l.d.answered(mostOut)
+	}
+	return err
 }
 
 func (l *lease) broken(b *plugins.Batch, err error) error {

@@ -65,8 +65,9 @@ type sent struct {
 
 // piece is what a request has of a record batch.
 type piece struct {
-	of  *sent
-	rec arrow.Record
+	of    *sent
+	rec   arrow.Record
+	bytes int64
 }
 
 func (m *mapper) Declare(in *arrow.Schema) (plugins.Declaration, error) {
@@ -98,7 +99,7 @@ func (m *mapper) Send(ctx context.Context, b plugins.Batch, in arrow.Record) err
 	s := &sent{b: b, rows: int(in.NumRows()), got: answer{keeps: keeps(m.decl)}}
 	if s.rows > 0 {
 		for _, rec := range pieces(in) {
-			m.waiting = append(m.waiting, &piece{s, rec})
+			m.waiting = append(m.waiting, &piece{s, rec, recordBytes(rec)})
 			s.pieces++
 		}
 	}
@@ -108,8 +109,11 @@ func (m *mapper) Send(ctx context.Context, b plugins.Batch, in arrow.Record) err
 
 // pump sends what the window has room for.
 func (m *mapper) pump(ctx context.Context) (err error) {
-	for err == nil && len(m.waiting) > 0 && (m.l == nil || m.l.out < channel.Window) {
+	for err == nil && len(m.waiting) > 0 {
 		p := m.waiting[0]
+		if m.l != nil && !m.d.room(m.l.out, p.bytes) {
+			break
+		}
 		if m.l == nil {
 			if m.l, err = m.r.acquire(ctx, m.d, m.computed, wire.From); err != nil {
 				break
@@ -171,6 +175,7 @@ func (m *mapper) receive(ctx context.Context, s *sent) error {
 	if err := s.got.check(m.decl, from, s.at, n); err != nil {
 		return m.l.broken(&s.b, err)
 	}
+	m.d.answered(s.got.bytes - total)
 	s.pieces--
 	s.size = s.size[1:]
 	s.at += n

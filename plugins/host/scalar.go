@@ -11,7 +11,6 @@ import (
 
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/plugins"
-	"github.com/millrace/millrace/plugins/internal/channel"
 	"github.com/millrace/millrace/plugins/internal/wire"
 )
 
@@ -66,7 +65,7 @@ func (s *scalar) Eval(ctx context.Context, args arrow.Record) (arrow.Array, erro
 	todo := pieces(args)
 	var recs []arrow.Record
 	for next := 0; len(todo) > 0; {
-		for next < len(todo) && l.out < channel.Window {
+		for next < len(todo) && s.d.room(l.out, recordBytes(todo[next])) {
 			if err := l.send(ctx, &wire.Request{Method: wire.Method_PROCESS, Numbers: []int64{todo[next].NumRows()}}, todo[next:next+1]); err != nil {
 				return nil, err
 			}
@@ -101,6 +100,7 @@ func (s *scalar) receive(ctx context.Context, l *lease, n int) (recs []arrow.Rec
 		case bytes > maxAnswer:
 			return nil, l.over(nil, fmt.Sprintf("the answer to %d rows has %s and more, where %s is the limit: it was killed", n, bytesText(bytes), bytesText(maxAnswer)))
 		case !resp.More:
+			s.d.answered(bytes)
 			return recs, nil
 		}
 	}

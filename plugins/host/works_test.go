@@ -357,6 +357,48 @@ func TestSink(t *testing.T) {
 	})
 }
 
+// Answers that are larger than what lies between the processes do not stop whoever sends before it receives.
+func TestLargeAnswersInAPipeline(t *testing.T) {
+	eachWay(t, func(t *testing.T, p *Pool, ref func(string) plugins.Ref) {
+		m, _ := mapOf(t, p, ref("times").With([]byte("400")))
+		in := rows(0, 8000, 100) // 3.2 million rows, 40 MB and more
+		for range m.Window() {
+			if err := m.Send(ctx, plugins.Batch{}, in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range m.Window() {
+			got, err := m.Receive(ctx)
+			if err != nil || got.N != 400*8000 {
+				t.Fatalf("%d rows, %v", got.N, err)
+			}
+		}
+		if b := m.(*mapper).d.biggest.Load(); b < 20<<20 {
+			t.Errorf("answers of %d bytes at most", b)
+		}
+	})
+}
+
+func TestRoom(t *testing.T) {
+	d := &declaration{}
+	for _, c := range []struct {
+		answered int64
+		out      int
+		bytes    int64
+		want     bool
+	}{
+		{0, 0, 100 << 20, true}, {0, 1, 1, false}, {1, 1, 1, true}, {1, 3, pieceBytes, true}, {1, 4, 1, false}, {1, 1, pieceBytes + 1, false},
+		{10 << 20, 1, 1, true}, {5, 2, 1, true}, {11 << 20, 2, 1, false}, {mostOut, 1, 1, false}, {1, 0, 1, true},
+	} {
+		if c.answered > 0 {
+			d.answered(c.answered)
+		}
+		if got := d.room(c.out, c.bytes); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
 // Everybody at once, and one process for all, or one for each at most.
 func TestSideBySide(t *testing.T) {
 	for name, change := range ways {
