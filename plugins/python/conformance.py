@@ -6,7 +6,7 @@ import base64
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -198,7 +198,7 @@ class count:
         rows: List[List[int]] = [[] for _ in range(n)]
         for key, value in zip(input.of.to_pylist(), input.rows["n"].to_pylist()):
             rows[key].append(value)
-        states: List[Optional[tuple]] = [s if e else None for s, e in zip(zip(input.state["count"].to_pylist(), input.state["sum"].to_pylist()), input.exists.to_pylist())]
+        states: List[Optional[Tuple[int, int]]] = [s if e else None for s, e in zip(zip(input.state["count"].to_pylist(), input.state["sum"].to_pylist()), input.exists.to_pylist())]
         actions, timers, out = [KEEP] * n, [0] * n, []
         for k, due in enumerate(input.due.to_pylist()):
             if due:

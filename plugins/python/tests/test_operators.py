@@ -355,6 +355,17 @@ class Numbers:
         return mp.Rows({"n": rows}, rows, rows[-1] + 1, self.rows)
 
 
+def test_state_of_any_type():
+    from values import TYPES
+
+    for t in TYPES:
+        @mp.keyed(state=[pa.field("s", t, False)], output=[("n", pa.int64())])
+        def keeps(input):
+            return mp.KeyedOutput([mp.SET] * input.keys.num_rows, input.state)
+
+        assert len(testing.run_keyed(keeps, [pa.table({"k": ["a"], "v": [1]})] * 2, ["k"])) == 2
+
+
 def test_source():
     out = testing.run_source(Numbers, config={"rows": 8})
     assert out.column("offset").to_pylist() == [0, 1, 2, 3, 4, 5, 6, 7, 5, 6, 7]

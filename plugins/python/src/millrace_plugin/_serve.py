@@ -13,6 +13,9 @@ import threading
 from concurrent import futures
 from typing import Any, Iterator, List, Optional, Sequence
 
+# gRPC's handlers around fork can wait for ever in a child that user code starts; a child that calls exec needs none.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 import grpc
 
 from . import _logs, plugin_pb2 as pb

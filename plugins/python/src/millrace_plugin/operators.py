@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, overload
 
 import pyarrow as pa
 
@@ -13,11 +13,16 @@ from .errors import OutputError, Refused
 from .types import Offer
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: All operators that decorators have made, in order: what serve offers by default.
 registry: List[Offer] = []
 
 
+@overload
+def operator(target: F) -> F: ...
+@overload
+def operator(*, output: Any = None, adds: Any = None, reads: Any = None, keeps: Any = None, frame: Optional[str] = None, config: Any = None, name: Optional[str] = None) -> Callable[[F], F]: ...
 def operator(target: Any = None, *, output: Any = None, adds: Any = None, reads: Any = None, keeps: Any = None, frame: Optional[str] = None,
              config: Any = None, name: Optional[str] = None) -> Any:
     """Makes an operator that turns record batches into record batches; how rows are cut into record batches means nothing.
@@ -47,6 +52,10 @@ def operator(target: Any = None, *, output: Any = None, adds: Any = None, reads:
     return _decorated(target, "map", make, config, name)
 
 
+@overload
+def filter(target: F) -> F: ...
+@overload
+def filter(*, reads: Any = None, frame: Optional[str] = None, config: Any = None, name: Optional[str] = None) -> Callable[[F], F]: ...
 def filter(target: Any = None, *, reads: Any = None, frame: Optional[str] = None, config: Any = None, name: Optional[str] = None) -> Any:
     """Makes an operator that keeps the rows for which the function gives true. Null is false. All columns are kept; only reads are sent."""
 
@@ -57,6 +66,10 @@ def filter(target: Any = None, *, reads: Any = None, frame: Optional[str] = None
     return _decorated(target, "map", make, config, name)
 
 
+@overload
+def scalar(target: F) -> F: ...
+@overload
+def scalar(*, result: Any = None, args: Optional[Sequence[Any]] = None, config: Any = None, name: Optional[str] = None) -> Callable[[F], F]: ...
 def scalar(target: Any = None, *, result: Any = None, args: Optional[Sequence[Any]] = None, config: Any = None, name: Optional[str] = None) -> Any:
     """Makes a function for expressions, which is given an array for each argument, and returns an array with a value for each row.
 
@@ -72,6 +85,10 @@ def scalar(target: Any = None, *, result: Any = None, args: Optional[Sequence[An
     return _decorated(target, "scalar", make, config, name)
 
 
+@overload
+def aggregate(target: F) -> F: ...
+@overload
+def aggregate(*, partial: Any = None, output: Any = None, config: Any = None, name: Optional[str] = None) -> Callable[[F], F]: ...
 def aggregate(target: Any = None, *, partial: Any = None, output: Any = None, config: Any = None, name: Optional[str] = None) -> Any:
     """Makes an aggregate out of a class with the methods
 
@@ -89,6 +106,10 @@ def aggregate(target: Any = None, *, partial: Any = None, output: Any = None, co
     return _decorated(target, "aggregate", make, config, name)
 
 
+@overload
+def keyed(target: F) -> F: ...
+@overload
+def keyed(*, state: Any = None, output: Any = None, config: Any = None, name: Optional[str] = None) -> Callable[[F], F]: ...
 def keyed(target: Any = None, *, state: Any = None, output: Any = None, config: Any = None, name: Optional[str] = None) -> Any:
     """Makes an operator with state out of a class with the method update(input: KeyedInput) -> KeyedOutput, or a function that is it.
 
@@ -103,6 +124,10 @@ def keyed(target: Any = None, *, state: Any = None, output: Any = None, config: 
     return _decorated(target, "keyed", make, config, name)
 
 
+@overload
+def source(target: F) -> F: ...
+@overload
+def source(*, schema: Any = None, config: Any = None, name: Optional[str] = None) -> Callable[[F], F]: ...
 def source(target: Any = None, *, schema: Any = None, config: Any = None, name: Optional[str] = None) -> Any:
     """Makes a source out of a class with the methods
 
@@ -119,6 +144,10 @@ def source(target: Any = None, *, schema: Any = None, config: Any = None, name: 
     return _decorated(target, "source", make, config, name)
 
 
+@overload
+def sink(target: F) -> F: ...
+@overload
+def sink(*, config: Any = None, name: Optional[str] = None) -> Callable[[F], F]: ...
 def sink(target: Any = None, *, config: Any = None, name: Optional[str] = None) -> Any:
     """Makes a sink out of a class with the methods
 

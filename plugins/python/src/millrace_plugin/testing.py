@@ -11,6 +11,7 @@ What an engine would refuse raises Refused, and a call that fails raises Operato
 from __future__ import annotations
 
 import dataclasses
+import decimal
 import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -276,28 +277,24 @@ def run_keyed(op: Any, batches: Sequence[Any], key: Sequence[str], *, config: An
 
 def _zero(schema: Any) -> Dict[str, Any]:
     """A row of state of a key that has none."""
-    row = {}
-    for f in schema:
-        if f.nullable:
-            row[f.name] = None
-        else:
-            Codec(pa.schema([f]))
-            row[f.name] = pa.array([None], f.type).fill_null(_ZERO(f.type))[0].as_py() if not pa.types.is_nested(f.type) else _nested_zero(f.type)
-    return row
+    return {f.name: None if f.nullable else _zero_of(f.type) for f in schema}
 
 
-def _ZERO(t: Any) -> Any:
-    if pa.types.is_string(t):
-        return ""
-    if pa.types.is_binary(t):
-        return b""
-    if pa.types.is_boolean(t):
+def _zero_of(t: Any) -> Any:
+    p = pa.types
+    if p.is_struct(t):
+        return _zero(pa.schema([t.field(i) for i in range(t.num_fields)]))
+    if p.is_list(t) or p.is_map(t):
+        return []
+    if p.is_string(t) or p.is_binary(t):
+        return "" if p.is_string(t) else b""
+    if p.is_fixed_size_binary(t):
+        return bytes(t.byte_width)
+    if p.is_boolean(t):
         return False
-    return pa.scalar(0).cast(t)
-
-
-def _nested_zero(t: Any) -> Any:
-    return _zero(pa.schema([t.field(i) for i in range(t.num_fields)])) if pa.types.is_struct(t) else []
+    if p.is_decimal(t):
+        return decimal.Decimal(0)
+    return pa.array([0], pa.int64()).cast(pa.int32() if t.bit_width == 32 and p.is_temporal(t) else pa.int64()).cast(t)[0].as_py()
 
 
 def run_source(op: Any, *, config: Any = None, limit: int = 1 << 20, reads: int = 1000) -> Any:
