@@ -10,6 +10,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -43,8 +45,17 @@ type Departure struct {
 }
 
 func risky(job *dstream.Job) {
+	file, err := filepath.Abs(*script) // the plugin's working directory is one of its own
+	if err != nil {
+		panic(err)
+	}
+	weights, err := filepath.Abs(*model)
+	if err != nil {
+		panic(err)
+	}
 	departures := dstream.From(job, source.LogJSON[Departure](flights.Topic)).Frame()
-	named(departures.Via(plugins.Command(*python, *script, *model).Op("DelayRisk"))).To(sink.Console())
+	scored := departures.Via(plugins.Command(*python, file, weights).Op("DelayRisk").Set(plugins.Settings{Start: time.Minute})) // scikit-learn takes its time
+	named(scored).To(sink.Console().Named("risky"))
 }
 
 // named are the departures of high risk.

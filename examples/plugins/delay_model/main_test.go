@@ -15,13 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
 	"github.com/millrace/millrace/internal/pythontest"
 	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/plugins/host"
 	"github.com/millrace/millrace/plugins/plugintest"
-	"github.com/millrace/millrace/sink"
 )
 
 const year = "../../flights/data/departures.jsonl.gz"
@@ -77,12 +75,8 @@ func TestRisk(t *testing.T) {
 // The job names the departures of high risk, however they are cut into batches and partitions.
 func TestJob(t *testing.T) {
 	py, file := trained(t)
-	pool := host.New(host.Options{})
-	t.Cleanup(func() { _ = pool.Close() })
-	_, op, err := pool.Resolve(t.Context(), ref(py, file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	*python, *model = program(t, py), file
+	t.Cleanup(func() { _ = host.CloseDefault() })
 	type line struct {
 		Scheduled, Carrier string
 		Flight             int64
@@ -101,14 +95,11 @@ func TestJob(t *testing.T) {
 	if len(want) < 10 {
 		t.Fatalf("few departures are risky, and the test proves little: %v", want)
 	}
-	in := dstreamtest.Input[Departure]("departures")
-	job := dstreamtest.Run(t, func(j *dstream.Job) {
-		named(dstream.From(j, in.Source()).Frame().Apply(op)).To(sink.Console().Named("risky"))
-	}, dstreamtest.Partitions(3))
+	job := dstreamtest.Run(t, risky, dstreamtest.Partitions(3))
 	var got []line
 	for len(rows) > 0 {
 		n := min(len(rows), 700)
-		b := job.Batch(in.Part(0, rows[:n/3]...), in.Part(1, rows[n/3:n/2]...), in.Part(2, rows[n/2:n]...))
+		b := job.Batch(records(t, 0, rows[:n/3]), records(t, 1, rows[n/3:n/2]), records(t, 2, rows[n/2:n]))
 		got = append(got, dstreamtest.Values[line](b, "risky")...)
 		rows = rows[n:]
 	}
@@ -118,6 +109,34 @@ func TestJob(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// program is an executable that runs Python in the environment in which it finds the SDK.
+func program(t *testing.T, py pythontest.Python) string {
+	t.Helper()
+	text := "#!/bin/sh\n"
+	for k, v := range py.Env {
+		text += fmt.Sprintf("export %s=%q\n", k, v)
+	}
+	path := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(path, []byte(text+fmt.Sprintf("exec %q \"$@\"\n", py.Path)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// records are rows as the log has them.
+func records(t *testing.T, partition int, rows []Departure) dstreamtest.Rows {
+	t.Helper()
+	var lines []string
+	for _, r := range rows {
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, string(b))
+	}
+	return dstreamtest.Records("log:departures", partition, lines...)
 }
 
 // departures are the first of the year.

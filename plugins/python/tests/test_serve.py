@@ -185,7 +185,7 @@ def test_handshake(plugin, tmp_path):
     assert os.path.dirname(plugin.path) == str(tmp_path)
     assert stat.S_IMODE(os.stat(plugin.path).st_mode) & 0o077 == 0
     d = plugin.call("/millrace.plugin.v1.Plugin/Describe", pb.DescribeRequest(protocol=1, features=["memory"]), pb.DescribeResponse)
-    assert (d.name, d.version, d.protocol, list(d.features), d.concurrent) == ("shop", "1.2", 1, ["memory"], False)
+    assert (d.name, d.version, d.protocol, list(d.features), d.concurrent) == ("shop", "1.2", 1, ["stages", "memory"], False)
     assert [(o.name, o.kind) for o in d.offers][:3] == [("identity", "map"), ("noisy", "map"), ("negative", "map")]
     assert plugin.call("/grpc.health.v1.Health/Check", b"\n\x06plugin", None) == b"\x08\x01"
     with pytest.raises(grpc.RpcError, match="NOT_FOUND"):
@@ -269,7 +269,8 @@ def test_end(plugin, how):
     s, lanes = plugin.stream(), plugin.stream()
     (r,) = lanes.ask(plugin.declare("Closing"), pb.LANE, numbers=[0, 1, 5])
     assert r.blobs == [b"m"]
-    lanes.ask(plugin.declared, pb.STAGE, [ROWS, ROWS], batch=pb.Batch(number=1))
+    lanes.ask(plugin.declared, pb.STAGE, [ROWS], batch=pb.Batch(number=1), numbers=[1])
+    lanes.ask(plugin.declared, pb.STAGE, [ROWS], batch=pb.Batch(number=1))
     lanes.ask(plugin.declared, pb.PUBLISH, blobs=[b"mark"], batch=pb.Batch(number=1))
     (r,) = lanes.ask(plugin.declared, pb.LANE, numbers=[0, 1, 5])
     assert "once a channel" in r.failure.text

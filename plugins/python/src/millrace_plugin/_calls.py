@@ -19,7 +19,7 @@ from .errors import EndOfPartition, Fenced, OutputError, Refused, WireError
 from .types import Context, KeyedInput, Offer, Partition
 
 PROTOCOL = 1
-MEMORY = "memory"
+MEMORY, STAGES = "memory", "stages"
 MAX_MESSAGE = 4 << 20
 MAX_FRAME = 64 << 20
 
@@ -94,7 +94,7 @@ class Server:
 
     def describe(self) -> pb.DescribeResponse:
         return pb.DescribeResponse(
-            protocol=PROTOCOL, features=[MEMORY] if sys.platform == "linux" else [], name=self.name, version=self.version,
+            protocol=PROTOCOL, features=[STAGES] + [MEMORY] * (sys.platform == "linux"), name=self.name, version=self.version,
             sdk=f"python 1 ({sys.version.split()[0]}, pyarrow {pa.__version__})", concurrent=self.concurrent,
             offers=[pb.Offer(name=o.name, kind=o.kind, doc=o.doc) for o in self.offers.values()])
 
@@ -187,6 +187,8 @@ class Calls:
         self.server, self.channel = server, channel
         self.instances: Dict[int, Any] = {}
         self.lane: Optional[_kinds.Lane] = None
+        self.staged: List[Any] = []  # rows of a batch that more will be staged of
+        self.staged_of = Context()
 
     def close(self) -> None:
         if self.lane is not None:
@@ -340,7 +342,7 @@ class Calls:
         return Reply(rows, d.outputs[0], offsets, _OFFSETS, numbers=[after, last])
 
     def _sink(self, req: pb.Request, d: Declared, context: Context) -> Reply:
-        parts = self._parts(req, d.inputs if req.method == pb.STAGE else [], many=True)
+        parts = [p for p in self._parts(req, d.inputs if req.method == pb.STAGE else [], range(len(req.parts)), many=True) if p is not None]
         if req.method == pb.LANE:
             if len(req.numbers) != 3 or self.lane is not None:
                 raise WireError("a lane, their number and an epoch are wanted, once a channel")
@@ -350,7 +352,12 @@ class Calls:
         if self.lane is None:
             raise WireError("no lane is open")
         if req.method == pb.STAGE:
-            self.lane.stage(context, parts)
+            if self.staged_of != context:
+                self.staged, self.staged_of = [], context
+            self.staged += parts
+            if not any(req.numbers[:1]):  # nothing follows
+                rows, self.staged = self.staged, []
+                self.lane.stage(context, rows)
         elif req.method == pb.PUBLISH:
             if len(req.blobs) != 1:
                 raise WireError("a marker is wanted")
