@@ -25,7 +25,7 @@ func honest() plugins.Plugin {
 		{Name: "plus", Scalar: func([]byte) (plugins.Scalar, error) { return plus{}, nil }},
 		{Name: "sum", Aggregate: func([]byte) (plugins.Aggregate, error) { return sum{}, nil }},
 		{Name: "last", Keyed: func([]byte) (plugins.Keyed, error) { return last{}, nil }},
-		{Name: "count", Source: func([]byte) (plugins.Source, error) { return counting{}, nil }},
+		{Name: "count", Source: func(config []byte) (plugins.Source, error) { return counting{string(config)}, nil }},
 		{Name: "keep", Sink: func(config []byte) (plugins.Sink, error) { return keeping{string(config)}, nil }},
 	}}
 	for _, name := range []string{"double", "odd", "times", "fail", "panic", "exit", "hang", "slow", "print", "fork", "eat", "refuse", "env", "pid"} {
@@ -215,8 +215,8 @@ func (last) Update(_ context.Context, b plugins.Batch, in plugins.KeyedInput) (p
 	return out, nil
 }
 
-// counting has partition "a" with the numbers below 10,000, and "b" that never has any.
-type counting struct{}
+// counting has partition "a" with the numbers below 10,000, and "b" that never has any. A read of it makes a file, and another when it is given up.
+type counting struct{ file string }
 
 func (counting) Schema() (*arrow.Schema, error) { return rowsSchema, nil }
 
@@ -224,10 +224,13 @@ func (counting) Partitions(context.Context) ([]plugins.Partition, error) {
 	return []plugins.Partition{{Key: "a", Meta: []byte("x"), End: 10_000}, {Key: "b", End: -1}}, nil
 }
 
-func (counting) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Rows, error) {
+func (s counting) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Rows, error) {
 	if p.Key == "b" {
+		if err := os.WriteFile(s.file+".began", nil, 0o600); err != nil {
+			return plugins.Rows{}, err
+		}
 		<-ctx.Done()
-		return plugins.Rows{}, ctx.Err()
+		return plugins.Rows{}, os.WriteFile(s.file, nil, 0o600)
 	}
 	if from >= 10_000 {
 		return plugins.Rows{}, io.EOF

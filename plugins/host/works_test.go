@@ -251,7 +251,8 @@ func byKey(o plugins.KeyedOutput, keys int) [][]int64 {
 
 func TestSource(t *testing.T) {
 	eachWay(t, func(t *testing.T, p *Pool, ref func(string) plugins.Ref) {
-		s, _ := resolve(t, p, ref("count")).Source(nil)
+		file := t.TempDir() + "/given-up"
+		s, _ := resolve(t, p, ref("count")).Source([]byte(file))
 		schema, err := s.Schema()
 		if err != nil || !schema.Equal(rowsSchema) {
 			t.Fatalf("schema %v, %v", schema, err)
@@ -284,8 +285,21 @@ func TestSource(t *testing.T) {
 		if read != 10_000 {
 			t.Errorf("read up to %d", read)
 		}
+		exists := func(name string) func() string {
+			return func() string {
+				if _, err := os.Stat(name); err != nil {
+					return err.Error()
+				}
+				return ""
+			}
+		}
+		eventually(t, "the read waits", exists(file+".began"))
 		cancel()
 		g.Wait()
+		if p.list()[0].shared() { // otherwise the process ends
+			eventually(t, "the plugin is told", exists(file))
+		}
+		p.Close() // before the folder is removed
 	})
 }
 
