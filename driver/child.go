@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
+	"github.com/millrace/millrace/plugins/host"
 	"github.com/millrace/millrace/rdd"
 )
 
@@ -75,6 +76,7 @@ func RunChild(job func(*dstream.Job)) error {
 		Build: func(w *executor.Welcome) (*rdd.Plan, error) { return buildForDriver(job, w) },
 		Check: checkProgram,
 	}
+	host.SetDefaultLog(cfg.Log)
 	cfg.Orphaned, over = orphanWatch(func() { cleanUp(role.Socket) })
 	err = executor.ServeSocket(context.Background(), role.Socket, token, cfg, time.Duration(role.OrphanMillis)*time.Millisecond)
 	over()

@@ -38,8 +38,7 @@ func With(listeners ...Listener) Option {
 // signal came while it drained. The job's own flags are those of pflag.CommandLine; they work in --config and the environment too.
 func Main(job func(*dstream.Job), opts ...Option) {
 	if IsChild() {
-		code := childMain(job)
-		os.Exit(code)
+		os.Exit(withoutPlugins(childMain(job)))
 	}
 	ctx, drain := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -54,7 +53,16 @@ func Main(job func(*dstream.Job), opts ...Option) {
 		fmt.Fprintf(os.Stderr, "%s: stopped at once; what was not published is done by the next start\n", filepath.Base(os.Args[0]))
 		os.Exit(128 + int(syscall.SIGINT))
 	}()
-	os.Exit(runMain(ctx, job, os.Args[1:], os.Stdout, os.Stderr, opts...))
+	os.Exit(withoutPlugins(runMain(ctx, job, os.Args[1:], os.Stdout, os.Stderr, opts...)))
+}
+
+// withoutPlugins ends the processes of plugins that the job has used. It is how the process ends then.
+func withoutPlugins(code int) int {
+	if err := host.CloseDefault(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: plugins: %v\n", filepath.Base(os.Args[0]), err)
+		return max(code, 1)
+	}
+	return code
 }
 
 // childMain parses the job's flags, which are those of the driver, and serves.
@@ -104,6 +112,7 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer, opts ...Op
 			for _, o := range opts {
 				o(&cfg)
 			}
+			host.SetDefaultLog(cfg.Log)
 			switch {
 			case f.explain:
 				plan, err := buildPlan(c.Context(), job, cfg, nil)

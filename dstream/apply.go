@@ -52,17 +52,37 @@ func typed[U any](f Frame, at rdd.Site, op string, o offer, err error) Stream[U]
 	return Stream[U]{f.job, rdd.Of[U](f.job.b, n)}
 }
 
-// through is f through an operator of kind map, or f itself where that is a mistake.
 func (f Frame) through(at rdd.Site, op string, o offer, err error) (out Frame, ok bool) {
+	out = f
+	out.f, ok = through(f.f, at, op, o, err)
+	return out, ok
+}
+
+// through is f through an operator of kind map, or f itself where that is a mistake.
+func through(f rdd.Frame, at rdd.Site, op string, o offer, err error) (out rdd.Frame, ok bool) {
 	var m *ops.RecordMap
 	if err == nil {
 		m, err = mapping(o, f.Schema())
 	}
 	if err != nil {
-		f.job.refused(at, op, o, err)
+		refused(f.Builder(), at, op, o, err)
 		return f, false
 	}
-	return Frame{f.job, f.f.Records(at, op, o.facts(), m)}, true
+	return f.Records(at, op, o.facts(), m), true
+}
+
+// ApplyTo is Frame.Apply for the rows of one batch, in Transform and ForeachBatch, and for batch programs.
+func ApplyTo(f rdd.Frame, op plugins.Operator, config ...[]byte) rdd.Frame {
+	o, err := compiledIn(op, config)
+	f, _ = through(f, rdd.Caller(), "apply", o, err)
+	return f
+}
+
+// ViaTo is Frame.Via for the rows of one batch, as ApplyTo is Frame.Apply.
+func ViaTo(f rdd.Frame, ref plugins.Ref) rdd.Frame {
+	o, err := inProcess(ref)
+	f, _ = through(f, rdd.Caller(), "via", o, err)
+	return f
 }
 
 // mapping is an operator of kind map for rows of a schema.

@@ -33,7 +33,7 @@ func (g Grouped) through(at rdd.Site, op string, o offer, err error) Frame {
 		a, err = aggregating(o, keyed)
 	}
 	if err != nil {
-		g.job.refused(at, op, o, err)
+		refused(g.job.b, at, op, o, err)
 	}
 	if err != nil || !ok {
 		return Frame{g.job, g.f}.mistaken()

@@ -45,7 +45,7 @@ func (r RunningGroups) through(at rdd.Site, op string, o offer, err error) Frame
 		k, err = keyedBy(o, rows)
 	}
 	if err != nil {
-		j.refused(at, op, o, err)
+		refused(j.b, at, op, o, err)
 	}
 	if err != nil || !ok {
 		return Frame{j, r.g.f}.mistaken()

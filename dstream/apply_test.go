@@ -7,11 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/plugins"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -86,4 +91,50 @@ func TestApplyEqualsFlatMap(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sized gives for each row how many rows the record batch has in which it is handed over.
+var sized = mapping{
+	declare: func(in *arrow.Schema) (plugins.Declaration, error) {
+		return plugins.Declaration{Output: arrow.NewSchema([]arrow.Field{{Name: "value", Type: int64Type}}, nil), Reads: []int{}}, nil
+	},
+	process: func(_ plugins.Batch, in arrow.Record) (plugins.Result, error) {
+		b := array.NewInt64Builder(memory.DefaultAllocator)
+		for range in.NumRows() {
+			b.Append(in.NumRows())
+		}
+		rec := array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: "value", Type: int64Type}}, nil), []arrow.Array{b.NewArray()}, in.NumRows())
+		return plugins.Result{N: int(in.NumRows()), Rec: rec}, nil
+	},
+}
+
+// Record batches are cut at multiples of 8,192 of a task's rows, however its records come in blocks: an attempt that reads them again calls as the first one did.
+func TestRecordBatchesAreCutByRows(t *testing.T) {
+	values := make([]int64, 20_000)
+	for _, block := range []int{0, 1000, 777, 9000} {
+		r, err := dstreamtest.New(dstreamtest.Options{Block: block}, func(job *dstream.Job) {
+			dstream.From(job, numbers.Source()).Frame().Where(expr.Col("value").Eq(0)).Apply(sized.op()).To(dstreamtest.Sink("out"))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.Run(dstreamtest.At(0), numbers.Part(0, values...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Concat(slices.Repeat([]int64{8192}, 2*8192), slices.Repeat([]int64{20_000 - 2*8192}, 20_000-2*8192))
+		if got := dstreamtest.Values[int64](b, "out"); !slices.Equal(got, want) {
+			t.Errorf("blocks of %d: other record batches", block)
+		}
+	}
+}
+
+// TestProofApplyTo: the operator in what a function builds for each batch.
+func TestProofApplyTo(t *testing.T) {
+	t.Parallel()
+	dstreamtest.Check(t, func(s dstream.Stream[click]) dstream.Stream[copied] {
+		return s.Transform(func(_ dstream.BatchInfo, r rdd.RDD[click]) rdd.RDD[copied] {
+			return dstream.ApplyTo(r.Frame(), copies, copiesConfig{Keep: true}.bytes()).As[copied]()
+		})
+	}, [][]click{{{Page: "a", Count: 2}, {Page: "b"}}, {}, {{Page: "c", Count: 1}}}, [][]copied{{{Page: "a"}, {Page: "a"}}, {}, {{Page: "c"}}})
 }

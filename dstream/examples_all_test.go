@@ -15,7 +15,7 @@ func TestEveryOperatorHasAnExample(t *testing.T) {
 	exampletest.Check(t, ".", map[string]string{
 		"Window.String": "how a window prints",
 		"Stream.Via":    "as Stream.Apply, with plugins.Command(path).Op(name) in place of the operator", "Grouped.Via": "as Stream.Via", "RunningGroups.Via": "as Stream.Via",
-		"FuncVia": "as Stream.Via", "SourceVia": "as Stream.Via", "SinkVia": "as Stream.Via",
+		"ViaTo": "as Stream.Via", "FuncVia": "as Stream.Via", "SourceVia": "as Stream.Via", "SinkVia": "as Stream.Via",
 		"NewJob":         "drivers and test kits call it; users are given a job",
 		"Job":            "what drivers ask of a job; users give it to functions",
 		"Acc.Add":        "the example of Accumulator",

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/plugins"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/source"
 )
 
@@ -71,6 +72,19 @@ func ExampleStream_Apply() {
 	}, rows(fares.Part(0, fare{"rome", 5}, fare{"oslo", 2})))
 	// Output:
 	// batch 1: {rome 5 6}
+}
+
+// The operator in what a function makes of each batch's rows.
+func ExampleApplyTo() {
+	op := plugins.Operator{Name: "dear", Map: func([]byte) (plugins.Map, error) { return dear{}, nil }}
+	show(func(job *dstream.Job) dstream.Stream[int64] {
+		return dstream.From(job, fares.Source()).Transform(func(b dstream.BatchInfo, r rdd.RDD[fare]) rdd.RDD[int64] {
+			return dstream.ApplyTo(r.Frame(), op).Where(expr.Col("cost").Gt(b.Number)).Select(expr.Col("tipped").As("value")).As[int64]()
+		})
+	}, rows(fares.Part(0, fare{"rome", 5}, fare{"oslo", 2})), rows(fares.Part(0, fare{"bonn", 7})))
+	// Output:
+	// batch 1: 6
+	// batch 2: 8
 }
 
 // lowest is the lowest cost of each key; those of tasks are merged as rows are.

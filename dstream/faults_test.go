@@ -13,6 +13,7 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 	for fault, test := range map[string]string{
 		"I2-clock":             "TestRunningCountExpires",
 		"I2-sample-clock":      "TestSample",
+		"I2-record-cuts":       "TestRecordBatchesAreCutByRows",
 		"I7-maporder":          "TestRowOrder",
 		"I7-merge":             "TestSortBy",
 		"I7-union-order":       "TestUnionOrder",

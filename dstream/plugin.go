@@ -96,12 +96,12 @@ func (o offer) of(kind string) error {
 }
 
 // refused reports what an operator, or its process, has against its place in the job.
-func (j *Job) refused(at rdd.Site, op string, o offer, err error) {
+func refused(b *rdd.Builder, at rdd.Site, op string, o offer, err error) {
 	if o.op.Name == "" || o.named(err) {
-		j.mistakef(at, "%s: %v", op, err)
+		b.Mistakef(at, "%s: %v", op, err)
 		return
 	}
-	j.mistakef(at, "%s: %s: %v", op, o, err)
+	b.Mistakef(at, "%s: %s: %v", op, o, err)
 }
 
 // named tells whether an error says itself which operator it is about: those of processes do.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/internal/task"
 )
 
@@ -150,7 +151,7 @@ func (k *recordKernel) Process(ctx *task.Context, in task.Chunk) (task.Chunk, er
 		k.pieces = append(k.pieces, rowsOf(b, lo, lo+n))
 		k.rows += n
 		lo += n
-		if k.rows == limit {
+		if k.rows == limit || fault.Planted("I2-record-cuts") {
 			if err := k.send(ctx); err != nil {
 				return task.Chunk{}, err
 			}

@@ -10,6 +10,7 @@ import (
 // enginePackages are the prefixes of functions that stand between the runtime and user code.
 var enginePackages = []string{
 	"github.com/millrace/millrace/rdd.", "github.com/millrace/millrace/dstream.", "github.com/millrace/millrace/sink.",
+	"github.com/millrace/millrace/plugins/host.",
 	"github.com/millrace/millrace/internal/", "github.com/apache/arrow/",
 }
 
