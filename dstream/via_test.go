@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(viaEnv) != "" {
 		ticks := newTicker(400)
 		ticks.ended = true
-		plugins.ServePlugin(plugins.Plugin{Name: "tests", Version: "7", Operators: []plugins.Operator{copies, spread, sessions, shout, ticks.op(), dying}})
+		plugins.ServePlugin(plugins.Plugin{Name: "tests", Version: "7", Operators: []plugins.Operator{copies, spread, sessions, shout, ticks.op(), dying, same(false), sameKeeping}})
 		os.Exit(0)
 	}
 	host.SetDefaultLog(slog.New(slog.DiscardHandler))
