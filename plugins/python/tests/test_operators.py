@@ -203,6 +203,25 @@ def test_exceptions_have_the_users_frames():
     assert "IndexError" in refused(cannot) and "test_operators.py:" in refused(cannot)
 
 
+def test_messages_of_any_text():
+    @mp.operator(output=lambda s: s)
+    def shouts(batch):
+        raise ValueError("\ud800" + "x" * 10_000_000)
+
+    e = failed(shouts)
+    assert e.text.startswith("ValueError: ?xxx") and len(e.text) < 40_000 and "characters …" in e.text
+
+    @mp.operator
+    class Refuses:
+        def declare(self, schema):
+            raise mp.Refused("not \udfff")
+
+        def process(self, batch):
+            return batch
+
+    assert refused(Refuses) == "not ?"
+
+
 def test_mistakes_at_import():
     for decorate, said in (
         (lambda: mp.operator()(lambda b: b), "exactly one of output, adds"),

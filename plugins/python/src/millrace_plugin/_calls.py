@@ -23,6 +23,7 @@ MEMORY, STAGES = "memory", "stages"
 MAX_MESSAGE = 4 << 20
 MAX_FRAME = 64 << 20
 
+_LONGEST = 32 << 10
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FROM, _OF, _OUT_OF, _OFFSETS, _FLAGS, _ACTIONS = map(Codec, (_kinds.FROM, _kinds.OF, _kinds.OUT_OF, _kinds.OFFSETS, _kinds.FLAGS, _kinds.ACTIONS))
 _SCHEMAS = {"map": 1, "scalar": 1, "aggregate": 2, "keyed": 2, "source": 0, "sink": 1}
@@ -104,9 +105,9 @@ class Server:
         try:
             d = self._declare(req, resp)
         except (Refused, OutputError) as e:
-            return pb.DeclareResponse(refusal=str(e) or "refused")
+            return pb.DeclareResponse(refusal=_clean(str(e)) or "refused")
         except Exception as e:  # user code
-            return pb.DeclareResponse(refusal=f"{said(e)}{_where(e)}")
+            return pb.DeclareResponse(refusal=_clean(f"{said(e)}{_where(e)}"))
         with self.lock:
             if req.declaration in self.declared:
                 raise KeyError(f"declaration {req.declaration} is there")
@@ -210,7 +211,7 @@ class Calls:
             yield from self._responses(req, reply)
 
     def _failed(self, req: pb.Request, kind: Any, text: str, stack_: str = "") -> pb.Response:
-        return pb.Response(id=req.id, failure=pb.Failure(kind=kind, text=text, stack=stack_))
+        return pb.Response(id=req.id, failure=pb.Failure(kind=kind, text=_clean(text), stack=_clean(stack_)))
 
     def _responses(self, req: pb.Request, reply: Reply) -> Iterator[pb.Response]:
         """An answer in as many responses as its size wants."""
@@ -384,6 +385,12 @@ def _key_numbers(of: Any, rows: Any, keys: int) -> Any:
         if ends["min"].as_py() < 0 or ends["max"].as_py() >= keys:
             raise WireError(f"key numbers from {ends['min']} to {ends['max']}, where there are {keys} keys")
     return out
+
+
+def _clean(text: str) -> str:
+    """Text that a message holds: no halves of characters, and not without end."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= _LONGEST else text[: _LONGEST // 2] + f"\n… {len(text) - _LONGEST} characters …\n" + text[-_LONGEST // 2 :]
 
 
 def said(e: BaseException) -> str:

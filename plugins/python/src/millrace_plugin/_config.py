@@ -35,7 +35,10 @@ def _dataclass(kind: Type[Any], value: Any, path: str) -> Any:
     for name in value:
         if name not in fields:
             raise Refused(f'{path}: unknown field "{name}"{near(name, list(fields))}; it has {", ".join(fields) or "none"}')
-    hints = typing.get_type_hints(kind)
+    try:
+        hints: Dict[str, Any] = typing.get_type_hints(kind)
+    except Exception:  # annotations that this Python cannot read: then values are taken as they are
+        hints = {}
     out: Dict[str, Any] = {}
     for name, f in fields.items():
         if name in value:

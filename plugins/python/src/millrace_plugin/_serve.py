@@ -128,7 +128,7 @@ class _Process:
         channel = Memory(req.socket, req.token)
         thread = threading.Thread(target=self._serve_memory, args=(channel,), name="millrace-memory", daemon=True)
         with self.lock:
-            self.channels = [c for c in self.channels if c.sock.fileno() >= 0] + [channel]
+            self.channels.append(channel)
             self.threads = [t for t in self.threads if t.is_alive()] + [thread]
             thread.start()
 
@@ -148,6 +148,8 @@ class _Process:
         finally:
             _closed(calls)
             channel.close()
+            with self.lock:
+                self.channels.remove(channel)
 
     def portable(self, requests: Iterator[pb.Request], context: Any) -> Iterator[pb.Response]:
         calls = Calls(self.server, Portable())
