@@ -1,10 +1,11 @@
-"""The conformance plugin in Python: the operators that plugins/plugintest/README.md lists, by these names."""
+"""The conformance plugin in Python: the operators that plugins/plugintest/README.md lists, by these names. With --concurrent one process does for all."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -312,4 +313,4 @@ class FileLane:
 
 
 if __name__ == "__main__":
-    serve(name="conformance", version="1")
+    serve(name="conformance", version="1", concurrent="--concurrent" in sys.argv)

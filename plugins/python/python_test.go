@@ -18,18 +18,24 @@ import (
 // frames are the optional packages that the SDK knows.
 var frames = []string{"pandas>=2", "polars>=1"}
 
-// TestConformance runs the conformance plugin in Python in processes, over both kinds of channels.
+// TestConformance runs the conformance plugin in Python, in processes: over both kinds of channels, and with threads in one process.
 func TestConformance(t *testing.T) {
 	py := pythontest.With(t, frames...)
 	script, err := filepath.Abs("conformance.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, portable := range []bool{false, true} {
-		t.Run(map[bool]string{false: "memory", true: "portable"}[portable], func(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		portable bool
+		args     []string
+	}{
+		{"memory", false, []string{script}}, {"portable", true, []string{script}}, {"concurrent", false, []string{script, "--concurrent"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			pool := host.New(host.Options{})
 			t.Cleanup(func() { _ = pool.Close() })
-			ref := plugins.Command(py.Path, script).Set(plugins.Settings{Env: py.Env, Start: time.Minute, Portable: portable})
+			ref := plugins.Command(py.Path, c.args...).Set(plugins.Settings{Env: py.Env, Start: time.Minute, Portable: c.portable})
 			var mu sync.Mutex
 			plugintest.Suite(t, func(name string) plugins.Operator {
 				mu.Lock()
