@@ -126,8 +126,6 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer, opts ...Op
 			}
 			cfg.Args = resolved(c.Flags())
 			defer gctune.Start(clock.System{})()
-			defer host.CloseDefault()
-			host.SetDefaultLog(cfg.Log)
 			if f.summary == "" {
 				return Run(c.Context(), job, cfg)
 			}

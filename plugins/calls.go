@@ -47,7 +47,7 @@ func (c *calls) serve(ctx context.Context) error {
 		}
 	}()
 	queue := make(chan asked, channel.Window)
-	go c.read(ctx, queue)
+	go c.read(ctx, cancel, queue)
 	for a := range queue {
 		var bad *channel.RequestError
 		switch err := a.err; {
@@ -65,19 +65,23 @@ func (c *calls) serve(ctx context.Context) error {
 	return nil
 }
 
-// read reads requests until there are no more, or ctx ends.
-func (c *calls) read(ctx context.Context, queue chan<- asked) {
+// read reads requests until there are no more, or ctx ends. Once the channel is gone, whatever is still at work for it is given up: a read may wait for long.
+func (c *calls) read(ctx context.Context, gone func(), queue chan<- asked) {
 	defer close(queue)
 	for {
 		var a asked
 		a.req, a.parts, a.err = c.c.Next(c.schemas)
+		var bad *channel.RequestError
+		over := a.err != nil && !errors.As(a.err, &bad)
+		if over {
+			gone()
+		}
 		select {
 		case queue <- a:
 		case <-ctx.Done():
 			return
 		}
-		var bad *channel.RequestError
-		if a.err != nil && !errors.As(a.err, &bad) {
+		if over {
 			return
 		}
 	}

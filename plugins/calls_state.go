@@ -107,12 +107,6 @@ func (c *calls) source(ctx context.Context, req *wire.Request, d *declared) (rep
 		return r, errors.New("a partition, an offset and a limit are wanted")
 	}
 	p := Partition{Key: string(req.Blobs[0]), Meta: req.Blobs[1], Start: req.Numbers[0], End: req.Numbers[1]}
-	if c, ok := c.c.(interface{ Gone(func()) func() }); ok { // it may wait for long; a stream's context tells by itself
-		waiting, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer c.Gone(cancel)()
-		ctx = waiting
-	}
 	rows, err := src.Read(ctx, p, req.Numbers[2], int(req.Numbers[3]))
 	if err != nil {
 		return r, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"google.golang.org/protobuf/proto"
@@ -13,6 +14,9 @@ import (
 	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/plugins/internal/wire"
 )
+
+// past ends what waits at a connection.
+var past = time.Unix(1, 0)
 
 // frames are messages behind their length, over a socket.
 type frames struct {

@@ -12,7 +12,6 @@ import (
 	"net"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sys/unix"
@@ -82,9 +81,6 @@ func OpenMemory(ctx context.Context, c wire.PluginClient, dir string) (_ Host, e
 	}
 	return h, nil
 }
-
-// past ends what waits at a connection.
-var past = time.Unix(1, 0)
 
 // greet checks the token, and hands the regions over.
 func (h *memoryHost) greet(ctx context.Context, token []byte) error {
@@ -283,38 +279,6 @@ func (p *memoryPlugin) Answer(req *wire.Request, resp *wire.Response, parts []ar
 	resp.Parts = place(p.out, room, parts)
 	req.Room = nil // what follows would overwrite what the host has not read
 	return p.write(resp)
-}
-
-// Gone calls f if the host closes the channel while a request is being answered. What it returns ends that, and must be called before anything else is done with the channel.
-func (p *memoryPlugin) Gone(f func()) (stop func()) {
-	raw, err := p.conn.SyscallConn()
-	if err != nil {
-		return func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		closed := false
-		err := raw.Read(func(fd uintptr) bool {
-			for {
-				var b [1]byte
-				n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-				if err == unix.EINTR {
-					continue
-				}
-				closed = n == 0 || err != nil
-				return err != unix.EAGAIN
-			}
-		})
-		if err == nil && closed {
-			f()
-		}
-	}()
-	return func() {
-		_ = p.conn.SetReadDeadline(past)
-		<-done
-		_ = p.conn.SetReadDeadline(time.Time{})
-	}
 }
 
 func (p *memoryPlugin) Limit() int { return wire.MaxFrame / 4 }
