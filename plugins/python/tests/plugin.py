@@ -7,7 +7,7 @@ import time
 
 import pyarrow as pa
 
-from millrace_plugin import filter, operator, scalar, serve, sink
+from millrace_plugin import Partition, filter, given_up, operator, scalar, serve, sink, source
 
 print("printed at import")
 os.write(1, b"written at import\n")
@@ -71,6 +71,18 @@ class Closing:
 
     def close(self):
         log.info("lane closed")
+
+
+@source(schema=[("n", pa.int64())])
+class Waiting:
+    def partitions(self):
+        return [Partition("p")]
+
+    def read(self, partition, start, limit):
+        while not given_up():
+            time.sleep(0.01)
+        log.info("nobody waits")
+        raise TimeoutError
 
 
 if __name__ == "__main__":

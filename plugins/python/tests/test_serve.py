@@ -35,7 +35,7 @@ class Plugin:
         self.line = self.process.stdout.readline().decode().strip()
         self.path = self.line.split("|")[3] if self.line.count("|") >= 4 else None
         self.lines = []
-        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stderr.read().decode().splitlines()))
+        self.reader = threading.Thread(target=lambda: self.lines.extend(line.decode().rstrip("\n") for line in self.process.stderr))
         self.reader.start()
         self.channel = grpc.insecure_channel("unix:" + self.path, [("grpc.max_receive_message_length", 1 << 30)]) if self.path else None
         self.declared = 0
@@ -313,6 +313,31 @@ def test_memory(plugin, tmp_path):
         assert sum(r.numbers[0] for r in m.answer()) == 100_001
     m.sock.close()
     assert plugin.call("/grpc.health.v1.Health/Check", b"", None) == b"\x08\x01"
+
+
+@pytest.mark.parametrize("how", ["memory", "portable", "end"])
+def test_source_is_told_that_it_is_given_up(plugin, tmp_path, how):
+    read = dict(method=pb.READ, numbers=[0, -1, 0, 100], blobs=[b"p", b""])
+    waiting = plugin.declare("Waiting", ())
+    if how == "portable":
+        s = plugin.stream()
+        s.queue.put(pb.Request(id=1, declaration=waiting, **read))
+    else:
+        m = Shared(plugin, tmp_path)
+        m.send(pb.Request(id=1, declaration=waiting, **read))
+    time.sleep(0.1)
+    if how == "portable":
+        s.answers.cancel()
+    elif how == "memory":
+        m.sock.close()
+    until = time.monotonic() + 20
+    while how != "end" and time.monotonic() < until and not any("nobody waits" in line for line in plugin.lines):
+        time.sleep(0.01)
+    if how != "end":
+        assert any("nobody waits" in line for line in plugin.lines)
+    plugin.process.stdin.close()
+    rc, _ = plugin.end()
+    assert rc == 0 and [x["@message"] for x in plugin.log()].count("nobody waits") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared memory is Linux's")

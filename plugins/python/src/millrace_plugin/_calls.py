@@ -30,6 +30,19 @@ _SCHEMAS = {"map": 1, "scalar": 1, "aggregate": 2, "keyed": 2, "source": 0, "sin
 _KIND = {pb.PROCESS: ("map", "scalar"), pb.PARTIAL: ("aggregate",), pb.MERGE: ("aggregate",), pb.UPDATE: ("keyed",), pb.PARTITIONS: ("source",),
          pb.READ: ("source",), pb.LANE: ("sink",), pb.STAGE: ("sink",), pb.PUBLISH: ("sink",), pb.FLUSH: ("sink",)}
 
+#: The channel whose request a thread answers.
+_current = threading.local()
+
+
+def given_up() -> bool:
+    """Whether the engine has given up the call that this thread answers, as it does when a job ends while a source waits for rows.
+
+    What waits for long asks now and then, some times a second, and returns or raises where it is true: nobody hears the answer.
+    """
+    channel: Optional[Channel] = getattr(_current, "channel", None)
+    return channel is not None and channel.gone()
+
+
 # A part of a message: how it is written, and its rows; None where it is absent.
 PartOut = Tuple[Codec, Any]
 
@@ -44,6 +57,10 @@ class Channel:
 
     def begin(self, req: pb.Request) -> None:
         """A request comes."""
+
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return False
 
     def decode(self, part: pb.Part, codec: Codec) -> Any:
         """The record batch of a part. Raises WireError."""
@@ -197,6 +214,7 @@ class Calls:
 
     def answer(self, req: pb.Request) -> Iterator[pb.Response]:
         try:
+            _current.channel = self.channel
             self.channel.begin(req)
             reply = self._run(req)
         except WireError as e:

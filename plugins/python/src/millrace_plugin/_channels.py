@@ -8,7 +8,7 @@ import os
 import select
 import socket
 import struct
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import pyarrow as pa
 
@@ -20,6 +20,9 @@ from .errors import WireError
 
 class Portable(Channel):
     """Record batches are Arrow IPC in the messages."""
+
+    def __init__(self, gone: Callable[[], bool] = lambda: False) -> None:
+        self.gone = gone  # type: ignore[method-assign]
 
     def decode(self, part: pb.Part, codec: Codec) -> Any:
         if part.WhichOneof("data") != "ipc":
@@ -137,6 +140,16 @@ class Memory(Channel):
         except OSError:
             pass
         self.sock.close()
+
+    def gone(self) -> bool:
+        if self.ahead:
+            return False
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def stop(self) -> None:
         """Has read see the end, from another thread."""

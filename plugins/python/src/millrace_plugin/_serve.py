@@ -152,7 +152,7 @@ class _Process:
                 self.channels.remove(channel)
 
     def portable(self, requests: Iterator[pb.Request], context: Any) -> Iterator[pb.Response]:
-        calls = Calls(self.server, Portable())
+        calls = Calls(self.server, Portable(lambda: self.stopping.is_set() or not context.is_active()))
         try:
             for req in requests:
                 yield from calls.answer(req)

@@ -132,7 +132,8 @@ def source(target: Any = None, *, schema: Any = None, config: Any = None, name: 
     """Makes a source out of a class with the methods
 
     partitions() -> [Partition]              what exists now, in a stable order in which new ones come last
-    read(partition, start, limit) -> Rows    rows from offset start on, about limit bytes; waits for the first. Raises EndOfPartition once it is complete
+    read(partition, start, limit) -> Rows    rows from offset start on, about limit bytes; waits for the first. Raises EndOfPartition once it is complete.
+                                             Who waits asks given_up now and then
 
     schema is that of the rows; a class may have a method schema() in place.
     """
