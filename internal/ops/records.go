@@ -300,9 +300,10 @@ func (k *recordKernel) land(s sent, res Mapped, err error) error {
 		return k.failed(s, err)
 	}
 	k.busy = false
-	if res.N == 0 || len(k.made) == 0 {
-		res.Rec = nil
-	} else {
+	if res.N == 0 {
+		return nil
+	}
+	if len(k.made) > 0 {
 		res.Rec = AsRows(res.Rec)
 	}
 	l := landing{recordPlan: k.recordPlan, res: res}
