@@ -183,14 +183,14 @@ func (s tariff) Partitions(context.Context) ([]plugins.Partition, error) {
 	return []plugins.Partition{{Key: "all", End: int64(len(s.cities))}}, nil
 }
 
-func (s tariff) Read(_ context.Context, _ plugins.Partition, from int64, _ int) (plugins.Rows, error) {
+func (s tariff) Read(_ context.Context, _ plugins.Partition, from int64, _ int) (plugins.Fetched, error) {
 	if from == int64(len(s.cities)) {
-		return plugins.Rows{}, io.EOF
+		return plugins.Fetched{}, io.EOF
 	}
 	b := array.NewRecordBuilder(memory.DefaultAllocator, fareSchema)
 	b.Field(0).(*array.StringBuilder).Append(s.cities[from])
 	b.Field(1).(*array.Int64Builder).Append(from + 1)
-	return plugins.Rows{Rec: b.NewRecord(), Offsets: []int64{from}, Next: from + 1, End: int64(len(s.cities))}, nil
+	return plugins.Fetched{Rec: b.NewRecord(), Offsets: []int64{from}, Next: from + 1, End: int64(len(s.cities))}, nil
 }
 
 func ExampleSource() {

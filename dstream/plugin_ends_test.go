@@ -81,7 +81,7 @@ func (t *ticker) Partitions(context.Context) ([]plugins.Partition, error) {
 	return out, nil
 }
 
-func (t *ticker) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Rows, error) {
+func (t *ticker) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Fetched, error) {
 	for {
 		t.mu.Lock()
 		end, moved := int64(2*t.rows[p.Meta[0]]), t.moved
@@ -90,22 +90,22 @@ func (t *ticker) Read(ctx context.Context, p plugins.Partition, from int64, limi
 			return t.some(p, from, min(end, from+17), end), nil
 		}
 		if t.ended {
-			return plugins.Rows{}, io.EOF
+			return plugins.Fetched{}, io.EOF
 		}
 		select {
 		case <-ctx.Done():
-			return plugins.Rows{}, errors.New("interrupted")
+			return plugins.Fetched{}, errors.New("interrupted")
 		case <-moved:
 		}
 	}
 }
 
-func (t *ticker) some(p plugins.Partition, from, until, end int64) plugins.Rows {
+func (t *ticker) some(p plugins.Partition, from, until, end int64) plugins.Fetched {
 	if from%2 == 1 && from+1 < until && from%5 == 0 { // now and then one at a time
 		until = from + 1
 	}
 	b := array.NewRecordBuilder(memory.DefaultAllocator, tickSchema)
-	rows := plugins.Rows{Next: until, End: end}
+	rows := plugins.Fetched{Next: until, End: end}
 	for at := from; at < until; at++ {
 		if at%2 == 0 {
 			continue

@@ -195,7 +195,7 @@ func (r *sourceReader) Next(ctx context.Context) (*records.Block, error) {
 }
 
 // check refuses rows that are not those that were asked for.
-func (r *sourceReader) check(rows plugins.Rows) error {
+func (r *sourceReader) check(rows plugins.Fetched) error {
 	if rows.Next <= r.next {
 		return fmt.Errorf("it gives the offsets up to %d, which is no step ahead", rows.Next)
 	}

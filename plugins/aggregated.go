@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/internal/row"
 )
 
-// Aggregated is an Aggregate: for each key it adds rows to zero before the shuffle, merges what came of them behind it, and finishes. In, P and Out are as In and Out of MapRows; P travels as
+// Aggregated is an Aggregate: for each key it adds rows to zero before the shuffle, merges what came of them behind it, and finishes. In, P and Out are as In and Out of Rows; P travels as
 // columns. add and merge may change neither what zero refers to nor rows.
 //
 // Results must not depend on where rows are: merge(add…(zero), add…(zero)) must be what adding all rows to one zero gives, but for the rounding of floats, whose sums are always made in the

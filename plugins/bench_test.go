@@ -64,7 +64,7 @@ func must[T any](v T, err error) T {
 }
 
 func BenchmarkMapRows(b *testing.B) {
-	perRow(b, plugins.MapRows("map", func(v visit) visit { return visit{v.User + 1, v.Page, v.Bytes * 2} }))
+	perRow(b, plugins.Rows("map", func(v visit) visit { return visit{v.User + 1, v.Page, v.Bytes * 2} }))
 }
 
 func BenchmarkFilter(b *testing.B) {
@@ -77,8 +77,8 @@ func BenchmarkWith(b *testing.B) {
 	perRow(b, plugins.With("with", func(v in) add { return add{int64(len(v.Page))} }))
 }
 
-func BenchmarkFlatMapRows(b *testing.B) {
-	perRow(b, plugins.FlatMapRows("flat", func(v visit, emit func(visit)) { emit(v) }))
+func BenchmarkFlatRows(b *testing.B) {
+	perRow(b, plugins.FlatRows("flat", func(v visit, emit func(visit)) { emit(v) }))
 }
 
 func BenchmarkRecordOf(b *testing.B) {

@@ -122,7 +122,7 @@ func (c *calls) source(ctx context.Context, req *wire.Request, d *declared) (rep
 }
 
 // Check says what is wrong with rows that were read of a source with that schema, from an offset on.
-func (r Rows) Check(schema *arrow.Schema, from int64) error {
+func (r Fetched) Check(schema *arrow.Schema, from int64) error {
 	if int64(len(r.Offsets)) != rowsOf(r.Rec) {
 		return fmt.Errorf("%d rows with %d offsets", rowsOf(r.Rec), len(r.Offsets))
 	}

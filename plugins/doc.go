@@ -13,7 +13,7 @@
 // A Plugin lists what a process offers, Serve offers it, and package host starts such processes and calls them. Protocol is the version of all this; changing the meaning
 // of anything here is a new one. docs/plugins.md is the guide.
 //
-// Few implement these interfaces. MapRows, FlatMapRows, With, Filter, Func1, Aggregated, Stateful, SourceOf and SinkOf make operators out of functions of Go values; Configured
+// Few implement these interfaces. Rows, FlatRows, With, Filter, Func1, Aggregated, Stateful, SourceOf and SinkOf make operators out of functions of Go values; Configured
 // gives them a configuration. Package plugintest tests them.
 //
 // What holds for closures of a job holds for plugins. Output is a function of the arguments alone: no clock, no random numbers, no

@@ -25,7 +25,7 @@ var price = plugins.With("price", func(o Order) Price {
 	return Price{float64(o.Pieces*o.Cents) / 100}
 })
 
-var words = plugins.FlatMapRows("words", func(l struct{ Text string }, emit func(Word)) {
+var words = plugins.FlatRows("words", func(l struct{ Text string }, emit func(Word)) {
 	for _, w := range strings.Fields(l.Text) {
 		emit(Word{w})
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Filter is a Map of the rows for which f is true, with all their columns: those that are not In's are neither decoded nor sent to a process, and only numbers of
-// rows come back. In is as in MapRows.
+// rows come back. In is as in Rows.
 func Filter[In any](name string, f func(In) bool) Operator {
 	return filtering(name, func(rows []In, first int32, from []int32) (int, error) {
 		n := 0
@@ -22,7 +22,7 @@ func Filter[In any](name string, f func(In) bool) Operator {
 	})
 }
 
-// TryFilter is Filter for functions that may fail, as TryMapRows is of MapRows.
+// TryFilter is Filter for functions that may fail, as TryRows is of Rows.
 func TryFilter[In any](name string, f func(In) (bool, error)) Operator {
 	return filtering(name, func(rows []In, first int32, from []int32) (int, error) {
 		n := 0

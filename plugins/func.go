@@ -21,7 +21,7 @@ func Func1[A, R any](name string, f func(A) R) Operator {
 	return TryFunc1(name, func(a A) (R, error) { return f(a), nil })
 }
 
-// TryFunc1 is Func1 for functions that may fail, as TryMapRows is of MapRows.
+// TryFunc1 is Func1 for functions that may fail, as TryRows is of Rows.
 func TryFunc1[A, R any](name string, f func(A) (R, error)) Operator {
 	return function(name, func() ([]argument, func(int) (R, error)) {
 		a := &arg[A]{}

@@ -58,10 +58,10 @@ func FuzzRows(f *testing.F) {
 		hi := max(lo, len(rows)-int(leave))
 		in := must(plugins.RecordOf(rows)).NewSlice(int64(lo), int64(hi))
 		want := append([]fuzzed{}, rows[lo:hi]...)
-		same := plugins.MapRows("same", func(v fuzzed) fuzzed { return v })
+		same := plugins.Rows("same", func(v fuzzed) fuzzed { return v })
 		got := append([]fuzzed{}, must(plugins.RowsOf[fuzzed](must(plugintest.ApplyRecord(same, in))))...)
 		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("MapRows: %s", d)
+			t.Errorf("Rows: %s", d)
 		}
 		var odd []fuzzed
 		for _, r := range want {

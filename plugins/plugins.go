@@ -135,7 +135,7 @@ type Source interface {
 	Partitions(ctx context.Context) ([]Partition, error)
 	// Read gives rows of p from offset from on, about limit bytes of them, and waits for the first. Its error is io.EOF once p is complete. It
 	// may be called for several partitions at once.
-	Read(ctx context.Context, p Partition, from int64, limit int) (Rows, error)
+	Read(ctx context.Context, p Partition, from int64, limit int) (Fetched, error)
 }
 
 // Partition is one ordered piece of a source.
@@ -146,8 +146,8 @@ type Partition struct {
 	End   int64  // records below exist now, -1 if unknown
 }
 
-// Rows are read rows: those of the offsets [From, Next). Offsets ascend and may have gaps.
-type Rows struct {
+// Fetched are read rows: those of the offsets [From, Next). Offsets ascend and may have gaps.
+type Fetched struct {
 	Rec     arrow.Record // nil where no row is left of these offsets
 	Offsets []int64      // one a row
 	Next    int64        // where to read on

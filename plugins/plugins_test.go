@@ -66,8 +66,8 @@ type empty struct{}
 
 func (empty) Schema() (*arrow.Schema, error)                          { return arrow.NewSchema(nil, nil), nil }
 func (empty) Partitions(context.Context) ([]plugins.Partition, error) { return nil, nil }
-func (empty) Read(context.Context, plugins.Partition, int64, int) (plugins.Rows, error) {
-	return plugins.Rows{}, io.EOF
+func (empty) Read(context.Context, plugins.Partition, int64, int) (plugins.Fetched, error) {
+	return plugins.Fetched{}, io.EOF
 }
 
 // nowhere is a sink, and its lanes.

@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/internal/row"
 )
 
-// SchemaOf is the columns of a Go type, as MapRows sees it. The error names the fields that cannot be columns.
+// SchemaOf is the columns of a Go type, as Rows sees it. The error names the fields that cannot be columns.
 func SchemaOf[T any]() (*arrow.Schema, error) {
 	codec, err := row.For[T]()
 	if err != nil {
@@ -27,7 +27,7 @@ func RecordOf[T any](rows []T) (arrow.Record, error) {
 	return array.NewRecord(codec.Schema(), codec.Columns(rows, nil), int64(len(rows))), nil
 }
 
-// RowsOf is record batches as rows of a Go type, whose columns are found as those of MapRows are; others are left out. The rows may be kept.
+// RowsOf is record batches as rows of a Go type, whose columns are found as those of Rows are; others are left out. The rows may be kept.
 func RowsOf[T any](recs ...arrow.Record) ([]T, error) {
 	r, err := newReader[T]()
 	if err != nil {

@@ -12,12 +12,12 @@ import (
 	"github.com/millrace/millrace/internal/row"
 )
 
-// MapRows is a Map that gives one row for each: the columns of the output are those of Out. f must depend on its argument alone (I2), and may keep what it is given.
+// Rows is a Map that gives one row for each: the columns of the output are those of Out. f must depend on its argument alone (I2), and may keep what it is given.
 //
 // In and Out are structs whose fields are columns, as those of a job's rows are: under the field's name in snake case, or under that of the tag `arrow:"name"`. A column of In must be in
 // the input, by name; numbers are widened where that loses nothing, and a column that may be null needs a field that is a pointer. What else is in the input is not read. A type
 // that is no struct is one column, "value". What does not fit is an error while the job is built, with the name that was probably meant.
-func MapRows[In, Out any](name string, f func(In) Out) Operator {
+func Rows[In, Out any](name string, f func(In) Out) Operator {
 	return mapping(name, anew[Out], func(rows []In, w *written[Out]) error {
 		for _, r := range rows {
 			w.rows = append(w.rows, f(r))
@@ -26,9 +26,9 @@ func MapRows[In, Out any](name string, f func(In) Out) Operator {
 	})
 }
 
-// TryMapRows is MapRows for functions that may fail. An error fails the batch, with the row in its message; the engine tries again, and stops the job in the end: it is no way to leave a
-// row out, FlatMapRows is.
-func TryMapRows[In, Out any](name string, f func(In) (Out, error)) Operator {
+// TryRows is Rows for functions that may fail. An error fails the batch, with the row in its message; the engine tries again, and stops the job in the end: it is no way to leave a
+// row out, FlatRows is.
+func TryRows[In, Out any](name string, f func(In) (Out, error)) Operator {
 	return mapping(name, anew[Out], func(rows []In, w *written[Out]) error {
 		for _, r := range rows {
 			out, err := f(r)
@@ -41,16 +41,16 @@ func TryMapRows[In, Out any](name string, f func(In) (Out, error)) Operator {
 	})
 }
 
-// FlatMapRows is MapRows for any number of rows, those that f emits, in that order. emit is valid during the call only.
-func FlatMapRows[In, Out any](name string, f func(in In, emit func(Out))) Operator {
-	return TryFlatMapRows(name, func(in In, emit func(Out)) error {
+// FlatRows is Rows for any number of rows, those that f emits, in that order. emit is valid during the call only.
+func FlatRows[In, Out any](name string, f func(in In, emit func(Out))) Operator {
+	return TryFlatRows(name, func(in In, emit func(Out)) error {
 		f(in, emit)
 		return nil
 	})
 }
 
-// TryFlatMapRows is FlatMapRows for functions that may fail, as TryMapRows is of MapRows.
-func TryFlatMapRows[In, Out any](name string, f func(in In, emit func(Out)) error) Operator {
+// TryFlatRows is FlatRows for functions that may fail, as TryRows is of Rows.
+func TryFlatRows[In, Out any](name string, f func(in In, emit func(Out)) error) Operator {
 	return mapping(name, anew[Out], func(rows []In, w *written[Out]) error {
 		emit := func(o Out) { w.rows = append(w.rows, o) }
 		for _, r := range rows {
@@ -63,7 +63,7 @@ func TryFlatMapRows[In, Out any](name string, f func(in In, emit func(Out)) erro
 }
 
 // With is a Map that adds the columns of Add to each row and keeps all others, which are neither decoded nor sent to a process. A column of Add that has
-// the name of one of the input replaces it, in its place. In and Add are as in MapRows.
+// the name of one of the input replaces it, in its place. In and Add are as in Rows.
 func With[In, Add any](name string, f func(In) Add) Operator {
 	return mapping(name, added[In, Add], func(rows []In, w *written[Add]) error {
 		for _, r := range rows {
@@ -73,7 +73,7 @@ func With[In, Add any](name string, f func(In) Add) Operator {
 	})
 }
 
-// TryWith is With for functions that may fail, as TryMapRows is of MapRows.
+// TryWith is With for functions that may fail, as TryRows is of Rows.
 func TryWith[In, Add any](name string, f func(In) (Add, error)) Operator {
 	return mapping(name, added[In, Add], func(rows []In, w *written[Add]) error {
 		for _, r := range rows {

@@ -94,7 +94,7 @@ func TestWidening(t *testing.T) {
 	}
 	n, m := uint32(4_000_000_000), int64(4_000_000_000)
 	e, f := float64(0.5), int64(-1)
-	op := plugins.MapRows("same", func(w wide) wide { return w })
+	op := plugins.Rows("same", func(w wide) wide { return w })
 	got := plugintest.Apply[narrow, wide](t, op, narrow{-1, 65535, -7, &n, 0.5, -1}, narrow{D: nil, E: 0.5, F: -1})
 	if d := cmp.Diff([]wide{{-1, 65535, -7, &m, &e, &f}, {E: &e, F: &f}}, got); d != "" {
 		t.Error(d)
@@ -107,7 +107,7 @@ func TestColumnsThatDoNotFit(t *testing.T) {
 		Price int32
 		Note  string
 	}
-	op := plugins.MapRows("op", func(in) sale { return sale{} })
+	op := plugins.Rows("op", func(in) sale { return sale{} })
 	err := plugintest.TryApply(t, op, sale{})
 	for _, want := range []string{`no column "itme"; did you mean "item"?`, `column "price" is int64, and the field takes int32`, `column "note" is utf8? and may be null; let the field be a pointer`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -126,7 +126,7 @@ func TestColumnsThatDoNotFit(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
-	bad := plugins.MapRows("op", func(struct{ F func() }) sale { return sale{} })
+	bad := plugins.Rows("op", func(struct{ F func() }) sale { return sale{} })
 	if err := plugintest.TryApply(t, bad, sale{}); err == nil || !strings.Contains(err.Error(), "has no column form") {
 		t.Errorf("a type without columns: %v", err)
 	}
@@ -137,7 +137,7 @@ func schema(name string, t arrow.DataType) *arrow.Schema {
 }
 
 func TestErrorsNameTheRow(t *testing.T) {
-	op := plugins.TryMapRows("op", func(v visit) (visit, error) {
+	op := plugins.TryRows("op", func(v visit) (visit, error) {
 		if v.User == 600 {
 			return v, errors.New("not this one")
 		}

@@ -29,7 +29,7 @@ type Page[T any] struct {
 	End     int64   // last known end of the partition, -1 if unknown
 }
 
-// SourceOf is an operator that reads. The columns of its rows are those of T, as in MapRows.
+// SourceOf is an operator that reads. The columns of its rows are those of T, as in Rows.
 func SourceOf[T any](name string, s TypedSource[T]) Operator {
 	return Operator{Name: name, Source: func(config []byte) (Source, error) {
 		codec, err := row.For[T]()
@@ -47,12 +47,12 @@ type typedSource[T any] struct {
 
 func (s typedSource[T]) Schema() (*arrow.Schema, error) { return s.codec.Schema(), nil }
 
-func (s typedSource[T]) Read(ctx context.Context, p Partition, from int64, limit int) (Rows, error) {
+func (s typedSource[T]) Read(ctx context.Context, p Partition, from int64, limit int) (Fetched, error) {
 	page, err := s.TypedSource.Read(ctx, p, from, limit)
 	if err != nil {
-		return Rows{}, err
+		return Fetched{}, err
 	}
-	out := Rows{Offsets: page.Offsets, Next: page.Next, End: page.End}
+	out := Fetched{Offsets: page.Offsets, Next: page.Next, End: page.End}
 	if n := len(page.Rows); n > 0 {
 		if out.Offsets == nil {
 			out.Offsets = make([]int64, n)
@@ -61,13 +61,13 @@ func (s typedSource[T]) Read(ctx context.Context, p Partition, from int64, limit
 			}
 		}
 		if len(out.Offsets) != n {
-			return Rows{}, fmt.Errorf("partition %s: %d rows with %d offsets", p.Key, n, len(out.Offsets))
+			return Fetched{}, fmt.Errorf("partition %s: %d rows with %d offsets", p.Key, n, len(out.Offsets))
 		}
 		if out.Next == 0 {
 			out.Next = out.Offsets[n-1] + 1
 		}
 		if out.Rec, err = RecordOf(page.Rows); err != nil {
-			return Rows{}, err
+			return Fetched{}, err
 		}
 	}
 	out.Next = max(out.Next, from)

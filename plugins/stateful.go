@@ -58,7 +58,7 @@ func (s *State[S]) Expired() bool { return s.expired }
 func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 
 // Stateful is a Keyed operator: f is called once a batch for each key that has rows in it, with all of them in order and with the key's state, which the engine keeps. What f returns
-// goes out under the key. In, S and Out are as In and Out of MapRows; K is what the rows are keyed by, a struct if that is several columns, and struct{} if it does not
+// goes out under the key. In, S and Out are as In and Out of Rows; K is what the rows are keyed by, a struct if that is several columns, and struct{} if it does not
 // matter. rows are f's own.
 //
 // A timer (State.ExpireAfter, State.ExpireAt) fires once, in the first batch whose time is at or after its due time: f is called without rows and with Expired true, and the state is removed
@@ -79,7 +79,7 @@ func newKeyReader[K any]() (*reader[K], error) {
 	return r, err
 }
 
-// TryStateful is Stateful for functions that may fail, as TryMapRows is of MapRows: nothing of the batch is kept then.
+// TryStateful is Stateful for functions that may fail, as TryRows is of Rows: nothing of the batch is kept then.
 func TryStateful[K, In, S, Out any](name string, f func(key K, rows []In, st *State[S]) ([]Out, error)) Operator {
 	return Operator{Name: name, Keyed: func(config []byte) (Keyed, error) {
 		key, keyErr := newKeyReader[K]()

@@ -27,7 +27,7 @@ var (
 	Same = plugins.Batches("same",
 		func(in *arrow.Schema) (*arrow.Schema, error) { return in, nil },
 		func(_ context.Context, _ plugins.Batch, in arrow.Record) (arrow.Record, error) { return in, nil })
-	Again = plugins.MapRows("again", func(r Reading) Reading { return r })
+	Again = plugins.Rows("again", func(r Reading) Reading { return r })
 )
 
 // Plugin is what a job's binary offers when it is started as a plugin.

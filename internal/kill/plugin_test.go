@@ -52,7 +52,7 @@ type counted struct {
 
 // servePlugin is the plugin's main function.
 func servePlugin() {
-	split := plugins.FlatMapRows("split", func(line string, emit func(wordRow)) {
+	split := plugins.FlatRows("split", func(line string, emit func(wordRow)) {
 		for _, w := range strings.Fields(line) {
 			emit(wordRow{w})
 		}

@@ -224,19 +224,19 @@ func (counting) Partitions(context.Context) ([]plugins.Partition, error) {
 	return []plugins.Partition{{Key: "a", Meta: []byte("x"), End: 10_000}, {Key: "b", End: -1}}, nil
 }
 
-func (s counting) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Rows, error) {
+func (s counting) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Fetched, error) {
 	if p.Key == "b" {
 		if err := os.WriteFile(s.file+".began", nil, 0o600); err != nil {
-			return plugins.Rows{}, err
+			return plugins.Fetched{}, err
 		}
 		<-ctx.Done()
-		return plugins.Rows{}, os.WriteFile(s.file, nil, 0o600)
+		return plugins.Fetched{}, os.WriteFile(s.file, nil, 0o600)
 	}
 	if from >= 10_000 {
-		return plugins.Rows{}, io.EOF
+		return plugins.Fetched{}, io.EOF
 	}
 	to := min(from+int64(limit)/1000, 10_000)
-	out := plugins.Rows{Rec: rows(int(from), int(to), 1000), Next: to, End: 10_000}
+	out := plugins.Fetched{Rec: rows(int(from), int(to), 1000), Next: to, End: 10_000}
 	for o := from; o < to; o++ {
 		out.Offsets = append(out.Offsets, o)
 	}

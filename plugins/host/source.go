@@ -63,21 +63,21 @@ func (s *source) Partitions(ctx context.Context) ([]plugins.Partition, error) {
 	return out, nil
 }
 
-func (s *source) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Rows, error) {
+func (s *source) Read(ctx context.Context, p plugins.Partition, from int64, limit int) (plugins.Fetched, error) {
 	d, err := s.declared()
 	if err != nil {
-		return plugins.Rows{}, err
+		return plugins.Fetched{}, err
 	}
 	l, err := s.r.acquire(ctx, d, d.out[0], wire.Offsets)
 	if err != nil {
-		return plugins.Rows{}, err
+		return plugins.Fetched{}, err
 	}
 	defer l.release()
 	err = l.send(ctx, &wire.Request{Method: wire.Method_READ, Blobs: [][]byte{[]byte(p.Key), p.Meta}, Numbers: []int64{p.Start, p.End, from, int64(limit)}}, nil)
 	if err != nil {
-		return plugins.Rows{}, err
+		return plugins.Fetched{}, err
 	}
-	var out plugins.Rows
+	var out plugins.Fetched
 	var recs []arrow.Record
 	bytes := int64(0)
 	for {
@@ -86,10 +86,10 @@ func (s *source) Read(ctx context.Context, p plugins.Partition, from int64, limi
 			err = l.broken(nil, errors.New("a partition that is complete in the middle of an answer"))
 		}
 		if err != nil {
-			return plugins.Rows{}, err
+			return plugins.Fetched{}, err
 		}
 		if len(resp.Numbers) != 2 {
-			return plugins.Rows{}, l.broken(nil, fmt.Errorf("%d numbers with rows, where the next offset and the partition's end are due", len(resp.Numbers)))
+			return plugins.Fetched{}, l.broken(nil, fmt.Errorf("%d numbers with rows, where the next offset and the partition's end are due", len(resp.Numbers)))
 		}
 		out.Next, out.End = resp.Numbers[0], resp.Numbers[1]
 		out.Offsets = append(out.Offsets, int64s(got[1])...)
@@ -98,7 +98,7 @@ func (s *source) Read(ctx context.Context, p plugins.Partition, from int64, limi
 			bytes += batch.Bytes(got[0])
 		}
 		if bytes > maxAnswer {
-			return plugins.Rows{}, l.over(nil, fmt.Sprintf("it gives %s and more for a read of about %s, where %s is the limit: it was killed", bytesText(bytes), bytesText(int64(limit)), bytesText(maxAnswer)))
+			return plugins.Fetched{}, l.over(nil, fmt.Sprintf("it gives %s and more for a read of about %s, where %s is the limit: it was killed", bytesText(bytes), bytesText(int64(limit)), bytesText(maxAnswer)))
 		}
 		if !resp.More {
 			break
@@ -106,7 +106,7 @@ func (s *source) Read(ctx context.Context, p plugins.Partition, from int64, limi
 	}
 	out.Rec = batch.Concat(recs)
 	if err := out.Check(d.out[0], from); err != nil {
-		return plugins.Rows{}, l.broken(nil, err)
+		return plugins.Fetched{}, l.broken(nil, err)
 	}
 	return out, nil
 }

@@ -23,7 +23,7 @@ type trip struct {
 
 // measured are operators on rows of three columns, which the conformance plugin of this test binary has besides.
 var measured = []plugins.Operator{
-	plugins.MapRows("bench.map", func(v trip) trip { return trip{v.User + 1, v.Page, v.Bytes * 2} }),
+	plugins.Rows("bench.map", func(v trip) trip { return trip{v.User + 1, v.Page, v.Bytes * 2} }),
 	plugins.Filter("bench.filter", func(v trip) bool { return v.User%2 == 0 }),
 	plugins.With("bench.with", func(v struct{ User int64 }) struct{ Twice int64 } { return struct{ Twice int64 }{2 * v.User} }),
 }

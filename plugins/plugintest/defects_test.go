@@ -52,7 +52,7 @@ var defects = map[string]plugins.Operator{
 	"maps/even of zero":    plugins.Filter("even", func(r number) bool { return r.N%2 == 0 && r.N != 0 }),
 	"maps/with overflow":   plugins.With("with", func(r labels) sums { return sums{int64(len(r.Text)), max(r.N, r.N+int64(len(r.Text)))} }),
 	"maps/with characters": plugins.With("with", func(r labels) sums { n := int64(len([]rune(r.Text))); return sums{n, r.N + n} }),
-	"maps/words cut everywhere": plugins.FlatMapRows("words", func(r struct{ Text string }, emit func(piece)) {
+	"maps/words cut everywhere": plugins.FlatRows("words", func(r struct{ Text string }, emit func(piece)) {
 		for _, w := range strings.Fields(r.Text) {
 			emit(piece{w, int64(strings.Index(r.Text, w))})
 		}

@@ -61,7 +61,7 @@ func maps() []plugins.Operator {
 		}),
 		plugins.With("with", func(r both) measured { return measured{int64(len(r.Text)), r.N + int64(len(r.Text))} }),
 		plugins.With("replace", func(r number) written { return written{strconv.FormatInt(r.N, 10)} }),
-		plugins.FlatMapRows("words", words),
+		plugins.FlatRows("words", words),
 		plugins.With("nullable", func(r optional) length {
 			if r.Text == nil {
 				return length{}
@@ -73,7 +73,7 @@ func maps() []plugins.Operator {
 			return plugins.With("", func(r number) scaled { return scaled{r.N * c.Factor} }), nil
 		}),
 		mapOf("batch", told{}),
-		plugins.MapRows("blow", func(r number) textual { return textual{strings.Repeat("x", int(max(r.N, 0)))} }),
+		plugins.Rows("blow", func(r number) textual { return textual{strings.Repeat("x", int(max(r.N, 0)))} }),
 		plugins.TryFilter("fail", func(r number) (bool, error) {
 			if r.N < 0 {
 				return false, fmt.Errorf("negative n: %d", r.N)
