@@ -14,7 +14,7 @@ import (
 
 // unproved are names that no case of Check can use, and who proves them.
 var unproved = map[string]string{
-	"ViaTo": "as ApplyTo and Frame.Via", "Source": "TestPluginSourceConforms, TestPluginEnds", "SourceVia": "TestSourceVia", "Sink": "TestPluginSinkConforms, TestPluginEnds", "SinkVia": "as Sink; processes are tested by plugins/host",
+	"ViaTo": "as ApplyTo and Frame.Via", "Source": "TestPluginSourceConforms, TestPluginEnds", "SourceVia": "TestSourceVia", "Sink": "TestPluginSinkConforms, TestPluginEnds", "SinkVia": "TestSinkViaConforms",
 	"NewJob": "Check makes the job", "From": "Check calls it",
 	"Acc.Add": "counted in TestAccumulators", "Acc.Value": "counted in TestAccumulators", "Acc.Name": "gives a name",
 	"Accumulator": "counted in TestAccumulators", "MaxAccumulator": "counted in TestAccumulators", "MinAccumulator": "counted in TestAccumulators",

@@ -3,15 +3,18 @@ package dstream_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/driver"
@@ -21,6 +24,7 @@ import (
 	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/plugins/host"
 	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/sink/sinktest"
 	"github.com/millrace/millrace/source"
 )
 
@@ -31,7 +35,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(viaEnv) != "" {
 		ticks := newTicker(400)
 		ticks.ended = true
-		plugins.ServePlugin(plugins.Plugin{Name: "tests", Version: "7", Operators: []plugins.Operator{copies, spread, sessions, shout, ticks.op(), dying, same(false), sameKeeping}})
+		plugins.ServePlugin(plugins.Plugin{Name: "tests", Version: "7", Operators: []plugins.Operator{copies, spread, sessions, shout, ticks.op(), dying, same(false), sameKeeping, placeByName, placedByName}})
 		os.Exit(0)
 	}
 	host.SetDefaultLog(slog.New(slog.DiscardHandler))
@@ -53,6 +57,77 @@ var dying = plugins.Operator{Name: "dying", Map: func(path []byte) (plugins.Map,
 		return plugins.Result{N: int(in.NumRows()), Rec: in}, nil
 	}}, nil
 }}
+
+// placeByName and placedByName are a sink and a source of the same places, by their configuration.
+var (
+	placesByName sync.Map
+	placeByName  = plugins.Operator{Name: "place", Sink: func(name []byte) (plugins.Sink, error) { return placeNamed(name), nil }}
+	placedByName = plugins.Operator{Name: "placed", Source: func(name []byte) (plugins.Source, error) { return placed{placeNamed(name)}, nil }}
+)
+
+func placeNamed(name []byte) *place {
+	p, _ := placesByName.LoadOrStore(string(name), &place{})
+	return p.(*place)
+}
+
+// placed reads what is in a place, of the rows of sinktest.
+type placed struct{ *place }
+
+func (placed) Schema() (*arrow.Schema, error) { return sinktest.Schema.Arrow, nil }
+
+func (p placed) Partitions(context.Context) ([]plugins.Partition, error) {
+	n := int64(0)
+	for _, rec := range p.all() {
+		n += rec.NumRows()
+	}
+	return []plugins.Partition{{Key: "all", End: n}}, nil
+}
+
+func (p placed) Read(_ context.Context, _ plugins.Partition, from int64, _ int) (plugins.Rows, error) {
+	first := int64(0) // of the record
+	for _, rec := range p.all() {
+		if first == from && rec.NumRows() > 0 {
+			rows := plugins.Rows{Rec: rec, Next: from + rec.NumRows(), End: -1}
+			for i := range rec.NumRows() {
+				rows.Offsets = append(rows.Offsets, from+i)
+			}
+			return rows, nil
+		}
+		first += rec.NumRows()
+	}
+	return plugins.Rows{}, io.EOF
+}
+
+// TestSinkViaConforms writes to a sink in a process, and reads back what is there through a source in the same.
+func TestSinkViaConforms(t *testing.T) {
+	sinktest.Run(t, func(t testing.TB, dir string) sinktest.Subject {
+		return sinktest.Subject{Spec: dstream.SinkVia(inTests(t, "place").With([]byte(dir))).Spec(), EpochsRefused: true, Read: func() (rows []sinktest.Row, err error) {
+			_, op, err := host.Default().Resolve(t.Context(), inTests(t, "placed"))
+			if err != nil {
+				return nil, err
+			}
+			s, err := op.Source([]byte(dir))
+			if err != nil {
+				return nil, err
+			}
+			if _, err := s.Schema(); err != nil {
+				return nil, err
+			}
+			parts, err := s.Partitions(t.Context())
+			for at := int64(0); err == nil && at < parts[0].End; {
+				var got plugins.Rows
+				if got, err = s.Read(t.Context(), parts[0], at, 1<<20); err != nil {
+					return nil, err
+				}
+				for i := range int(got.Rec.NumRows()) {
+					rows = append(rows, sinktest.Row{Key: got.Rec.Column(0).(*array.String).Value(i), Value: got.Rec.Column(1).(*array.Int64).Value(i)})
+				}
+				at = got.Next
+			}
+			return rows, err
+		}}
+	})
+}
 
 // inTests is an operator in a process of this binary.
 func inTests(t testing.TB, op string) plugins.Ref {
