@@ -22,7 +22,7 @@ type sameRows bool
 func (s sameRows) Declare(in *arrow.Schema) (plugins.Declaration, error) {
 	d := plugins.Declaration{Output: in}
 	if s {
-		d.Reads = []int{}
+		d.Reads = []int{1}
 		for i := range in.Fields() {
 			d.Keeps = append(d.Keeps, i)
 		}
