@@ -125,7 +125,7 @@ func command(f *flags, job func(*dstream.Job), out, errOut io.Writer, opts ...Op
 				return runExecutor(c.Context(), job, cfg, f.executor, parseJobFlags)
 			}
 			cfg.Args = resolved(c.Flags())
-			defer gctune.Start(clock.System{})()
+			defer gctune.Start()()
 			if f.summary == "" {
 				return Run(c.Context(), job, cfg)
 			}

@@ -58,15 +58,19 @@ func (f Frame) through(at rdd.Site, op string, o offer, err error) (out Frame, o
 	return out, ok
 }
 
-// through is f through an operator of kind map, or f itself where that is a mistake.
+// through is f through an operator of kind map, or what stands for it where that is a mistake.
 func through(f rdd.Frame, at rdd.Site, op string, o offer, err error) (out rdd.Frame, ok bool) {
 	var m *ops.RecordMap
+	follows := false
 	if err == nil {
 		m, err = mapping(o, f.Schema())
+		follows = f.Doubted() // there may be columns that the operator misses
 	}
 	if err != nil {
-		refused(f.Builder(), at, op, o, err)
-		return f, false
+		if !follows {
+			refused(f.Builder(), at, op, o, err)
+		}
+		return f.Failed(at, op), false
 	}
 	return f.Records(at, op, o.facts(), m), true
 }

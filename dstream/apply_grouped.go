@@ -29,14 +29,16 @@ func (g Grouped) Via(ref plugins.Ref) Frame {
 func (g Grouped) through(at rdd.Site, op string, o offer, err error) Frame {
 	keyed, ok := g.keyRows()
 	var a *ops.RecordAggregate
+	follows := false
 	if err == nil && ok {
 		a, err = aggregating(o, keyed)
+		follows = g.f.Doubted()
 	}
-	if err != nil {
+	if err != nil && !follows {
 		refused(g.job.b, at, op, o, err)
 	}
 	if err != nil || !ok {
-		return Frame{g.job, g.f}.mistaken()
+		return Frame{g.job, g.f.Failed(at, op)}.mistaken(Frame{g.job, g.f})
 	}
 	f, how := g.f.Accepted(at, keyed.Keys...), a.Shuffle()
 	n := g.job.b.Add(at, &rdd.Node{

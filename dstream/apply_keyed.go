@@ -1,11 +1,14 @@
 package dstream
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
@@ -17,7 +20,7 @@ import (
 // compiled into the program, of kind keyed, and configured by config. The rows that it gives go out with the keys' columns before its own. It is given all columns of the
 // Frame; Select those that it needs before.
 //
-// Keys come in order of first appearance, those of timers before, in order of due time and then key; rows in order of (upstream partition, row). A timer
+// Keys come in order of first appearance, those of timers before, in order of due time and then key; rows in order of (upstream partition, row). Output goes out in order of the keys, that of a key as the operator gave it. A timer
 // fires exactly once, in the first batch whose time is at or after its due time, with or without rows. The columns of the state are a promise: a checkpoint is refused by an operator that declares
 // others. The option is CheckpointEvery.
 func (r RunningGroups) Apply(op plugins.Operator, config ...[]byte) Frame {
@@ -41,14 +44,16 @@ func (r RunningGroups) through(at rdd.Site, op string, o offer, err error) Frame
 	}
 	rows, ok := r.g.keyRows()
 	var k *keyedOperator
+	follows := false
 	if err == nil && ok {
 		k, err = keyedBy(o, rows)
+		follows = r.g.f.Doubted()
 	}
-	if err != nil {
+	if err != nil && !follows {
 		refused(j.b, at, op, o, err)
 	}
 	if err != nil || !ok {
-		return Frame{j, r.g.f}.mistaken()
+		return Frame{j, r.g.f.Failed(at, op)}.mistaken(Frame{j, r.g.f})
 	}
 	f := r.g.f.Accepted(at, rows.Keys...)
 	n := j.b.Add(at, &rdd.Node{
@@ -176,7 +181,25 @@ func (k *keyedOperator) update(ctx *rdd.Context, keys *row.Keys, in plugins.Keye
 		return k.failed(err, "update of %d keys", n)
 	}
 	k.store(ctx, keys, at, out)
-	return k.EmitRecord(emit, k.out, keys, out.Out, out.OutOf)
+	rows, of := inOrder(out.Out, out.OutOf)
+	return k.EmitRecord(emit, k.out, keys, rows, of)
+}
+
+// inOrder are rows by the numbers of their keys, those of a key as they came: a call that was split by keys on its way to a process (decision 0040) gives what it gives in one.
+func inOrder(rows arrow.Record, of []int32) (arrow.Record, []int32) {
+	if slices.IsSorted(of) {
+		return rows, of
+	}
+	idx := make([]int32, len(of))
+	for i := range idx {
+		idx[i] = int32(i)
+	}
+	slices.SortStableFunc(idx, func(a, b int32) int { return cmp.Compare(of[a], of[b]) })
+	sorted := make([]int32, len(of))
+	for i, r := range idx {
+		sorted[i] = of[r]
+	}
+	return batch.Take(rows, idx), sorted
 }
 
 // states are the states at rows of the table, -1 for none.

@@ -62,7 +62,7 @@ var dying = plugins.Operator{Name: "dying", Map: func(path []byte) (plugins.Map,
 var (
 	placesByName sync.Map
 	placeByName  = plugins.Operator{Name: "place", Sink: func(name []byte) (plugins.Sink, error) { return placeNamed(name), nil }}
-	placedByName = plugins.Operator{Name: "placed", Source: func(name []byte) (plugins.Source, error) { return placed{placeNamed(name)}, nil }}
+	placedByName = plugins.Operator{Name: "placed", Source: func(name []byte) (plugins.Source, error) { return placedRows{placeNamed(name)}, nil }}
 )
 
 func placeNamed(name []byte) *place {
@@ -70,12 +70,12 @@ func placeNamed(name []byte) *place {
 	return p.(*place)
 }
 
-// placed reads what is in a place, of the rows of sinktest.
-type placed struct{ *place }
+// placedRows reads what is in a place, of the rows of sinktest.
+type placedRows struct{ *place }
 
-func (placed) Schema() (*arrow.Schema, error) { return sinktest.Schema.Arrow, nil }
+func (placedRows) Schema() (*arrow.Schema, error) { return sinktest.Schema.Arrow, nil }
 
-func (p placed) Partitions(context.Context) ([]plugins.Partition, error) {
+func (p placedRows) Partitions(context.Context) ([]plugins.Partition, error) {
 	n := int64(0)
 	for _, rec := range p.all() {
 		n += rec.NumRows()
@@ -83,11 +83,11 @@ func (p placed) Partitions(context.Context) ([]plugins.Partition, error) {
 	return []plugins.Partition{{Key: "all", End: n}}, nil
 }
 
-func (p placed) Read(_ context.Context, _ plugins.Partition, from int64, _ int) (plugins.Rows, error) {
+func (p placedRows) Read(_ context.Context, _ plugins.Partition, from int64, _ int) (plugins.Fetched, error) {
 	first := int64(0) // of the record
 	for _, rec := range p.all() {
 		if first == from && rec.NumRows() > 0 {
-			rows := plugins.Rows{Rec: rec, Next: from + rec.NumRows(), End: -1}
+			rows := plugins.Fetched{Rec: rec, Next: from + rec.NumRows(), End: -1}
 			for i := range rec.NumRows() {
 				rows.Offsets = append(rows.Offsets, from+i)
 			}
@@ -95,7 +95,7 @@ func (p placed) Read(_ context.Context, _ plugins.Partition, from int64, _ int) 
 		}
 		first += rec.NumRows()
 	}
-	return plugins.Rows{}, io.EOF
+	return plugins.Fetched{}, io.EOF
 }
 
 // TestSinkViaConforms writes to a sink in a process, and reads back what is there through a source in the same.
@@ -115,7 +115,7 @@ func TestSinkViaConforms(t *testing.T) {
 			}
 			parts, err := s.Partitions(t.Context())
 			for at := int64(0); err == nil && at < parts[0].End; {
-				var got plugins.Rows
+				var got plugins.Fetched
 				if got, err = s.Read(t.Context(), parts[0], at, 1<<20); err != nil {
 					return nil, err
 				}

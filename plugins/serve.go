@@ -15,7 +15,6 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 
-	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
 	"github.com/millrace/millrace/plugins/internal/wire"
 )
@@ -61,7 +60,7 @@ func ServePlugin(p Plugin) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	defer gctune.Start(clock.System{})()
+	defer gctune.Start()()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Protocol: {wire.PluginName: &wire.GRPC{Service: newServer(p)}}},

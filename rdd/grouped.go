@@ -46,14 +46,12 @@ func (g Grouped) Bind(at Site, aggs []expr.Agg) *ops.Grouping {
 	b, how := g.f.b, &ops.Grouping{}
 	var err error
 	var known bool
-	if how.Keys, how.Key, known = g.ByKeys(); !known {
-		return nil
-	}
+	how.Keys, how.Key, known = g.ByKeys()
 	if how.Set, err = agg.Bind(g.f.Schema(), aggs); err != nil {
 		g.f.MistakeOf(at, "aggregate", err)
 		return nil
 	}
-	if how.Key == nil {
+	if !known || how.Key == nil {
 		return nil
 	}
 	how.Partial = FrameCodec(b, at, how.Set.Partial())

@@ -51,10 +51,10 @@ type Node struct {
 
 	owned bool // by a plan, the job's or a batch's: nothing may be changed in it
 
-	decoder func() Decoder // Source: in place of Leaf's; kernel: in place of Kernel; both make only what is read, as project found
-	kernel  func() Kernel
-	reads   string    // what is read of its columns, for Explain: of sources, wide nodes, and narrow ones with Facts
-	whole   *WideSpec // Wide, as it was described, where Wide is for fewer columns
+	decoders *decoders // Source: in place of Leaf's; kernel: in place of Kernel; both make only what is read, as project found
+	kernel   func() Kernel
+	reads    string    // what is read of its columns, for Explain: of sources, wide nodes, and narrow ones with Facts
+	whole    *WideSpec // Wide, as it was described, where Wide is for fewer columns
 }
 
 // Plan is a whole job. Build fills what follows from Nodes.

@@ -14,7 +14,6 @@ import (
 	"github.com/millrace/millrace/bench/machine"
 	"github.com/millrace/millrace/bench/run"
 	"github.com/millrace/millrace/examples/workloads"
-	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
 	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/plugins/host"
@@ -74,7 +73,7 @@ var paths = []struct {
 
 // Measure measures all of it.
 func Measure(ctx context.Context, o run.Options) (*Result, error) {
-	defer gctune.Start(clock.System{})() // as in a job
+	defer gctune.Start()() // as in a job
 	defer host.CloseDefault()
 	r := &Result{Work: "plugin", Machine: machine.Here(), Version: machine.Commit()}
 	self, err := os.Executable()

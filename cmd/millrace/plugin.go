@@ -17,8 +17,8 @@ import (
 
 // pluginCommand works on plugins: operators in processes of their own.
 func pluginCommand() *cobra.Command {
-	c := &cobra.Command{Use: "plugin", Short: "Work on plugins, operators in processes of their own: list, lock, verify"}
-	c.AddCommand(pluginList(), pluginLock(), pluginVerify())
+	c := &cobra.Command{Use: "plugin", Short: "Work on plugins, operators in processes of their own: new, list, lock, verify"}
+	c.AddCommand(pluginNewCommand(), pluginList(), pluginLock(), pluginVerify())
 	return c
 }
 
