@@ -114,7 +114,7 @@ func TestOthers(t *testing.T) {
 // What cannot be measured is said before anything is loaded.
 func TestCheck(t *testing.T) {
 	for want, change := range map[string]func(o *Options){
-		`--work "w9": want w1 to w5, q0 to q8, empty, idle, start, state, closures, window, sessions or close`: func(o *Options) { o.Work = "w9" },
+		`--work "w9": want w1 to w5, q0 to q8, empty, idle, start, state, closures, window, sessions, close or plugin`: func(o *Options) { o.Work = "w9" },
 		`--form "sql": want closures or frame`:   func(o *Options) { o.Form = "sql" },
 		`--source "nats": want log or kafka`:     func(o *Options) { o.Source = "nats" },
 		`--rate: closures makes its rows itself`: func(o *Options) { o.Work, o.Rate = "closures", 1 },
