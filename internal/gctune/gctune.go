@@ -21,9 +21,9 @@ const (
 	// Room is how much is allocated between two collections while little is live.
 	Room = 96 << 20
 	// Goal is how large the heap gets with Room; more that is live takes from the room.
-	Goal = 160 << 20
+	Goal = 256 << 20
 	// roomMin is the least room.
-	roomMin = 32 << 20
+	roomMin = 64 << 20
 	// plainShare and scannedShare are the least room in percent of what is live: without pointers, and with.
 	plainShare, scannedShare = 25, 60
 	// percentMax bounds the room relative to what is live.

@@ -16,10 +16,10 @@ func TestPercentFor(t *testing.T) {
 		want          int
 	}{
 		{0, 0, percentMax}, {8 * mb, mb, 1200}, {64 * mb, mb, 150}, // Room
-		{100 * mb, 0, 60}, {128 * mb, 0, 25}, // up to Goal
-		{100 * mb, 100 * mb, 60}, {112 * mb, 112 * mb, 60}, // more where there are pointers
+		{160 * mb, 0, 60}, {192 * mb, 0, 33}, {256 * mb, 0, 25}, // up to Goal
+		{160 * mb, 160 * mb, 60}, {200 * mb, 200 * mb, 60}, // more where there are pointers
 		{8192 * mb, 0, 25}, {8192 * mb, 8192 * mb, 60}, {8192 * mb, 4096 * mb, 42},
-		{100 * mb, 200 * mb, 60}, // what is scanned is counted at another time
+		{200 * mb, 400 * mb, 60}, // what is scanned is counted at another time
 	} {
 		if got := percentFor(c.live, c.scanned); got != c.want {
 			t.Errorf("%d MB live, %d MB scanned: GOGC %d, want %d", c.live/mb, c.scanned/mb, got, c.want)
