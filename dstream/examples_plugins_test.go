@@ -158,7 +158,7 @@ func ExampleRunningGroups_Apply() {
 		rows(fares.Part(0, fare{"rome", 5}, fare{"oslo", 2}, fare{"rome", 9})),
 		rows(fares.Part(0, fare{"oslo", 8}, fare{"bonn", 3})))
 	// Output:
-	// batch 1: {rome 5} {oslo 2} {rome 9}
+	// batch 1: {rome 5} {rome 9} {oslo 2}
 	// batch 2: {bonn 3}
 }
 

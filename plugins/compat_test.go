@@ -42,17 +42,6 @@ type recordedCall struct {
 	Answers  [][]byte // Responses, the same way
 }
 
-func (r *recorded) read(t testing.TB) {
-	t.Helper()
-	data, err := os.ReadFile(recording)
-	if err == nil {
-		err = json.Unmarshal(data, r)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A plugin that was built with the first version of the protocol works with this host: one that says nothing but what is recorded, with no code of this module's channels.
 func TestOldPlugin(t *testing.T) {
 	dir := t.TempDir()

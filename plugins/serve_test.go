@@ -310,3 +310,34 @@ func TestLargeBothWays(t *testing.T) {
 		})
 	}
 }
+
+// A host that closes a channel while requests are on their way takes nothing from others: the plugin's process lives on.
+func TestCloseWhileAtWork(t *testing.T) {
+	c := started(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	declare(t, c, 0, "same")
+	rec := someRows(20_000)
+	for name, open := range channels(t, c) {
+		t.Run(name, func(t *testing.T) {
+			for i := range 150 {
+				h, err := open(ctx)
+				if err != nil {
+					t.Fatalf("channel %d: %v", i, err)
+				}
+				for range 1 + i%channel.Window {
+					if err := h.Send(ctx, &wire.Request{Method: wire.Method_PROCESS}, []arrow.Record{rec}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if i%3 == 0 {
+					time.Sleep(time.Duration(i*7) * time.Microsecond)
+				}
+				h.Close()
+			}
+			if _, err := c.Describe(ctx, &wire.DescribeRequest{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

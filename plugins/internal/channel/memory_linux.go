@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -173,6 +174,9 @@ func (h *memoryHost) Close() error {
 type memoryPlugin struct {
 	frames
 	in, out []byte
+
+	mu     sync.Mutex // held while requests are taken out of memory: Close waits for that
+	closed bool
 }
 
 // ServeMemory connects to the host at a socket, for a channel in shared memory. Close ends it.
@@ -266,6 +270,11 @@ func (p *memoryPlugin) Next(schemas func(*wire.Request) ([]*arrow.Schema, error)
 		}
 		return nil, nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, nil, io.EOF
+	}
 	all := &wire.Place{Length: uint64(len(p.in))}
 	return requested(req, schemas, func(at *wire.Place) ([]byte, error) { return copied(p.in, all, at) })
 }
@@ -283,12 +292,17 @@ func (p *memoryPlugin) Answer(req *wire.Request, resp *wire.Response, parts []ar
 
 func (p *memoryPlugin) Limit() int { return wire.MaxFrame / 4 }
 
+// Close ends the channel. It may be called while Next is at work, and not while Answer is.
 func (p *memoryPlugin) Close() error {
 	err := p.conn.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
 	for _, m := range [][]byte{p.in, p.out} {
 		if m != nil {
 			err = errors.Join(err, unix.Munmap(m))
 		}
 	}
+	p.in, p.out = nil, nil
 	return err
 }
