@@ -4,7 +4,7 @@ export CGO_ENABLED ?= 0
 
 GO ?= go
 # Packages with goroutines of their own, or whose data several read, for the race detector.
-RACE = ./commitlog ./executor/... ./driver ./source ./sink/... ./internal/state ./internal/transport
+RACE = ./commitlog ./executor/... ./driver ./source ./sink/... ./internal/state ./internal/transport ./plugins ./plugins/internal/... ./plugins/host
 
 .PHONY: help build demo test test-long race lint fmt vet staticcheck ci kafka-start kafka-stop fuzz bench compare clean
 
