@@ -5,12 +5,14 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/dstream/dstreamtest"
 	"github.com/millrace/millrace/expr"
+	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/source"
 )
 
@@ -110,6 +112,25 @@ func TestProofApplyKeyedByColumns(t *testing.T) {
 	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[one] {
 		return s.Frame().GroupBy().Running("all").Apply(sessions).As[one]()
 	}, [][]string{{"x", "y"}, {}, {}, {"z"}}, [][]one{{{"has 2", nil}}, {}, {{"closed after 2", []string{"x", "y"}}}, {{"has 1", nil}}})
+}
+
+// A timer that runs goes on through calls that store the state: the engine tells the operator of it.
+func TestProofApplyTimers(t *testing.T) {
+	t.Parallel()
+	first := plugins.Stateful("first", func(_ struct{}, rows []string, st *plugins.State[int64]) []string {
+		if st.Expired() {
+			return []string{fmt.Sprintf("closed after %d", st.Get())}
+		}
+		if !st.Exists() {
+			st.ExpireAfter(2 * time.Second)
+		}
+		st.Set(st.Get() + int64(len(rows)))
+		return nil
+	})
+	type closed struct{ K, Value string }
+	dstreamtest.Check(t, func(s dstream.Stream[string]) dstream.Stream[closed] {
+		return s.Frame().GroupBy(expr.Col("value").Left(1).As("k")).Running("first").Apply(first).As[closed]()
+	}, [][]string{{"a1", "a2", "b1"}, {"a3"}, {"a4", "c1"}, {"a5"}, {}}, [][]closed{{}, {}, {{"a", "closed after 3"}, {"b", "closed after 1"}}, {}, {{"a", "closed after 2"}, {"c", "closed after 1"}}})
 }
 
 func TestProofFunc(t *testing.T) {

@@ -166,7 +166,7 @@ func (k *keyedOperator) update(ctx *rdd.Context, keys *row.Keys, in plugins.Keye
 	in.Keys = col.Of(k.keys, n, cols...).Record()
 	at := make([]int32, n) // where states are
 	ctx.State.Find(keys, at)
-	in.State, in.Exists = k.states(ctx, at)
+	in.State, in.Exists, in.Timers = k.states(ctx, at)
 	var out plugins.KeyedOutput
 	err = ops.Untouched(ctx, func() error {
 		return k.all.with(func(v plugins.Keyed) (err error) {
@@ -202,24 +202,25 @@ func inOrder(rows arrow.Record, of []int32) (arrow.Record, []int32) {
 	return batch.Take(rows, idx), sorted
 }
 
-// states are the states at rows of the table, -1 for none.
-func (k *keyedOperator) states(ctx *rdd.Context, at []int32) (arrow.Record, []bool) {
+// states are the states at rows of the table, -1 for none, and their timers.
+func (k *keyedOperator) states(ctx *rdd.Context, at []int32) (state arrow.Record, exists []bool, timers []int64) {
 	known, _ := ops.Present(at)
-	held := ctx.State.GetCols(known)
-	exists, idx, next := make([]bool, len(at)), make([]int32, len(at)), int32(0)
+	held, due := ctx.State.GetCols(known), ctx.State.DueTimes(known)
+	exists, timers = make([]bool, len(at)), make([]int64, len(at))
+	idx, next := make([]int32, len(at)), int32(0)
 	for i, row := range at {
 		if exists[i] = row >= 0; exists[i] {
-			idx[i] = next
+			idx[i], timers[i] = next, due[next]
 			next++
 		} else {
 			idx[i] = int32(len(known)) // the initial one, behind the others
 		}
 	}
 	if len(known) == len(at) {
-		return held.Record(), exists
+		return held.Record(), exists, timers
 	}
 	all := col.Gather(k.state.Schema(), []col.Piece{{Batch: held}, {Batch: k.initial}})
-	return array.NewRecord(k.state.Schema(), col.FromRecord(all).Arrays(idx), int64(len(at))), exists
+	return array.NewRecord(k.state.Schema(), col.FromRecord(all).Arrays(idx), int64(len(at))), exists, timers
 }
 
 // check refuses an answer that is not what the operator declared.

@@ -171,7 +171,7 @@ type place struct {
 
 type placeLane struct {
 	owner  *placing // the last to take it over
-	epoch  int64
+	by     plugins.Owner
 	marker []byte
 	rows   []arrow.Record
 }
@@ -187,7 +187,7 @@ func (p *place) Check(rows *arrow.Schema, keys int) error {
 	return nil
 }
 
-func (p *place) Lane(_ context.Context, n, _ int, epoch int64) (plugins.Lane, error) {
+func (p *place) Lane(_ context.Context, n, _ int, o plugins.Owner) (plugins.Lane, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.lanes[n]
@@ -198,10 +198,10 @@ func (p *place) Lane(_ context.Context, n, _ int, epoch int64) (plugins.Lane, er
 		}
 		p.lanes[n] = l
 	}
-	if epoch < l.epoch {
-		return nil, fmt.Errorf("epoch %d is behind %d", epoch, l.epoch)
+	if o.ID == l.by.ID && o.Epoch < l.by.Epoch {
+		return nil, fmt.Errorf("epoch %d is behind %d", o.Epoch, l.by.Epoch)
 	}
-	l.epoch = epoch
+	l.by = o
 	l.owner = &placing{p: p, l: l, staged: map[int64][]arrow.Record{}}
 	return l.owner, nil
 }

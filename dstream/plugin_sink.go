@@ -115,7 +115,7 @@ func (o *sinkOutput) Lane(ctx context.Context, n, lanes int, owner sink.Owner) (
 		}
 		o.s = s
 	}
-	l, err := o.s.Lane(ctx, n, lanes, owner.Epoch)
+	l, err := o.s.Lane(ctx, n, lanes, plugins.Owner{ID: fmt.Sprintf("%s/%d", owner.UUID, owner.Timeline), Epoch: owner.Epoch}) // epochs count within a timeline (P5)
 	if err != nil {
 		return nil, o.laneFailed(n, "", err)
 	}

@@ -23,7 +23,7 @@ func (c *calls) update(ctx context.Context, b Batch, req *wire.Request, d *decla
 		return reply{}, errors.New("keys, their state and their flags are wanted, a row for each key")
 	}
 	n := int(keys.NumRows())
-	in := KeyedInput{Keys: keys, Rows: rows, State: state, Exists: bools(flags.Column(0)), Due: bools(flags.Column(1))}
+	in := KeyedInput{Keys: keys, Rows: rows, State: state, Exists: bools(flags.Column(0)), Due: bools(flags.Column(1)), Timers: flags.Column(2).(*array.Int64).Int64Values()}
 	if in.Of, err = below(parts[2], n, int(rowsOf(rows))); err != nil {
 		return reply{}, err
 	}
@@ -180,8 +180,8 @@ func (c *calls) sink(ctx context.Context, b Batch, req *wire.Request, d *declare
 
 func (c *calls) takeOver(ctx context.Context, req *wire.Request, d *declared) (reply, error) {
 	var r reply
-	if len(req.Numbers) != 3 || c.lane != nil {
-		return r, errors.New("a lane, their number and an epoch are wanted, once a channel")
+	if len(req.Numbers) != 3 || len(req.Blobs) != 1 || c.lane != nil {
+		return r, errors.New("a lane, their number, and an owner's ID and epoch are wanted, once a channel")
 	}
 	out, err := instance(c, req.Declaration, d, d.op.Sink)
 	if err != nil {
@@ -190,7 +190,7 @@ func (c *calls) takeOver(ctx context.Context, req *wire.Request, d *declared) (r
 	if err := out.Check(d.in[0], d.keys); err != nil {
 		return r, err
 	}
-	if c.lane, err = out.Lane(ctx, int(req.Numbers[0]), int(req.Numbers[1]), req.Numbers[2]); err != nil {
+	if c.lane, err = out.Lane(ctx, int(req.Numbers[0]), int(req.Numbers[1]), Owner{ID: string(req.Blobs[0]), Epoch: req.Numbers[2]}); err != nil {
 		return r, err
 	}
 	if m := c.lane.Marker(); m != nil {

@@ -130,7 +130,7 @@ func exercise(t *testing.T, get func(string) plugins.Operator, dir string) strin
 		t.Fatal(err)
 	}
 	counted, err := count.Update(ctx, b, plugins.KeyedInput{
-		Keys: key, Rows: rec, Of: []int32{1, 1, 0}, Exists: []bool{true, false}, Due: []bool{true, false}, State: zeros(state, 2),
+		Keys: key, Rows: rec, Of: []int32{1, 1, 0}, Exists: []bool{true, false}, Due: []bool{true, false}, Timers: []int64{0, 1_700_000_001_000_000}, State: zeros(state, 2),
 	})
 	tell("update", fmt.Sprint(counted.Actions, shown(counted.State), counted.Timers, shown(counted.Out), counted.OutOf), err)
 
@@ -171,7 +171,7 @@ func sunk(t *testing.T, op plugins.Operator, dir string, rows arrow.Record, b pl
 	if err := s.Check(rows.Schema(), 0); err != nil {
 		t.Fatal(err)
 	}
-	l, err := s.Lane(t.Context(), 1, 4, 3)
+	l, err := s.Lane(t.Context(), 1, 4, plugins.Owner{ID: "5f1c/1", Epoch: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,13 +107,14 @@ type KeyedInput struct {
 	State  arrow.Record // n rows; those of keys without state are zero or null
 	Exists []bool       // which keys have state
 	Due    []bool       // which keys' timers fire in this batch: before its rows, exactly once
+	Timers []int64      // the timer that each key has besides: its due time in µs of batch time, 0 for none, as where it fires now
 }
 
 // KeyedOutput is what becomes of it. State and Timers have n elements.
 type KeyedOutput struct {
 	Actions []Action     // n
 	State   arrow.Record // n rows; those with another action than Set are not read
-	Timers  []int64      // n: due time in µs of batch time, 0 for none; not read where the action is Keep
+	Timers  []int64      // n: due time in µs of batch time, 0 for none; not read where the action is not Set. To keep a timer, give back that of the input
 	Out     arrow.Record // nil where there are no rows
 	OutOf   []int32      // key number of each output row
 }
@@ -158,8 +159,15 @@ type Fetched struct {
 type Sink interface {
 	// Check says why rows of this schema, of which the first keys columns are the key, cannot be written.
 	Check(rows *arrow.Schema, keys int) error
-	// Lane takes lane n of lanes over: every earlier owner, with a lower epoch, is fenced before Lane returns (I9).
-	Lane(ctx context.Context, n, lanes int, epoch int64) (Lane, error)
+	// Lane takes lane n of lanes over: every earlier owner is fenced before Lane returns, also one that is equal to o, whose lane is moved (I9). An owner of the ID that has
+	// the lane, with a lower epoch, is refused (Fenced). One of another ID takes the lane over whatever its epoch is: by the marker the engine decides whether it may write (P7).
+	Lane(ctx context.Context, n, lanes int, o Owner) (Lane, error)
+}
+
+// Owner is who writes a lane.
+type Owner struct {
+	ID    string // names the checkpoint and its timeline (P5)
+	Epoch int64  // rises with each start of the driver; counts within the ID
 }
 
 // Lane is one ordered output. One goroutine at a time; batches come in order.

@@ -73,13 +73,15 @@ func (empty) Read(context.Context, plugins.Partition, int64, int) (plugins.Fetch
 // nowhere is a sink, and its lanes.
 type nowhere struct{}
 
-func (nowhere) Check(*arrow.Schema, int) error                              { return nil }
-func (nowhere) Lane(context.Context, int, int, int64) (plugins.Lane, error) { return nowhere{}, nil }
-func (nowhere) Marker() []byte                                              { return nil }
-func (nowhere) Stage(context.Context, plugins.Batch, []arrow.Record) error  { return nil }
-func (nowhere) Publish(_ context.Context, _ plugins.Batch, _ []byte) error  { return nil }
-func (nowhere) Flush(context.Context) error                                 { return nil }
-func (nowhere) Close() error                                                { return nil }
+func (nowhere) Check(*arrow.Schema, int) error { return nil }
+func (nowhere) Lane(context.Context, int, int, plugins.Owner) (plugins.Lane, error) {
+	return nowhere{}, nil
+}
+func (nowhere) Marker() []byte                                             { return nil }
+func (nowhere) Stage(context.Context, plugins.Batch, []arrow.Record) error { return nil }
+func (nowhere) Publish(_ context.Context, _ plugins.Batch, _ []byte) error { return nil }
+func (nowhere) Flush(context.Context) error                                { return nil }
+func (nowhere) Close() error                                               { return nil }
 
 func TestCheck(t *testing.T) {
 	mapper := func([]byte) (plugins.Map, error) { return identity{}, nil }

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
@@ -61,14 +63,32 @@ func ServePlugin(p Plugin) {
 		os.Exit(0)
 	}()
 	defer gctune.Start()()
+	direct := keepStderr()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Protocol: {wire.PluginName: &wire.GRPC{Service: newServer(p)}}},
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(2*wire.MaxMessage), grpc.MaxSendMsgSize(2*wire.MaxMessage))...)
+			return grpc.NewServer(append(append(opts, direct...), grpc.MaxRecvMsgSize(2*wire.MaxMessage), grpc.MaxSendMsgSize(2*wire.MaxMessage))...)
 		},
 		Logger: hclog.New(&hclog.LoggerOptions{Name: p.Name, Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 	})
+}
+
+// keepStderr has os.Stderr be the process's own from the first call on. go-plugin puts a pipe in its place, whose end travels to the host by a call: what is printed right before os.Exit,
+// which is what a crash is about, would be lost.
+func keepStderr() []grpc.ServerOption {
+	own := os.Stderr
+	restore := sync.OnceFunc(func() { os.Stderr = own }) // go-plugin has put its own there before it serves
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+			restore()
+			return handle(ctx, req)
+		}),
+		grpc.ChainStreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+			restore()
+			return handle(srv, s)
+		}),
+	}
 }
 
 // explain tells someone who starts a plugin by hand what it is.

@@ -102,7 +102,7 @@ func (l ListSource[T]) Read(_ context.Context, p Partition, from int64, limit in
 // TypedSink is a Sink of Go values.
 type TypedSink[T any] interface {
 	// Lane is as in Sink. What it gives is published through TypedLane.
-	Lane(ctx context.Context, n, lanes int, epoch int64) (TypedLane[T], error)
+	Lane(ctx context.Context, n, lanes int, o Owner) (TypedLane[T], error)
 }
 
 // TypedLane is a Lane of Go values, with the contract of Lane.
@@ -145,8 +145,8 @@ func (s typedSink[T]) Check(rows *arrow.Schema, _ int) error {
 	return errors.Join(errs...)
 }
 
-func (s typedSink[T]) Lane(ctx context.Context, n, lanes int, epoch int64) (Lane, error) {
-	l, err := s.s.Lane(ctx, n, lanes, epoch)
+func (s typedSink[T]) Lane(ctx context.Context, n, lanes int, o Owner) (Lane, error) {
+	l, err := s.s.Lane(ctx, n, lanes, o)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type State[S any] struct {
 	exists  bool
 	expired bool
 	change  Action // Keep, Set, Delete
-	due     int64  // µs; 0: never
+	due     int64  // the timer, µs; 0: none
 	timer   bool   // due was set in this call
 	now     int64  // batch time, µs
 }
@@ -28,7 +28,7 @@ func (s *State[S]) Get() S { return s.value }
 // Exists tells whether there is a state.
 func (s *State[S]) Exists() bool { return s.exists }
 
-// Set stores the state, without a timer unless one is set in the same call: who stores a state says anew when it expires.
+// Set stores the state. A timer that runs goes on, unless the same call sets another; one that is due now has ended.
 func (s *State[S]) Set(v S) { s.value, s.exists, s.change = v, true, Set }
 
 // Delete removes the state and its timer. It may be set again in the same call.
@@ -112,6 +112,7 @@ type update[K, In, S, Out any] struct {
 	keys   []K
 	values []S
 	exists []bool
+	timers []int64 // that run
 	now    int64
 	f      func(K, []In, *State[S]) ([]Out, error)
 	out    KeyedOutput
@@ -120,7 +121,7 @@ type update[K, In, S, Out any] struct {
 
 func (o *typedKeyed[K, In, S, Out]) Update(ctx context.Context, b Batch, in KeyedInput) (KeyedOutput, error) {
 	n := int(in.Keys.NumRows())
-	u := update[K, In, S, Out]{exists: append([]bool(nil), in.Exists...), now: b.Time, f: o.f}
+	u := update[K, In, S, Out]{exists: append([]bool(nil), in.Exists...), timers: append([]int64(nil), in.Timers...), now: b.Time, f: o.f}
 	u.out = KeyedOutput{Actions: make([]Action, n), Timers: make([]int64, n)}
 	var err error
 	if o.key.codec == nil {
@@ -163,7 +164,7 @@ func (o *typedKeyed[K, In, S, Out]) Update(ctx context.Context, b Batch, in Keye
 
 // call calls the function for a key and notes what becomes of its state.
 func (u *update[K, In, S, Out]) call(k int32, rows []In, expired bool) error {
-	st := State[S]{value: u.values[k], exists: u.exists[k], expired: expired, now: u.now}
+	st := State[S]{value: u.values[k], exists: u.exists[k], expired: expired, due: u.timers[k], now: u.now}
 	out, err := u.f(u.keys[k], rows, &st)
 	if err != nil {
 		return failed(u.keys[k], err)
@@ -180,7 +181,10 @@ func (u *update[K, In, S, Out]) call(k int32, rows []In, expired bool) error {
 		var zero S
 		st.value, st.exists = zero, false
 	}
-	u.values[k], u.exists[k] = st.value, st.exists
+	if !st.exists {
+		st.due = 0
+	}
+	u.values[k], u.exists[k], u.timers[k] = st.value, st.exists, st.due
 	return nil
 }
 

@@ -177,6 +177,17 @@ func (t *Table) sortByKey(es, more []entry) {
 // Waits tells whether row r has a due time.
 func (t *Table) Waits(r int32) bool { return t.due != nil && t.due[r] != 0 }
 
+// DueTimes are the due times of rows, 0 of those that have none. Those that Due has given are cleared.
+func (t *Table) DueTimes(idx []int32) []int64 {
+	out := make([]int64, len(idx))
+	if t.due != nil {
+		for i, r := range idx {
+			out[i] = t.due[r]
+		}
+	}
+	return out
+}
+
 // NextDue is the earliest due time, 0 if there is none.
 func (t *Table) NextDue() int64 {
 	for t.heap.len() > 0 {

@@ -20,11 +20,12 @@ func numbers(schema *arrow.Schema, list []int32) arrow.Record {
 }
 
 // flags are what an Update is told of its keys.
-func flags(exists, due []bool) arrow.Record {
+func flags(exists, due []bool, timers []int64) arrow.Record {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, wire.Flags)
 	defer b.Release()
 	b.Field(0).(*array.BooleanBuilder).AppendValues(exists, nil)
 	b.Field(1).(*array.BooleanBuilder).AppendValues(due, nil)
+	b.Field(2).(*array.Int64Builder).AppendValues(timers, nil)
 	return b.NewRecord()
 }
 

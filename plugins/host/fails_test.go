@@ -234,6 +234,20 @@ func TestExitInTheMiddle(t *testing.T) {
 	})
 }
 
+// What a plugin prints right before it ends is in the error, each time.
+func TestLastWords(t *testing.T) {
+	eachWay(t, func(t *testing.T, p *Pool, ref func(string) plugins.Ref) {
+		m, _ := mapOf(t, p, ref("exit").With([]byte("5")))
+		for range 20 {
+			if _, err := m.Process(ctx, plugins.Batch{Number: 4}, rows(0, 10, 1)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := m.Process(ctx, plugins.Batch{Number: 5}, rows(0, 10, 1))
+			failsWith(t, err, Crash, "its process ended (exit status 3)", "its last lines on standard error:\n    giving up: no model file")
+		}
+	})
+}
+
 // Killed from outside, at any moment: the call that is out fails, and the next works.
 func TestKill9(t *testing.T) {
 	eachWay(t, func(t *testing.T, p *Pool, ref func(string) plugins.Ref) {

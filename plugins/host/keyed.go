@@ -52,16 +52,16 @@ func (k *keyed) Update(ctx context.Context, b plugins.Batch, in plugins.KeyedInp
 // part computes the keys of a range.
 func (k *keyed) part(ctx context.Context, l *lease, b plugins.Batch, in plugins.KeyedInput, r keyRange) (plugins.KeyedOutput, error) {
 	n := r.to - r.from
-	keys, rows, of, state, exists, due := in.Keys, in.Rows, in.Of, in.State, in.Exists, in.Due
+	keys, rows, of, state, exists, due, timers := in.Keys, in.Rows, in.Of, in.State, in.Exists, in.Due, in.Timers
 	if !r.whole {
 		keys, state = keys.NewSlice(int64(r.from), int64(r.to)), state.NewSlice(int64(r.from), int64(r.to))
-		exists, due = exists[r.from:r.to], due[r.from:r.to]
+		exists, due, timers = exists[r.from:r.to], due[r.from:r.to], timers[r.from:r.to]
 		of = keysOf(of, r.rows, r.from)
 		if rows = nil; len(r.rows) > 0 {
 			rows = batch.Take(in.Rows, r.rows)
 		}
 	}
-	_, got, err := l.call(ctx, &wire.Request{Method: wire.Method_UPDATE, Batch: wireBatch(b)}, keys, rows, numbers(wire.Of, of), state, flags(exists, due))
+	_, got, err := l.call(ctx, &wire.Request{Method: wire.Method_UPDATE, Batch: wireBatch(b)}, keys, rows, numbers(wire.Of, of), state, flags(exists, due, timers))
 	if err != nil {
 		return plugins.KeyedOutput{}, err
 	}

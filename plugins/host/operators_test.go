@@ -85,7 +85,6 @@ func (m *mapped) Process(ctx context.Context, b plugins.Batch, in arrow.Record) 
 	case "exit":
 		if strconv.FormatInt(b.Number, 10) == m.config {
 			fmt.Fprintln(os.Stderr, "giving up: no model file")
-			time.Sleep(50 * time.Millisecond) // the line goes through go-plugin
 			os.Exit(3)
 		}
 	case "hang":
@@ -207,7 +206,7 @@ func (last) Update(_ context.Context, b plugins.Batch, in plugins.KeyedInput) (p
 	}
 	for i, k := range in.Of {
 		states[k] += in.Rows.Column(0).(*array.Int64).Value(i)
-		out.Actions[k], out.Timers[k] = plugins.Set, b.Time+1
+		out.Actions[k], out.Timers[k] = plugins.Set, max(in.Timers[k], b.Time)+1
 	}
 	sb := array.NewInt64Builder(memory.DefaultAllocator)
 	sb.AppendValues(states, nil)
@@ -243,7 +242,7 @@ func (s counting) Read(ctx context.Context, p plugins.Partition, from int64, lim
 	return out, nil
 }
 
-// keeping writes files in a folder: marker, and rows as a number. Epochs fence.
+// keeping writes files in a folder: marker, and rows as a number. Who comes last has the lane.
 type keeping struct{ dir string }
 
 func (k keeping) Check(rows *arrow.Schema, keys int) error {
@@ -253,19 +252,19 @@ func (k keeping) Check(rows *arrow.Schema, keys int) error {
 	return nil
 }
 
-func (k keeping) Lane(_ context.Context, n, _ int, epoch int64) (plugins.Lane, error) {
-	l := &keptLane{dir: k.dir, name: fmt.Sprintf("%s/lane%d", k.dir, n), epoch: strconv.FormatInt(epoch, 10)}
-	return l, os.WriteFile(l.name+".epoch", []byte(l.epoch), 0o600)
+func (k keeping) Lane(_ context.Context, n, _ int, o plugins.Owner) (plugins.Lane, error) {
+	l := &keptLane{dir: k.dir, name: fmt.Sprintf("%s/lane%d", k.dir, n), owner: fmt.Sprintf("%s/%d", o.ID, o.Epoch)}
+	return l, os.WriteFile(l.name+".owner", []byte(l.owner), 0o600)
 }
 
 type keptLane struct {
-	dir, name, epoch string
+	dir, name, owner string
 	staged           string
 }
 
 func (l *keptLane) fenced() error {
-	if b, err := os.ReadFile(l.name + ".epoch"); err != nil || string(b) != l.epoch {
-		return plugins.Fenced(fmt.Errorf("epoch %s owns the lane, and this is %s", b, l.epoch))
+	if b, err := os.ReadFile(l.name + ".owner"); err != nil || string(b) != l.owner {
+		return plugins.Fenced(fmt.Errorf("%s owns the lane, and this is %s", b, l.owner))
 	}
 	return nil
 }

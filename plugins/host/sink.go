@@ -25,7 +25,7 @@ func (s *sink) Check(rows *arrow.Schema, keys int) (err error) {
 	return err
 }
 
-func (s *sink) Lane(ctx context.Context, n, lanes int, epoch int64) (plugins.Lane, error) {
+func (s *sink) Lane(ctx context.Context, n, lanes int, o plugins.Owner) (plugins.Lane, error) {
 	if s.d == nil {
 		return nil, errors.New("Lane before Check")
 	}
@@ -33,7 +33,7 @@ func (s *sink) Lane(ctx context.Context, n, lanes int, epoch int64) (plugins.Lan
 	if err != nil {
 		return nil, err
 	}
-	resp, _, err := l.call(ctx, &wire.Request{Method: wire.Method_LANE, Numbers: []int64{int64(n), int64(lanes), epoch}})
+	resp, _, err := l.call(ctx, &wire.Request{Method: wire.Method_LANE, Numbers: []int64{int64(n), int64(lanes), o.Epoch}, Blobs: [][]byte{[]byte(o.ID)}})
 	if err == nil && len(resp.Blobs) > 1 {
 		err = l.broken(nil, fmt.Errorf("%d markers of a lane", len(resp.Blobs)))
 	}

@@ -221,7 +221,7 @@ func TestKeyed(t *testing.T) {
 				t.Errorf("size %d: other rows of keys than here", size)
 			}
 		}
-		got, err := k.Update(ctx, plugins.Batch{}, plugins.KeyedInput{Keys: keyedInput(key, 1, 1, 1).Keys, State: keyedInput(key, 1, 1, 1).State, Exists: []bool{true}, Due: []bool{true}})
+		got, err := k.Update(ctx, plugins.Batch{}, plugins.KeyedInput{Keys: keyedInput(key, 1, 1, 1).Keys, State: keyedInput(key, 1, 1, 1).State, Exists: []bool{true}, Due: []bool{true}, Timers: []int64{0}})
 		if err != nil || got.Actions[0] != plugins.Delete || got.Out != nil {
 			t.Errorf("a timer alone: %+v, %v", got, err)
 		}
@@ -229,13 +229,13 @@ func TestKeyed(t *testing.T) {
 }
 
 func keyedInput(key *arrow.Schema, n, keys, size int) plugins.KeyedInput {
-	in := plugins.KeyedInput{Rows: rows(0, n, size), Keys: array.NewRecord(key, rows(0, keys, 1).Columns()[:1], int64(keys)), Exists: make([]bool, keys), Due: make([]bool, keys)}
+	in := plugins.KeyedInput{Rows: rows(0, n, size), Keys: array.NewRecord(key, rows(0, keys, 1).Columns()[:1], int64(keys)), Exists: make([]bool, keys), Due: make([]bool, keys), Timers: make([]int64, keys)}
 	in.State = array.NewRecord(sumSchema, rows(0, keys, 1).Columns()[:1], int64(keys))
 	for i := range n {
 		in.Of = append(in.Of, int32(i*31%keys))
 	}
 	for k := range keys {
-		in.Exists[k], in.Due[k] = k%3 == 0, k%5 == 0
+		in.Exists[k], in.Due[k], in.Timers[k] = k%3 == 0, k%5 == 0, int64(k%7)
 	}
 	return in
 }
@@ -313,7 +313,7 @@ func TestSink(t *testing.T) {
 		if err := s.Check(rowsSchema, 1); err != nil {
 			t.Fatal(err)
 		}
-		l, err := s.Lane(ctx, 0, 1, 1)
+		l, err := s.Lane(ctx, 0, 1, plugins.Owner{ID: "a", Epoch: 1})
 		if err != nil || l.Marker() != nil {
 			t.Fatalf("a fresh lane: marker %q, %v", l.Marker(), err)
 		}
@@ -344,12 +344,12 @@ func TestSink(t *testing.T) {
 		if b, _ := os.ReadFile(dir + "/lane0.out"); string(b) != "marker 3\n3: 30017 rows" {
 			t.Errorf("published %q", b)
 		}
-		other, err := s.Lane(ctx, 0, 1, 2)
+		other, err := s.Lane(ctx, 0, 1, plugins.Owner{ID: "b", Epoch: 2})
 		if err != nil || string(other.Marker()) != "marker 3" {
 			t.Fatalf("marker %q, %v", other.Marker(), err)
 		}
 		err = l.Stage(ctx, plugins.Batch{Number: 9}, nil)
-		failsWith(t, err, Fenced, "batch 9", "epoch 2 owns the lane, and this is 1")
+		failsWith(t, err, Fenced, "batch 9", "b/2 owns the lane, and this is a/1")
 		if !plugins.IsFenced(err) {
 			t.Error("IsFenced does not know it")
 		}
@@ -450,7 +450,7 @@ func TestLaneEndsWithItsProcess(t *testing.T) {
 	if err := s.Check(rowsSchema, 1); err != nil {
 		t.Fatal(err)
 	}
-	l, err := s.Lane(ctx, 0, 1, 1)
+	l, err := s.Lane(ctx, 0, 1, plugins.Owner{ID: "a", Epoch: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,7 +466,7 @@ func TestLaneEndsWithItsProcess(t *testing.T) {
 	if again := l.Publish(ctx, b, []byte("two")); again != err {
 		t.Errorf("a lane whose process has ended goes on: %v", again)
 	}
-	other, err := s.Lane(ctx, 0, 1, 2)
+	other, err := s.Lane(ctx, 0, 1, plugins.Owner{ID: "b", Epoch: 2})
 	if err != nil || string(other.Marker()) != "one" {
 		t.Fatalf("marker %q, %v", other.Marker(), err)
 	}

@@ -88,6 +88,10 @@ var defects = map[string]plugins.Operator{
 		st.Set(c)
 		return []event{{"counted", c.Count, c.Sum}}
 	}),
+	"keyed/count without the timers that run": {Name: "count", Keyed: func(config []byte) (plugins.Keyed, error) {
+		k, err := plugintest.CompiledIn(nil, plugintest.Plugin())("count").Keyed(config)
+		return timeless{k}, err
+	}},
 	"source/counting without gaps": {Name: "counting", Source: func([]byte) (plugins.Source, error) {
 		return plugins.SourceOf("", plugins.ListSource[number]{{{1}}}).Source(nil)
 	}},
@@ -95,6 +99,11 @@ var defects = map[string]plugins.Operator{
 		op := plugintest.CompiledIn(nil, plugintest.Plugin())("lines")
 		s, err := op.Sink(config)
 		return unfenced{s}, err
+	}},
+	"owners/lines without IDs": {Name: "lines", Sink: func(config []byte) (plugins.Sink, error) {
+		op := plugintest.CompiledIn(nil, plugintest.Plugin())("lines")
+		s, err := op.Sink(config)
+		return nameless{s}, err
 	}},
 }
 
@@ -128,11 +137,28 @@ func failsForEver() plugins.Operator {
 	})
 }
 
+// timeless does not look at the timers that keys have.
+type timeless struct{ plugins.Keyed }
+
+func (k timeless) Update(ctx context.Context, b plugins.Batch, in plugins.KeyedInput) (plugins.KeyedOutput, error) {
+	in.Timers = make([]int64, len(in.Timers))
+	return k.Keyed.Update(ctx, b, in)
+}
+
 // unfenced knows no epochs.
 type unfenced struct{ plugins.Sink }
 
-func (s unfenced) Lane(ctx context.Context, n, lanes int, _ int64) (plugins.Lane, error) {
-	return s.Sink.Lane(ctx, n, lanes, 1)
+func (s unfenced) Lane(ctx context.Context, n, lanes int, o plugins.Owner) (plugins.Lane, error) {
+	o.Epoch = 1
+	return s.Sink.Lane(ctx, n, lanes, o)
+}
+
+// nameless takes epochs of all owners for those of one.
+type nameless struct{ plugins.Sink }
+
+func (s nameless) Lane(ctx context.Context, n, lanes int, o plugins.Owner) (plugins.Lane, error) {
+	o.ID = "any"
+	return s.Sink.Lane(ctx, n, lanes, o)
 }
 
 const defectEnv = "MILLRACE_TEST_DEFECT"

@@ -88,7 +88,9 @@ type lines struct {
 
 // laneFile is what a lane's file holds.
 type laneFile struct {
+	Owner   string      `json:"owner"`
 	Epoch   int64       `json:"epoch"`
+	Taken   int64       `json:"taken"` // how often it was taken over
 	Marker  []byte      `json:"marker,omitempty"`
 	Batches []laneBatch `json:"batches"`
 }
@@ -144,26 +146,27 @@ func (f laneFile) write(path string) error {
 }
 
 // Lane implements plugins.Sink.
-func (l lines) Lane(_ context.Context, n, _ int, epoch int64) (plugins.Lane, error) {
+func (l lines) Lane(_ context.Context, n, _ int, o plugins.Owner) (plugins.Lane, error) {
 	path := laneName(l.Dir, n)
 	f, err := readLane(path)
 	switch {
 	case err != nil:
 		return nil, err
-	case f.Epoch > epoch:
-		return nil, plugins.Fenced(fmt.Errorf("%s: epoch %d is behind epoch %d", path, epoch, f.Epoch))
+	case f.Owner == o.ID && f.Epoch > o.Epoch:
+		return nil, plugins.Fenced(fmt.Errorf("%s: epoch %d of %s is behind epoch %d", path, o.Epoch, o.ID, f.Epoch))
 	}
-	f.Epoch = epoch
+	f.Owner, f.Epoch = o.ID, o.Epoch
+	f.Taken++
 	if f.Batches == nil {
 		f.Batches = []laneBatch{}
 	}
-	return &lane{path: path, epoch: epoch, marker: f.Marker}, f.write(path)
+	return &lane{path: path, taken: f.Taken, marker: f.Marker}, f.write(path)
 }
 
 // lane is one file.
 type lane struct {
 	path   string
-	epoch  int64
+	taken  int64
 	marker []byte
 	staged []laneBatch
 }
@@ -188,8 +191,8 @@ func (l *lane) Publish(_ context.Context, b plugins.Batch, marker []byte) error 
 	switch {
 	case err != nil:
 		return err
-	case f.Epoch > l.epoch:
-		return plugins.Fenced(fmt.Errorf("%s: epoch %d was taken over by epoch %d", l.path, l.epoch, f.Epoch))
+	case f.Taken != l.taken:
+		return plugins.Fenced(fmt.Errorf("%s was taken over by epoch %d of %s", l.path, f.Epoch, f.Owner))
 	}
 	batch := laneBatch{b.Number, []laneRow{}}
 	for _, s := range l.staged {

@@ -94,9 +94,9 @@ func count(_ struct{}, rows []number, st *plugins.State[counted]) []event {
 	if st.Expired() {
 		return []event{{"expired", s.Count, s.Sum}}
 	}
-	idle, gone := true, false
+	idle, gone, timeless := true, false, false
 	for _, r := range rows {
-		idle, gone = idle && r.N == -2, gone || r.N == -1
+		idle, gone, timeless = idle && r.N == -2, gone || r.N == -1, timeless || r.N == -3
 		s.Count, s.Sum = s.Count+1, s.Sum+r.N
 	}
 	switch {
@@ -107,7 +107,9 @@ func count(_ struct{}, rows []number, st *plugins.State[counted]) []event {
 		return []event{{"deleted", s.Count, s.Sum}}
 	}
 	st.Set(s)
-	if d := s.Count % 3; d > 0 {
+	if d := s.Count % 3; timeless {
+		st.ExpireAt(time.Time{})
+	} else if d > 0 {
 		st.ExpireAfter(time.Duration(d) * time.Second)
 	}
 	return []event{{"counted", s.Count, s.Sum}}

@@ -166,11 +166,13 @@ func (m *machine) due(time int64) []*entry {
 }
 
 func (m *machine) input(list []*entry, fired int) plugins.KeyedInput {
-	in := plugins.KeyedInput{Exists: make([]bool, len(list)), Due: make([]bool, len(list))}
+	in := plugins.KeyedInput{Exists: make([]bool, len(list)), Due: make([]bool, len(list)), Timers: make([]int64, len(list))}
 	var keys, states []arrow.Record
 	for i, e := range list {
 		keys = append(keys, e.key)
-		in.Exists[i], in.Due[i] = e.state != nil, i < fired
+		if in.Exists[i], in.Due[i] = e.state != nil, i < fired; i >= fired {
+			in.Timers[i] = e.due
+		}
 		if e.state != nil {
 			states = append(states, e.state)
 		} else {

@@ -26,6 +26,7 @@ func Suite(t *testing.T, get func(name string) plugins.Operator) {
 	t.Run("keyed", func(t *testing.T) { testKeyed(t, get) })
 	t.Run("source", func(t *testing.T) { testSource(t, get) })
 	t.Run("sink", func(t *testing.T) { testSink(t, get) })
+	t.Run("owners", func(t *testing.T) { testOwners(t, get) })
 }
 
 // CompiledIn gives the operators of a plugin by name. A name that it does not have fails the test.

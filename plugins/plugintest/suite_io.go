@@ -103,15 +103,10 @@ func readPartition(src plugins.Source, p plugins.Partition, part int, from int64
 
 func testSink(t *testing.T, get func(string) plugins.Operator) {
 	ctx, dir := context.Background(), t.TempDir()
-	config, _ := json.Marshal(lines{dir})
-	op := Configure(get("lines"), string(config))
+	op := linesIn(get, dir)
 	open := func(n int, epoch int64) (plugins.Lane, error) {
-		s, err := op.Sink(nil)
-		must(t, err)
-		must(t, s.Check(lineSchema, 1))
-		return s.Lane(ctx, n, 3, epoch)
+		return takeLane(t, op, n, plugins.Owner{ID: "one", Epoch: epoch})
 	}
-	batchNo := func(n int64) plugins.Batch { return plugins.Batch{Number: n, Time: 1000 * n, Partition: 2} }
 	first, err := open(2, 1)
 	must(t, err)
 	if m := first.Marker(); m != nil {
@@ -162,6 +157,49 @@ func testSink(t *testing.T, get func(string) plugins.Operator) {
 	if err == nil || !strings.Contains(err.Error(), "text") {
 		t.Errorf("other columns: error %v, want one that says which are wanted", err)
 	}
+}
+
+func linesIn(get func(string) plugins.Operator, dir string) plugins.Operator {
+	config, _ := json.Marshal(lines{dir})
+	return Configure(get("lines"), string(config))
+}
+
+func takeLane(t *testing.T, op plugins.Operator, n int, o plugins.Owner) (plugins.Lane, error) {
+	s, err := op.Sink(nil)
+	must(t, err)
+	must(t, s.Check(lineSchema, 1))
+	return s.Lane(context.Background(), n, 3, o)
+}
+
+func batchNo(n int64) plugins.Batch { return plugins.Batch{Number: n, Time: 1000 * n, Partition: 2} }
+
+// testOwners has a lane go from owner to owner: the same again, whose lane is moved; one of another ID, whose epochs are its own; and back.
+func testOwners(t *testing.T, get func(string) plugins.Operator) {
+	ctx, dir := context.Background(), t.TempDir()
+	op := linesIn(get, dir)
+	owners := []plugins.Owner{{ID: "one", Epoch: 4}, {ID: "one", Epoch: 4}, {ID: "two", Epoch: 1}, {ID: "two", Epoch: 2}, {ID: "one", Epoch: 3}}
+	var old plugins.Lane
+	published := ""
+	for i, o := range owners {
+		n := int64(i + 1)
+		l, err := takeLane(t, op, 2, o)
+		must(t, err)
+		if i > 0 && string(l.Marker()) != fmt.Sprint(n-1) {
+			t.Errorf("%+v finds the marker %q, want %d", o, l.Marker(), n-1)
+		}
+		if old != nil {
+			if err := errors.Join(old.Stage(ctx, batchNo(n), linesOf(t, 9)), old.Publish(ctx, batchNo(n), []byte("late"))); !plugins.IsFenced(err) {
+				t.Errorf("%+v has the lane, and %+v publishes: error %v", o, owners[i-1], err)
+			}
+			must(t, old.Close())
+		}
+		must(t, l.Stage(ctx, batchNo(n), linesOf(t, 1)))
+		must(t, l.Publish(ctx, batchNo(n), []byte(fmt.Sprint(n))))
+		published += fmt.Sprintf("; %d: 0", n)
+		expectLane(t, dir, published[2:], fmt.Sprint(n))
+		old = l
+	}
+	must(t, old.Close())
 }
 
 // linesOf are record batches of so many rows, which are numbered from 0 on through all of them.

@@ -188,7 +188,10 @@ func (m *modelled) step(time int64, fired []int, order []int, rows map[int][]int
 			delete(m.state, k)
 			continue
 		}
-		if c.due = 0; c.count%3 > 0 {
+		switch {
+		case slices.Contains(rows[k], -3):
+			c.due = 0
+		case c.count%3 > 0:
 			c.due = time + 1_000_000*(c.count%3)
 		}
 		m.state[k] = c
@@ -232,7 +235,7 @@ func testKeys(t *testing.T, op plugins.Operator, r *rand.Rand, key *arrow.Schema
 		idx, ns, order, rows := make([]int32, n), make([]int64, n), []int{}, map[int][]int64{}
 		for i := range idx {
 			k := r.IntN(int(pool.NumRows()))
-			idx[i], ns[i] = int32(k), int64(r.IntN(20)-2)
+			idx[i], ns[i] = int32(k), int64(r.IntN(20)-3)
 			if r.IntN(4) == 0 {
 				ns[i] = -2
 			}
@@ -261,6 +264,11 @@ func testKeys(t *testing.T, op plugins.Operator, r *rand.Rand, key *arrow.Schema
 		}
 		if len(m.entries) != len(model.state) {
 			t.Fatalf("behind batch %d there are %d states, want %d", number, len(m.entries), len(model.state))
+		}
+		for _, e := range m.entries {
+			if k := at[marshalled(e.key)]; e.due != model.state[k].due {
+				t.Fatalf("behind batch %d the timer of key %d is at %d, want %d", number, k, e.due, model.state[k].due)
+			}
 		}
 	}
 }

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace_plugin import (DELETE, KEEP, SET, Context, Declaration, EndOfPartition, Fenced, KeyedInput, KeyedOutput, Partition, Refused, Result, Rows,
+from millrace_plugin import (DELETE, KEEP, SET, Context, Declaration, EndOfPartition, Fenced, KeyedInput, KeyedOutput, Owner, Partition, Refused, Result, Rows,
                              aggregate, filter, keyed, operator, require, scalar, serve, sink, source)
 
 
@@ -200,7 +200,7 @@ class count:
         for key, value in zip(input.of.to_pylist(), input.rows["n"].to_pylist()):
             rows[key].append(value)
         states: List[Optional[Tuple[int, int]]] = [s if e else None for s, e in zip(zip(input.state["count"].to_pylist(), input.state["sum"].to_pylist()), input.exists.to_pylist())]
-        actions, timers, out = [KEEP] * n, [0] * n, []
+        actions, timers, out = [KEEP] * n, input.timers.to_pylist(), []
         for k, due in enumerate(input.due.to_pylist()):
             if due:
                 out.append((k, "expired", *(states[k] or (0, 0))))
@@ -217,7 +217,10 @@ class count:
                 out.append((k, "deleted", c, s))
                 continue
             actions[k], states[k] = SET, (c, s)
-            timers[k] = context.time + 1_000_000 * (c % 3) if c % 3 else 0
+            if -3 in rows[k]:
+                timers[k] = 0
+            elif c % 3:
+                timers[k] = context.time + 1_000_000 * (c % 3)
             out.append((k, "counted", c, s))
         kept = [s or (0, 0) for s in states]
         state = {"count": array([s[0] for s in kept]), "sum": array([s[1] for s in kept])}
@@ -272,25 +275,26 @@ class lines:
         if keys > 1:
             raise Refused(f"{keys} key columns, and no more than one can be written")
 
-    def lane(self, number: int, lanes: int, epoch: int) -> "FileLane":
-        return FileLane(os.path.join(self.config.dir, f"lane-{number}.json"), epoch)
+    def lane(self, number: int, lanes: int, owner: Owner) -> "FileLane":
+        return FileLane(os.path.join(self.config.dir, f"lane-{number}.json"), owner)
 
 
 class FileLane:
-    def __init__(self, path: str, epoch: int) -> None:
-        self.path, self.epoch = path, epoch
+    def __init__(self, path: str, owner: Owner) -> None:
+        self.path = path
         self.staged: Dict[int, List[Dict[str, Any]]] = {}
         doc = self.read()
+        if doc["owner"] == owner.id and doc["epoch"] > owner.epoch:
+            raise Fenced(f"epoch {owner.epoch} of {owner.id}, and {doc['epoch']} has {self.path}")
         self.marker = base64.b64decode(doc["marker"]) if "marker" in doc else None
-        self.write({**doc, "epoch": epoch})
+        self.taken = doc["taken"] + 1
+        self.write({**doc, "owner": owner.id, "epoch": owner.epoch, "taken": self.taken})
 
     def read(self) -> Dict[str, Any]:
-        doc: Dict[str, Any] = {"epoch": 0, "batches": []}
+        doc: Dict[str, Any] = {"owner": "", "epoch": 0, "taken": 0, "batches": []}
         if os.path.exists(self.path):
             with open(self.path) as f:
                 doc = json.load(f)
-        if doc["epoch"] > self.epoch:
-            raise Fenced(f"epoch {self.epoch}, and {doc['epoch']} has {self.path}")
         return doc
 
     def write(self, doc: Dict[str, Any]) -> None:
@@ -307,9 +311,11 @@ class FileLane:
 
     def publish(self, marker: bytes, context: Context) -> None:
         doc = self.read()
+        if doc["taken"] != self.taken:
+            raise Fenced(f"epoch {doc['epoch']} of {doc['owner']} has taken {self.path} over")
         batches = [b for b in doc["batches"] if b["number"] != context.number]
         batches.append({"number": context.number, "rows": self.staged.get(context.number, [])})
-        self.write({"epoch": self.epoch, "marker": base64.b64encode(marker).decode(), "batches": batches})
+        self.write({**doc, "marker": base64.b64encode(marker).decode(), "batches": batches})
 
 
 if __name__ == "__main__":

@@ -187,10 +187,11 @@ func oldOwnerFlushes(h *harness) {
 }
 
 func markerOfAnotherCheckpoint(h *harness) {
+	_ = h.next(0, 1)
 	l := h.next(0, 1)
 	h.write(l, 1, 2)
 	o := h.owner()
-	o.UUID = "5f1c2b8e-0000-4000-8000-000000000002"
+	o.UUID, o.Epoch = "5f1c2b8e-0000-4000-8000-000000000002", 1 // epochs count within a checkpoint
 	other := h.open(0, 1, o)
 	m, ok := other.Marker()
 	if !ok || m.UUID != h.owner().UUID || m.Batch != 2 {

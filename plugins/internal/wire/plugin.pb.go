@@ -31,10 +31,10 @@ const (
 	Method_PROCESS            Method = 1  // map, scalar. rows -> computed columns, [from int32]; numbers: count of rows
 	Method_PARTIAL            Method = 2  // aggregate. rows, of int32; numbers: keys -> partials
 	Method_MERGE              Method = 3  // aggregate. partials, of int32; numbers: keys -> results
-	Method_UPDATE             Method = 4  // keyed. keys, [rows], of int32, state, flags (exists bool, due bool) -> [state], actions (action uint8, timer int64), [out], out_of int32
+	Method_UPDATE             Method = 4  // keyed. keys, [rows], of int32, state, flags (exists bool, due bool, timer int64) -> [state], actions (action uint8, timer int64), [out], out_of int32
 	Method_PARTITIONS         Method = 5  // source. -> blobs: key, meta in turns; numbers: start, end in turns
 	Method_READ               Method = 6  // source. blobs: key, meta; numbers: start, end, from, limit -> [rows], offsets int64; numbers: next, end. Failure END: the partition is complete
-	Method_LANE               Method = 7  // sink. numbers: n, lanes, epoch -> blobs: marker, none if there is none. The channel is the lane's from here on
+	Method_LANE               Method = 7  // sink. numbers: n, lanes, the owner's epoch; blobs: the owner's ID -> blobs: marker, none if there is none. The channel is the lane's from here on
 	Method_STAGE              Method = 8  // sink. rows, in any number of parts; numbers: 1 if more rows of the batch follow in the next STAGE (feature "stages")
 	Method_PUBLISH            Method = 9  // sink. blobs: marker
 	Method_FLUSH              Method = 10 // sink

@@ -40,7 +40,7 @@ var (
 	Of      = one("of", arrow.PrimitiveTypes.Int32)
 	OutOf   = one("out_of", arrow.PrimitiveTypes.Int32)
 	Offsets = one("offsets", arrow.PrimitiveTypes.Int64)
-	Flags   = arrow.NewSchema([]arrow.Field{{Name: "exists", Type: arrow.FixedWidthTypes.Boolean}, {Name: "due", Type: arrow.FixedWidthTypes.Boolean}}, nil)
+	Flags   = arrow.NewSchema([]arrow.Field{{Name: "exists", Type: arrow.FixedWidthTypes.Boolean}, {Name: "due", Type: arrow.FixedWidthTypes.Boolean}, {Name: "timer", Type: arrow.PrimitiveTypes.Int64}}, nil)
 	Actions = arrow.NewSchema([]arrow.Field{{Name: "action", Type: arrow.PrimitiveTypes.Uint8}, {Name: "timer", Type: arrow.PrimitiveTypes.Int64}}, nil)
 )
 

@@ -58,7 +58,7 @@ def one(*args):
 
 @sink
 class Closing:
-    def lane(self, number, lanes, epoch):
+    def lane(self, number, lanes, owner):
         return self
 
     marker = b"m"

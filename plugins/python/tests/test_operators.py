@@ -351,6 +351,15 @@ def test_keyed():
     assert [o.to_pydict() for o in out] == [
         {"k": [], "count": []}, {"k": [], "count": []}, {"k": ["b"], "count": [1]}, {"k": ["a"], "count": [3]}, {"k": [], "count": []}]
 
+    @mp.keyed(state=[("count", pa.int64())], output=[("timer", pa.int64())])
+    def lazy(input, context):
+        """Sets a timer with a key's first rows, and lets it run."""
+        timers = None if pc.all(input.exists).as_py() else [context.time + 2_500_000] * input.keys.num_rows
+        return mp.KeyedOutput([mp.SET] * input.keys.num_rows, {"count": input.state["count"]}, timers, {"timer": input.timers}, range(input.keys.num_rows))
+
+    out = testing.run_keyed(lazy, [batch("a"), batch("a"), batch(), batch("a"), batch("a")], ["k"])
+    assert [o["timer"].to_pylist() for o in out] == [[0], [2_500_000], [], [0], [0]]
+
     @mp.keyed(state=[("count", pa.int64())], output=[("count", pa.int64())])
     def wrong(input):
         return mp.KeyedOutput([mp.SET] * input.keys.num_rows)
@@ -419,10 +428,11 @@ class Store:
     def check(self, schema, keys):
         mp.require(schema, "n", pa.int64())
 
-    def lane(self, number, lanes, epoch):
-        if STORE.get("epoch", 0) > epoch:
-            raise mp.Fenced(f"epoch {epoch}")
-        STORE["epoch"] = epoch
+    def lane(self, number, lanes, owner):
+        last = STORE.get("owner", owner)
+        if last.id == owner.id and last.epoch > owner.epoch:
+            raise mp.Fenced(f"epoch {owner.epoch}")
+        STORE["owner"] = owner
         return StoreLane()
 
 
@@ -439,17 +449,19 @@ class StoreLane:
 
 
 def test_sink():
-    lane = testing.open_lane(Store, TABLE.schema, epoch=2)
+    lane = testing.open_lane(Store, TABLE.schema, owner=mp.Owner("a", 2))
     assert lane.marker is None
     lane.stage(1, TABLE.to_batches())
     lane.publish(1, b"one")
     lane.flush()
     lane.close()
     assert STORE["rows"] == [(1, [1, 2, 3, 4])]
-    assert testing.open_lane(Store, TABLE.schema, epoch=3).marker == b"one"
+    assert testing.open_lane(Store, TABLE.schema, owner=mp.Owner("a", 3)).marker == b"one"
     with pytest.raises(OperatorFailed) as e:
-        testing.open_lane(Store, TABLE.schema, epoch=1)
+        testing.open_lane(Store, TABLE.schema, owner=mp.Owner("a", 2))
     assert e.value.kind == "FENCED"
+    assert testing.open_lane(Store, TABLE.schema, owner=mp.Owner("b", 1)).marker == b"one"
+    assert STORE["owner"] == mp.Owner("b", 1)
     with pytest.raises(mp.Refused):
         testing.open_lane(Store, pa.schema([("m", pa.int64())]))
 

@@ -267,12 +267,12 @@ def test_output_goes_to_the_log(plugin):
 def test_end(plugin, how):
     """What runs comes to its end, and lanes are closed."""
     s, lanes = plugin.stream(), plugin.stream()
-    (r,) = lanes.ask(plugin.declare("Closing"), pb.LANE, numbers=[0, 1, 5])
+    (r,) = lanes.ask(plugin.declare("Closing"), pb.LANE, numbers=[0, 1, 5], blobs=[b"test/1"])
     assert r.blobs == [b"m"]
     lanes.ask(plugin.declared, pb.STAGE, [ROWS], batch=pb.Batch(number=1), numbers=[1])
     lanes.ask(plugin.declared, pb.STAGE, [ROWS], batch=pb.Batch(number=1))
     lanes.ask(plugin.declared, pb.PUBLISH, blobs=[b"mark"], batch=pb.Batch(number=1))
-    (r,) = lanes.ask(plugin.declared, pb.LANE, numbers=[0, 1, 5])
+    (r,) = lanes.ask(plugin.declared, pb.LANE, numbers=[0, 1, 5], blobs=[b"test/1"])
     assert "once a channel" in r.failure.text
     slow, got = plugin.declare("slow"), []
     thread = threading.Thread(target=lambda: got.extend(s.ask(slow, pb.PROCESS, [ROWS])))

@@ -19,12 +19,12 @@ may come again, in another process, and must give equal bytes. docs/plugins-pyth
 
 from .errors import EndOfPartition, Fenced, OutputError, Refused, WireError
 from .operators import aggregate, filter, keyed, operator, require, scalar, sink, source
-from .types import DELETE, KEEP, SET, Context, Declaration, KeyedInput, KeyedOutput, Partition, Result, Rows
+from .types import DELETE, KEEP, SET, Context, Declaration, KeyedInput, KeyedOutput, Owner, Partition, Result, Rows
 from ._calls import given_up
 from ._serve import serve
 
 __all__ = [
     "operator", "filter", "scalar", "aggregate", "keyed", "source", "sink", "serve", "require", "given_up",
-    "Context", "Declaration", "Result", "KeyedInput", "KeyedOutput", "KEEP", "SET", "DELETE", "Partition", "Rows",
+    "Context", "Declaration", "Result", "KeyedInput", "KeyedOutput", "KEEP", "SET", "DELETE", "Owner", "Partition", "Rows",
     "Refused", "EndOfPartition", "Fenced", "OutputError", "WireError",
 ]

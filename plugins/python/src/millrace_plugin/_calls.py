@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from . import _check, _kinds, plugin_pb2 as pb
 from ._codec import Codec
 from .errors import EndOfPartition, Fenced, OutputError, Refused, WireError
-from .types import Context, KeyedInput, Offer, Partition
+from .types import Context, KeyedInput, Offer, Owner, Partition
 
 PROTOCOL = 1
 MEMORY, STAGES = "memory", "stages"
@@ -344,7 +344,7 @@ class Calls:
             raise WireError(f"{state.num_rows} states and {flags.num_rows} flags for {n} keys")
         if rows is None:
             rows = pa.RecordBatch.from_arrays([pa.array([], f.type) for f in d.inputs[1].schema], schema=d.inputs[1].schema)
-        given = KeyedInput(keys, rows, _key_numbers(of, rows, n), state, flags.column(0), flags.column(1))
+        given = KeyedInput(keys, rows, _key_numbers(of, rows, n), state, flags.column(0), flags.column(1), flags.column(2))
         state, actions, out, out_of = self._instance(req, d).update(context, given)
         return Reply(parts=[(d.outputs[0], state), (_ACTIONS, actions), (d.outputs[1], out), (_OUT_OF, out_of)])
 
@@ -363,9 +363,10 @@ class Calls:
     def _sink(self, req: pb.Request, d: Declared, context: Context) -> Reply:
         parts = [p for p in self._parts(req, d.inputs if req.method == pb.STAGE else [], range(len(req.parts)), many=True) if p is not None]
         if req.method == pb.LANE:
-            if len(req.numbers) != 3 or self.lane is not None:
-                raise WireError("a lane, their number and an epoch are wanted, once a channel")
-            self.lane = self._instance(req, d).lane(*req.numbers)
+            if len(req.numbers) != 3 or len(req.blobs) != 1 or self.lane is not None:
+                raise WireError("a lane, their number, and an owner's id and epoch are wanted, once a channel")
+            n, lanes, epoch = req.numbers
+            self.lane = self._instance(req, d).lane(n, lanes, Owner(req.blobs[0].decode("utf-8", "replace"), epoch))
             marker = self.lane.marker()
             return Reply(blobs=[] if marker is None else [marker])
         if self.lane is None:

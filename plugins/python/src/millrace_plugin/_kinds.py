@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from . import _check, _frames
 from .errors import OutputError, Refused
-from .types import DELETE, SET, Context, Declaration, KeyedInput, KeyedOutput, Partition, Result, Rows
+from .types import DELETE, SET, Context, Declaration, KeyedInput, KeyedOutput, Owner, Partition, Result, Rows
 
 
 class Started:
@@ -288,7 +288,7 @@ class Keyed:
         if not isinstance(out, KeyedOutput):
             raise OutputError(f"{what} is {type(out).__name__}, and a KeyedOutput is wanted")
         actions = _check.numbers(out.actions, pa.uint8(), f"{what}: actions")
-        timers = pa.array([0] * n, pa.int64()) if out.timers is None else _check.numbers(out.timers, pa.int64(), f"{what}: timers")
+        timers = given.timers if out.timers is None else _check.numbers(out.timers, pa.int64(), f"{what}: timers")
         if len(actions) != n or len(timers) != n:
             raise OutputError(f"{what}: {len(actions)} actions and {len(timers)} timers for {n} keys")
         if n and pc.max(actions).as_py() > DELETE:
@@ -318,7 +318,7 @@ def _one(name: str, t: Any) -> Any:
 
 # Schemas of the parts that are the same for all operators of a kind.
 FROM, OF, OUT_OF, OFFSETS = _one("from", pa.int32()), _one("of", pa.int32()), _one("out_of", pa.int32()), _one("offsets", pa.int64())
-FLAGS = pa.schema([pa.field("exists", pa.bool_(), False), pa.field("due", pa.bool_(), False)])
+FLAGS = pa.schema([pa.field("exists", pa.bool_(), False), pa.field("due", pa.bool_(), False), pa.field("timer", pa.int64(), False)])
 ACTIONS = pa.schema([pa.field("action", pa.uint8(), False), pa.field("timer", pa.int64(), False)])
 
 
@@ -375,8 +375,8 @@ class Sink:
         if ask is not None:
             ask(schema, keys)
 
-    def lane(self, n: int, lanes: int, epoch: int) -> "Lane":
-        return Lane(self.user.name, self.user.methods["lane"](Context(partition=n), n, lanes, epoch))
+    def lane(self, n: int, lanes: int, owner: Owner) -> "Lane":
+        return Lane(self.user.name, self.user.methods["lane"](Context(partition=n), n, lanes, owner))
 
 
 class Lane:

@@ -15,7 +15,7 @@ class EndOfPartition(Exception):
 
 
 class Fenced(Exception):
-    """A sink's lane belongs to another owner, with a higher epoch."""
+    """A sink's lane belongs to another owner, who took it over since, or has a higher epoch."""
 
 
 class OutputError(Exception):

@@ -153,7 +153,8 @@ def sink(target: Any = None, *, config: Any = None, name: Optional[str] = None) 
     """Makes a sink out of a class with the methods
 
     check(schema, keys)        raises Refused where rows of this schema, whose first keys columns are the key, cannot be written; may be left out
-    lane(number, lanes, epoch) takes a lane over; raises Fenced where a higher epoch has. Gives an object with
+    lane(number, lanes, owner) takes a lane over for an Owner: what all that had it before publish raises Fenced from now on. Raises Fenced if the one that has it is
+                               of the same id with a higher epoch; epochs of different ids mean nothing to each other. Gives an object with
 
         marker                       attribute or method: bytes of what was published last, None for a fresh output
         stage(batches)               makes a batch's rows ready, invisibly; replaces what was staged for it and all after it

@@ -23,7 +23,7 @@ from ._channels import pieces_of
 from ._codec import Codec, empty_columns
 from .errors import Refused
 from .operators import offer_of
-from .types import DELETE, KEEP, SET, Context, Partition
+from .types import DELETE, KEEP, SET, Context, Owner, Partition
 
 __all__ = ["OperatorFailed", "declare", "run", "check", "run_scalar", "run_aggregate", "run_keyed", "run_source", "open_lane", "Lane"]
 
@@ -250,7 +250,8 @@ def run_keyed(op: Any, batches: Sequence[Any], key: Sequence[str], *, config: An
                 here.append(k)
             of.append(here.index(k))
         states = pa.Table.from_pylist([state[k] if k in state else _zero(state_schema) for k in here], schema=state_schema)
-        flags = pa.RecordBatch.from_arrays([pa.array([k in state for k in here], pa.bool_()), pa.array([k in due for k in here], pa.bool_())], schema=_kinds.FLAGS)
+        flags = pa.RecordBatch.from_arrays([pa.array([k in state for k in here], pa.bool_()), pa.array([k in due for k in here], pa.bool_()),
+                                             pa.array([0 if k in due else timers.get(k, 0) for k in here], pa.int64())], schema=_kinds.FLAGS)
         given = _rows(pa.Table.from_pylist([known.rows[k] for k in here], schema=keys.schema))
         resp = host.call(pb.UPDATE, [(keys.schema, given), (values.schema, values), (_kinds.OF, _of(of)), (state_schema, _rows(states)), (_kinds.FLAGS, flags)],
                          Context(number, now, 0, number == len(wholes) - 1))
@@ -351,10 +352,10 @@ class Lane:
         self.host.calls.close()
 
 
-def open_lane(op: Any, schema: Any, *, keys: int = 0, number: int = 0, lanes: int = 1, epoch: int = 1, config: Any = None) -> Lane:
+def open_lane(op: Any, schema: Any, *, keys: int = 0, number: int = 0, lanes: int = 1, owner: Owner = Owner("test/1", 1), config: Any = None) -> Lane:
     """Takes a lane of a sink over, for rows of schema."""
     host = _Host(op, [schema], config, keys)
-    resp = host.call(pb.LANE, numbers=[number, lanes, epoch])
+    resp = host.call(pb.LANE, numbers=[number, lanes, owner.epoch], blobs=[owner.id.encode()])
     return Lane(host, schema, number, resp.blobs[0] if resp.blobs else None)
 
 

@@ -61,6 +61,8 @@ class KeyedInput:
     exists: Any
     #: Which keys' timers fire in this batch, before its rows, exactly once, boolean.
     due: Any
+    #: The timer that each key has besides: its due time in µs of batch time, 0 for none, as where it fires now, int64.
+    timers: Any
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,22 @@ class KeyedOutput:
     actions: Any
     #: A row for each key; those with another action than SET are not read. None where there is no SET.
     state: Any = None
-    #: For each key the due time of its timer in µs of batch time, 0 for none; not read where the action is KEEP. None: no timers.
+    #: For each key with SET the due time of its timer in µs of batch time, 0 for none. None: timers that run stay as they are.
     timers: Any = None
     #: Rows of output; None where there are none.
     output: Any = None
     #: The number of each output row's key.
     of: Any = None
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who writes a sink's lane."""
+
+    #: Names the checkpoint and its timeline.
+    id: str
+    #: Rises with each start of the driver; counts within the id.
+    epoch: int
 
 
 @dataclass(frozen=True)
