@@ -19,7 +19,7 @@ import (
 // What a process of a world is told.
 const (
 	envJob   = "MILLRACE_KILL_JOB"   // words or enrich: this binary is that job
-	envSink  = "MILLRACE_KILL_SINK"  // files, log or kafka
+	envSink  = "MILLRACE_KILL_SINK"  // files, log, plugin or kafka
 	envWorld = "MILLRACE_KILL_WORLD" // directory; also how processes of a world are found
 	envTopic = "MILLRACE_KILL_TOPIC" // of the Kafka sink
 	envTrace = "MILLRACE_KILL_TRACE" // directory for notes of what each process computes
@@ -115,6 +115,8 @@ func output() sink.Sink {
 		return sink.FilesJSON(dir, sink.FileLanes(lanes), sink.RollEvery(30*time.Millisecond), sink.MergeFiles(0))
 	case "log":
 		return sink.LogJSON(outTopic, sink.LogPartitions(outLanes))
+	case "plugin":
+		return dstream.SinkVia(thisPlugin().Op("rows"))
 	default:
 		return sink.KafkaJSON(os.Getenv(envTopic), sink.KafkaPartitions(4), sink.KafkaLanes(lanes))
 	}

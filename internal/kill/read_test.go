@@ -33,6 +33,8 @@ func (w *world) read(t testing.TB) published {
 		out, err = w.readFiles()
 	case "log":
 		out, err = w.readLog()
+	case "plugin":
+		out, err = w.readPlugin()
 	default:
 		out, err = w.readKafka(t.Context())
 	}
