@@ -174,6 +174,7 @@ func (e *core) startLane(t *task) {
 	spec, _ := l.node.Outlet.(*sink.Spec)
 	if r.skip[l.id] || l.covers(r.key.batch) || r.replay || t.in[0].empty() && !spec.EveryBatch {
 		e.complete(t, nil)
+		e.checkPublished(r) // the answer to a publish may have been lost, and the lane was opened again since
 		return
 	}
 	t.status = running
