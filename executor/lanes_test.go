@@ -11,9 +11,9 @@ import (
 	"github.com/millrace/millrace/sink"
 )
 
-// TestLaneFailures lets staging and publishing fail once each: the lane is opened again and made good.
+// TestLaneFailures lets staging, publishing, and the answer of a sink that has published fail once each: the lane is opened again and made good.
 func TestLaneFailures(t *testing.T) {
-	for _, verb := range []string{"stage", "publish"} {
+	for _, verb := range []string{"stage", "publish", "answer"} {
 		t.Run(verb, func(t *testing.T) {
 			want := undisturbed(t, pushed, 10, 20, 30)
 			w := newWorld(t)
@@ -31,7 +31,7 @@ func TestLaneFailures(t *testing.T) {
 			f.batch(10)
 			p := f.cut(20)
 			f.launch(p)
-			if verb == "publish" {
+			if verb != "stage" {
 				f.staged(p.Batch)
 				f.send(n, &Publish{Batch: p.Batch})
 			}

@@ -117,7 +117,7 @@ type rowLane struct {
 func (l *rowLane) Marker() []byte { return l.marker }
 
 func (l *rowLane) Stage(_ context.Context, b plugins.Batch, rows []wordCount) error {
-	defer dying("stage", b)()
+	defer dyingOnce("stage", b)()
 	for n := range l.staged {
 		if n >= b.Number {
 			delete(l.staged, n)
@@ -128,7 +128,7 @@ func (l *rowLane) Stage(_ context.Context, b plugins.Batch, rows []wordCount) er
 }
 
 func (l *rowLane) Publish(_ context.Context, b plugins.Batch, marker []byte) error {
-	defer dying("publish", b)()
+	defer dyingOnce("publish", b)()
 	rows, ok := l.staged[b.Number]
 	if !ok {
 		return fmt.Errorf("batch %d is published, and was not staged", b.Number)
@@ -145,6 +145,23 @@ func (l *rowLane) Publish(_ context.Context, b plugins.Batch, marker []byte) err
 		delete(l.staged, b.Number)
 	}
 	return err
+}
+
+// dyingOnce is dying where calls are few: each moment of each call comes once, in an order that the seed says, two batches after the one before.
+func dyingOnce(call string, b plugins.Batch) (behind func()) {
+	seed, ok := fate()
+	if !ok {
+		return func() {}
+	}
+	rng := rand.New(rand.NewPCG(seed, 7))
+	for i, at := range rng.Perm(2 * len(moments)) {
+		if of := []string{"stage", "publish"}[at%2]; of == call && b.Number > int64(2*i) {
+			if _, err := os.Stat(filepath.Join(os.Getenv(envWorld), fmt.Sprintf("died-%s-%s-once", moments[at/2], call))); err != nil {
+				return die(moments[at/2], call, "once", rng)
+			}
+		}
+	}
+	return func() {}
 }
 
 func (l *rowLane) Flush(context.Context) error { return nil }

@@ -101,16 +101,26 @@ var moments = []string{"before", "during", "after"}
 
 // dying kills the process now, or gives what does it behind the work; once for each operator, batch and partition. One call in six dies.
 func dying(op string, b plugins.Batch) (behind func()) {
-	var seed uint64
-	if _, err := fmt.Sscan(os.Getenv(envDie), &seed); err != nil {
+	seed, ok := fate()
+	if !ok {
 		return func() {}
 	}
 	rng := rand.New(rand.NewPCG(seed, uint64(b.Number)<<16|uint64(b.Partition)<<8|uint64(len(op)*int(op[0]))))
 	if rng.IntN(6) > 0 {
 		return func() {}
 	}
-	when := moments[rng.IntN(len(moments))]
-	note := filepath.Join(os.Getenv(envWorld), fmt.Sprintf("died-%s-%s-%d-%d", when, op, b.Number, b.Partition))
+	return die(moments[rng.IntN(len(moments))], op, fmt.Sprintf("%d-%d", b.Number, b.Partition), rng)
+}
+
+// fate is the seed of how plugins of the world die, if they do.
+func fate() (seed uint64, ok bool) {
+	_, err := fmt.Sscan(os.Getenv(envDie), &seed)
+	return seed, err == nil
+}
+
+// die kills the process at a moment of a call, unless one was killed there before. The moment is now, or when what it gives is called.
+func die(when, op, which string, rng *rand.Rand) (behind func()) {
+	note := filepath.Join(os.Getenv(envWorld), fmt.Sprintf("died-%s-%s-%s", when, op, which))
 	f, err := os.OpenFile(note, os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return func() {}
@@ -119,15 +129,15 @@ func dying(op string, b plugins.Batch) (behind func()) {
 		panic(err)
 	}
 	_ = f.Close()
-	die := func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }
+	kill := func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }
 	switch when {
 	case "before":
-		die()
+		kill()
 	case "after":
 		later := time.Duration(rng.IntN(2000)) * time.Microsecond
-		return func() { time.AfterFunc(later, die) }
+		return func() { time.AfterFunc(later, kill) }
 	}
-	return die
+	return kill
 }
 
 // A plugin that is killed in the middle of batches, at every moment of its work, changes nothing in the output.
