@@ -42,7 +42,6 @@ func (o *outside) breaking(batch int64) bool {
 // place is one lane, as the world sees it.
 type place struct {
 	holder *holder // the last to open it; others are fenced
-	epoch  int64
 	marker sink.Marker
 	marked bool
 	rows   map[int64][]rdd.Record // by batch
@@ -98,11 +97,11 @@ func (o *outside) Lane(_ context.Context, n, _ int, owner sink.Owner) (sink.Lane
 		o.places = append(o.places, place{})
 	}
 	p := &o.places[n]
-	if owner.Epoch < p.epoch {
-		return nil, fmt.Errorf("lane %d: epoch %d comes after %d: %w", n, owner.Epoch, p.epoch, sink.ErrFenced)
+	if h := p.holder; h != nil && h.owner.UUID == owner.UUID && h.owner.Timeline == owner.Timeline && owner.Epoch < h.owner.Epoch { // epochs count within a timeline (P5)
+		return nil, fmt.Errorf("lane %d: epoch %d comes after %d: %w", n, owner.Epoch, h.owner.Epoch, sink.ErrFenced)
 	}
 	h := &holder{o: o, lane: n, owner: owner, marker: p.marker, marked: p.marked, staged: map[int64][]rdd.Record{}}
-	p.holder, p.epoch = h, owner.Epoch
+	p.holder = h
 	return h, nil
 }
 

@@ -29,7 +29,7 @@ type Subject struct {
 	Env  sink.Env // Job, Log and Clock are filled in where they are empty
 	// Read returns all rows that a reader sees now, in the order of the output; with two lanes, one lane's rows after the other's, or mixed.
 	Read func() ([]Row, error)
-	// EpochsRefused says that opening a lane under an epoch below the last one is an error; otherwise the last one to open it wins.
+	// EpochsRefused says that opening a lane under an epoch below the last one of the same checkpoint and timeline is an error; otherwise the last one to open it wins.
 	EpochsRefused bool
 }
 
