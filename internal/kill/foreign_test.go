@@ -13,7 +13,7 @@ import (
 // older copy. The job stops and says what can be done; it neither skips nor repeats a row (P7).
 func TestForeignMarkers(t *testing.T) {
 	needProc(t)
-	for _, sink := range []string{"files", "log", "kafka"} {
+	for _, sink := range []string{"files", "log", "plugin", "kafka"} {
 		t.Run(sink, func(t *testing.T) {
 			w := scriptedWorld(t, "words", sink, seedOf(t), 12)
 			w.master = "local[2]"
@@ -53,7 +53,7 @@ func (w *world) refused(t *testing.T, before published, flags ...string) {
 		w.failf(t, "the job ran on:\n%s", p.output())
 	}
 	said := p.output()
-	wants := []string{"sink " + map[string]string{"files": "files:", "log": "log:", "kafka": "kafka:"}[w.sink], "another output", "--sink-adopt"}
+	wants := []string{"sink " + map[string]string{"files": "files:", "log": "log:", "plugin": "rows", "kafka": "kafka:"}[w.sink], "another output", "--sink-adopt"}
 	for _, want := range wants {
 		if !strings.Contains(said, want) {
 			w.failf(t, "the message lacks %q:\n%s", want, said)
