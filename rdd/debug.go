@@ -72,7 +72,7 @@ func unchanged(ctx *Context, n, from *Node, in Chunk, f func() error) error {
 		return err
 	}
 	if after := fingerprint(from, in); after != before {
-		return fmt.Errorf("%s %q (%s) changed the rows that it was given; copy what you change: other operators read the same rows", n.Op, n.Name, n.Site)
+		return fmt.Errorf("%s changed the rows that it was given; copy what you change: other operators read the same rows", n.label())
 	}
 	return nil
 }

@@ -304,7 +304,15 @@ func (t *Pipeline) engineError(n *Node, err error) error {
 	case *UserError, *BadRecordError, *opError:
 		return err
 	}
-	return &opError{fmt.Sprintf("%s %q (%s): batch %d, partition %d", n.Op, n.Name, n.Site, t.ctx.Batch, t.ctx.Partition), err}
+	return &opError{fmt.Sprintf("%s: batch %d, partition %d", n.label(), t.ctx.Batch, t.ctx.Partition), err}
+}
+
+// label is what a node is called in messages: its operation, its name if it has one, and its line.
+func (n *Node) label() string {
+	if n.Name == "" {
+		return fmt.Sprintf("%s (%s)", n.Op, n.Site)
+	}
+	return fmt.Sprintf("%s %q (%s)", n.Op, n.Name, n.Site)
 }
 
 // opError is an error of an operator with its place; it is wrapped once only on its way up.

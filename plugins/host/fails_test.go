@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,10 +29,10 @@ func TestStartFails(t *testing.T) {
 		kind  Kind
 		texts []string
 	}{
-		{"garbage", Protocol, []string{"its first line on standard output is not that of a plugin: standard output is the engine's, print to standard error. It printed:\n    loading model …"}},
+		{"garbage", Protocol, []string{"its first line on standard output is not that of a plugin: is it one, and does it print before it serves? Standard output is the engine's, print to standard error. It printed:\n    loading model …"}},
 		{"half", Protocol, []string{"print to standard error. It printed:\n    no line break"}},
 		{"exit", Start, []string{"it ended (exit status 1) before it said where it listens: is it a plugin of millrace?\nits last lines on standard error:\n    ImportError: no module named numpy"}},
-		{"silent", Start, []string{"it did not start within 2s: if it needs longer, set Settings.Start\nits last lines on standard error:\n    still thinking"}},
+		{"silent", Start, []string{"it did not say where it listens within 2s: if it is a plugin of millrace and needs longer, set Settings.Start\nits last lines on standard error:\n    still thinking"}},
 		{"mute", Start, []string{"it said where it listens, and did not answer there within 2s: if it needs longer, set Settings.Start"}},
 		{"future", Protocol, []string{"it speaks version 7 of the plugin protocol, and this millrace speaks 1: upgrade millrace, or build the plugin with an older SDK"}},
 		{"elsewhere", Protocol, []string{"it listens at unix /var/run/docker.sock, which must be a unix socket in the folder PLUGIN_UNIX_SOCKET_DIR"}},
@@ -67,13 +68,39 @@ func TestStartIsGivenUp(t *testing.T) {
 func TestNoExecutable(t *testing.T) {
 	p, _ := pool(t)
 	_, _, err := p.Resolve(ctx, plugins.Command("./score-no-such"))
-	failsWith(t, err, Refused, `"./score-no-such" cannot be found: give the path of an executable, absolute or from the job's working directory`)
+	failsWith(t, err, Refused, `"./score-no-such" cannot be found: give the path of an executable, absolute or from the job's working directory, /`)
 	file := filepath.Join(t.TempDir(), "no-program")
 	if err := os.WriteFile(file, []byte("hello"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = p.Resolve(ctx, plugins.Command(file))
-	failsWith(t, err, Start, "it cannot be executed: ", "exec format error")
+	failsWith(t, err, Start, "it cannot be executed: exec format error: it must be a program that is built for this machine, "+runtime.GOOS)
+	f, err := sumFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = p.Resolve(ctx, plugins.Command(file).Set(plugins.Settings{Sum: f.Sum})) // by its open file
+	failsWith(t, err, Start, "it cannot be executed: exec format error: it must be a program")
+	if err := os.WriteFile(file, []byte("#!/no/such/interpreter\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = p.Resolve(ctx, plugins.Command(file).Set(plugins.Settings{Portable: true}))
+	failsWith(t, err, Start, "the interpreter or loader that it names is not on this machine")
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = p.Resolve(ctx, plugins.Command(file).Set(plugins.Settings{Processes: plugins.PerSlot}))
+	failsWith(t, err, Start, "it cannot be executed: permission denied: if it is a program, chmod +x "+file, `plugins.Command("python3", "`+file+`")`)
+	_, _, err = p.Resolve(ctx, plugins.Command("sh").Set(plugins.Settings{Dir: file + ".d"}))
+	failsWith(t, err, Start, "it cannot be started in Settings.Dir: stat "+file+".d: no such file or directory: make the folder")
+	_, _, err = p.Resolve(ctx, plugins.Command("sh", "score.py"))
+	failsWith(t, err, Start, `before it said where it listens: the argument "score.py" is no file in the job's working directory, /`, "give the whole path")
+	script := filepath.Join(t.TempDir(), "score.py")
+	if err := os.WriteFile(script, []byte("exit 3"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = p.Resolve(ctx, plugins.Command("sh", script))
+	failsWith(t, err, Start, "plugin sh "+script+": it ended (exit status 3) before it said where it listens: is it a plugin of millrace?")
 	_, _, err = p.Resolve(ctx, plugins.Command("echo", "hello"))
 	failsWith(t, err, Protocol, "print to standard error. It printed:\n    hello")
 }

@@ -45,7 +45,7 @@ func (h *handshake) take(line string, more []string, folder string) error {
 	h.heard = true
 	f := strings.Split(line, "|")
 	if len(f) < 5 || !isNumber(f[0]) || !isNumber(f[1]) {
-		h.err = fmt.Errorf("its first line on standard output is not that of a plugin: standard output is the engine's, print to standard error. It printed:\n%s",
+		h.err = fmt.Errorf("its first line on standard output is not that of a plugin: is it one, and does it print before it serves? Standard output is the engine's, print to standard error. It printed:\n%s",
 			indent(append([]string{line}, more...)))
 		return h.err
 	}

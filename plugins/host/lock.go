@@ -55,7 +55,7 @@ func ReadLock(path string) (*Lock, error) {
 		}
 		f := strings.Split(s.Text(), "\t")
 		bad := func(what string) error {
-			return fmt.Errorf("lock file %s line %d: %s: write it again with \"millrace plugin lock\"", path, n, what)
+			return fmt.Errorf("lock file %s line %d: %s: remove the file, and write it again with \"millrace plugin lock\"", path, n, what)
 		}
 		if len(f) != 5 {
 			return nil, bad(fmt.Sprintf("%d fields where there are 5, separated by tabs", len(f)))
@@ -263,5 +263,14 @@ func executable(path string) (string, error) {
 	case isFile(path):
 		return filepath.Abs(path)
 	}
-	return "", fmt.Errorf("%q cannot be found: give the path of an executable, absolute or from the job's working directory: %w", path, errors.Unwrap(err))
+	return "", fmt.Errorf("%q cannot be found: give the path of an executable, absolute or from the job's working directory%s: %w", path, here(), errors.Unwrap(err))
+}
+
+// here is the working directory for a message, "" where it is not known.
+func here() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return ", " + dir
 }

@@ -40,7 +40,7 @@ func TestLockFile(t *testing.T) {
 		"x":                                     "line 1: 1 fields where there are 5",
 		"# x\n\nzz\t1\tp\tn\tv":                 `line 3: "zz" is no sha256`,
 		a + "\tx\tp\tn\tv":                      `line 1: "x" is no size`,
-		a + "\t1\tp\tn\tv\n" + a + "\t1\tp\t\t": `line 2: path p comes twice: write it again with "millrace plugin lock"`,
+		a + "\t1\tp\tn\tv\n" + a + "\t1\tp\t\t": `line 2: path p comes twice: remove the file, and write it again with "millrace plugin lock"`,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

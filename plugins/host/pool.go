@@ -85,7 +85,7 @@ func (p *Pool) Resolve(ctx context.Context, ref plugins.Ref) (plugins.Plugin, pl
 	}
 	op, err := choose(all.Plugin, ref.Operator)
 	if err != nil {
-		return all.Plugin, plugins.Operator{}, &Error{Kind: Refused, Plugin: fmt.Sprintf("%s %s (%s)", all.Name, all.Version, ref.Path), Text: err.Error()}
+		return all.Plugin, plugins.Operator{}, &Error{Kind: Refused, Plugin: fmt.Sprintf("%s %s (%s)", all.Name, all.Version, title(ref)), Text: err.Error()}
 	}
 	return all.Plugin, op, nil
 }
@@ -103,7 +103,7 @@ func (p *Pool) Describe(ctx context.Context, ref plugins.Ref) (Description, erro
 func (p *Pool) Lock(ctx context.Context, ref plugins.Ref) (Description, []Locked, error) {
 	files, err := lockFiles(ref)
 	if err != nil {
-		return Description{}, nil, &Error{Kind: Refused, Plugin: ref.Path, Text: err.Error(), Err: err}
+		return Description{}, nil, &Error{Kind: Refused, Plugin: title(ref), Text: err.Error(), Err: err}
 	}
 	dir, err := os.MkdirTemp("", "millrace-lock-")
 	if err != nil {

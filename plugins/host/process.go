@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -70,11 +69,11 @@ type process struct {
 // startProcess starts one, and gives it back once it has answered Describe.
 func startProcess(ctx context.Context, pool *Pool, ref plugins.Ref) (*process, *wire.DescribeResponse, error) {
 	p := &process{ref: ref, pool: pool, exited: make(chan struct{})}
-	p.out = &output{log: pool.log().With("plugin", filepath.Base(ref.Path))}
+	p.out = &output{log: pool.log().With("plugin", shortName(ref))}
 	p.fromUs, p.toGo = io.Pipe()
 	p.opened = func() {}
 	refuse := func(kind Kind, err error) error {
-		return &Error{Kind: kind, Plugin: ref.Path, Text: err.Error(), Err: err}
+		return &Error{Kind: kind, Plugin: title(ref), Text: err.Error(), Err: err}
 	}
 	var err error
 	var opened func()
@@ -147,7 +146,7 @@ func (p *process) start(ctx context.Context) (*wire.DescribeResponse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it does not say what it offers: %w", err)
 	}
-	if err := checkDescription(p.ref.Path, desc); err != nil {
+	if err := checkDescription(title(p.ref), desc); err != nil {
 		return nil, err
 	}
 	// go-plugin's own connection brings what Go plugins print, and asks the process to end. It is made last, since go-plugin waits for it without a limit.
@@ -161,7 +160,7 @@ func (p *process) start(ctx context.Context) (*wire.DescribeResponse, error) {
 // startError says why a process did not start. Whoever knows most is believed: what it printed, the time, its exit, and then err.
 // caller is the context of who wants it, and ctx has the limit.
 func (p *process) startError(caller, ctx context.Context, err error) *Error {
-	e := &Error{Kind: Start, Plugin: p.ref.Path, Err: err}
+	e := &Error{Kind: Start, Plugin: title(p.ref), Err: err}
 	var told *Error
 	switch hello := p.hello.wrong(); {
 	case errors.As(err, &told):
@@ -174,7 +173,7 @@ func (p *process) startError(caller, ctx context.Context, err error) *Error {
 		e.Text = fmt.Sprintf("its start was given up: %v", e.Err)
 		return e
 	case ctx.Err() != nil || status.Code(err) == codes.DeadlineExceeded:
-		e.Text = fmt.Sprintf("it did not start within %v: if it needs longer, set Settings.Start", startLimit(p.ref.Settings))
+		e.Text = fmt.Sprintf("it did not say where it listens within %v: if it is a plugin of millrace and needs longer, set Settings.Start", startLimit(p.ref.Settings))
 		if p.hello.done() {
 			e.Text = fmt.Sprintf("it said where it listens, and did not answer there within %v: if it needs longer, set Settings.Start", startLimit(p.ref.Settings))
 		}
@@ -183,7 +182,7 @@ func (p *process) startError(caller, ctx context.Context, err error) *Error {
 	}
 	var cannot *os.PathError
 	if errors.As(err, &cannot) || errors.Is(err, exec.ErrNotFound) {
-		e.Text = fmt.Sprintf("it cannot be executed: %v", err)
+		e.Text = cannotStart(p.ref, err)
 		return e
 	}
 	select {
@@ -191,6 +190,9 @@ func (p *process) startError(caller, ctx context.Context, err error) *Error {
 		e.Kind, e.Text = Start, fmt.Sprintf("it ended (%s) before it answered", p.how())
 		if !p.hello.done() {
 			e.Text = fmt.Sprintf("it ended (%s) before it said where it listens: is it a plugin of millrace?", p.how())
+			if lost := lostScript(p.ref); lost != "" {
+				e.Text = fmt.Sprintf("it ended (%s) before it said where it listens: %s", p.how(), lost)
+			}
 		}
 	case <-p.pool.clock.After(grace / 4):
 		e.Text = fmt.Sprintf("it cannot be reached: %v", err)
@@ -242,7 +244,7 @@ func (p *process) group() int {
 // overMemory ends it where it has more resident than it may.
 func (p *process) overMemory(bytes int64) {
 	if limit := memoryLimit(p.ref.Settings); bytes > limit {
-		p.kill(&Error{Kind: Limit, Plugin: p.ref.Path, Text: fmt.Sprintf("its process and those it started had %s resident, where %s is the limit: it was killed, and is started again at the next call. "+
+		p.kill(&Error{Kind: Limit, Plugin: title(p.ref), Text: fmt.Sprintf("its process and those it started had %s resident, where %s is the limit: it was killed, and is started again at the next call. "+
 			"If it needs as much, set Settings.Memory higher; if it grows with every batch, it keeps what it should not", bytesText(bytes), bytesText(limit))})
 	}
 }

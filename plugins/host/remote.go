@@ -47,9 +47,9 @@ func (r *remote) name() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.desc == nil {
-		return r.ref.Path
+		return title(r.ref)
 	}
-	return fmt.Sprintf("%s %s (%s)", r.desc.Name, r.desc.Version, r.ref.Path)
+	return fmt.Sprintf("%s %s (%s)", r.desc.Name, r.desc.Version, title(r.ref))
 }
 
 // Description is what a plugin says of itself.
@@ -225,7 +225,7 @@ func (r *remote) described(p *process, desc *wire.DescribeResponse) error {
 	if same {
 		return nil
 	}
-	return &Error{Kind: Refused, Plugin: r.ref.Path, Text: fmt.Sprintf("it is another plugin than when this job started: it was %s %s with %d operators, and is %s %s with %d: start the job again",
+	return &Error{Kind: Refused, Plugin: title(r.ref), Text: fmt.Sprintf("it is another plugin than when this job started: it was %s %s with %d operators, and is %s %s with %d: start the job again",
 		r.desc.Name, r.desc.Version, len(r.desc.Offers), desc.Name, desc.Version, len(desc.Offers))}
 }
 

@@ -1,11 +1,16 @@
 package host
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sort"
+	"strings"
+	"syscall"
 
 	"github.com/millrace/millrace/plugins"
 )
@@ -25,7 +30,7 @@ func command(ref plugins.Ref) (cmd *exec.Cmd, close func(), err error) {
 	}
 	cmd = &exec.Cmd{Path: file, Args: []string{file}, Env: environment(ref.Settings)} // python finds its virtual environment by the first of Args
 	for _, a := range ref.Args {
-		if !isFile(a) {
+		if !isFile(a) { // what it is, the plugin knows: see lostScript
 			cmd.Args = append(cmd.Args, a)
 			continue
 		}
@@ -96,4 +101,53 @@ func sortedKeys(m map[string]string) []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+// title is what a plugin is called before it has said its name: the executable, and the script that it is to run.
+func title(ref plugins.Ref) string {
+	if len(ref.Args) > 0 && isFile(ref.Args[0]) {
+		return ref.Path + " " + ref.Args[0]
+	}
+	return ref.Path
+}
+
+// shortName is a title for lines of the log.
+func shortName(ref plugins.Ref) string {
+	if len(ref.Args) > 0 && isFile(ref.Args[0]) {
+		return filepath.Base(ref.Args[0])
+	}
+	return filepath.Base(ref.Path)
+}
+
+// lostScript says that an argument looks like a script, and is no file: an interpreter would look for it in the plugin's own working directory. "" if none does.
+func lostScript(ref plugins.Ref) string {
+	for _, a := range ref.Args {
+		if ext := filepath.Ext(a); len(ext) > 1 && ext[1] >= 'a' && !strings.ContainsAny(a, "= ") && !strings.HasPrefix(a, "-") && !isFile(a) {
+			return fmt.Sprintf("the argument %q is no file in the job's working directory%s, and the plugin has another: give the whole path, or run the job where the file is", a, here())
+		}
+	}
+	return ""
+}
+
+// cannotStart says what to do about an executable that the system does not start.
+func cannotStart(ref plugins.Ref, err error) string {
+	var p *os.PathError
+	if errors.As(err, &p) { // its path may be that of an open file
+		err = p.Err
+	}
+	text := fmt.Sprintf("it cannot be executed: %v", err)
+	if dir := ref.Settings.Dir; dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			return fmt.Sprintf("it cannot be started in Settings.Dir: %v: make the folder, or change Settings.Dir", err)
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("%s: if it is a program, chmod +x %s; if it is a script, name its interpreter, as in plugins.Command(\"python3\", %q)", text, ref.Path, ref.Path)
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Sprintf("%s: it must be a program that is built for this machine, %s/%s, or a script whose first line is #! and its interpreter", text, runtime.GOOS, runtime.GOARCH)
+	case errors.Is(err, fs.ErrNotExist):
+		return text + ": it is there, and the interpreter or loader that it names is not on this machine"
+	}
+	return text
 }
