@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/executor"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/gctune"
+	"github.com/millrace/millrace/internal/program"
 	"github.com/millrace/millrace/plugins/host"
 	"github.com/millrace/millrace/rdd"
 )
@@ -187,3 +188,6 @@ func runExecutor(ctx context.Context, job func(*dstream.Job), cfg Config, addr s
 		}
 	}
 }
+
+// executableHash is the hash of the running binary: driver and executors must agree on it.
+func executableHash() ([]byte, error) { return program.Hash() }

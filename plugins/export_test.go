@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"runtime/debug"
 
 	"github.com/millrace/millrace/plugins/internal/channel"
 	"github.com/millrace/millrace/plugins/internal/wire"
@@ -19,3 +20,6 @@ func (s Server) Serve(ctx context.Context, c channel.Plugin) error {
 }
 
 var _ wire.PluginServer = Server{}
+
+// VersionOf is the version of a plugin that Serve serves.
+func VersionOf(info *debug.BuildInfo, exe []byte) string { return versionOf(info, exe) }

@@ -18,11 +18,12 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/millrace/millrace/internal/gctune"
+	"github.com/millrace/millrace/internal/program"
 	"github.com/millrace/millrace/plugins/internal/wire"
 )
 
 // Serve is the main function of a plugin: it offers operators to the process that started this one, and returns never. The plugin's name is that of the executable, and its version
-// that of the main module, or its build's revision; ServePlugin gives it others.
+// that of the main module, or its build's revision, with a hash of the binary where neither says which code it is; ServePlugin gives it others.
 //
 // Behind its start standard output is the engine's: what is printed there goes to the engine's log, as standard error does. The process ends when its host does.
 func Serve(operators ...Operator) {
@@ -32,19 +33,35 @@ func Serve(operators ...Operator) {
 
 // buildVersion is what the build says of the program's version.
 func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	info, _ := debug.ReadBuildInfo()
+	exe, err := program.Hash()
+	if err != nil {
+		exe = nil
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
+	return versionOf(info, exe)
+}
+
+// versionOf is the version of a build; info may be nil. Code that no commit has gets the hash of its binary too: another version is another program to a checkpoint (P1), and "devel" would
+// be the same one whatever was changed.
+func versionOf(info *debug.BuildInfo, exe []byte) string {
+	version, exact := "devel", false
+	if info != nil {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				version, exact = s.Value, true
+			case "vcs.modified":
+				exact = exact && s.Value == "false"
+			}
+		}
+		if v := info.Main.Version; v != "" && v != "(devel)" {
+			version, exact = v, !strings.HasSuffix(v, "+dirty")
 		}
 	}
-	return "devel"
+	if exact || len(exe) == 0 {
+		return version
+	}
+	return fmt.Sprintf("%s-%x", version, exe[:6])
 }
 
 // ServePlugin is Serve with a name and a version. A plugin that Check finds fault with ends at once, with what is wrong.

@@ -1,4 +1,5 @@
-package driver
+// Package program says which program this is: a hash of the running binary.
+package program
 
 import (
 	"crypto/sha256"
@@ -10,10 +11,10 @@ import (
 	"sync"
 )
 
-// executableHash is the hash of the running binary: driver and executors must agree on it.
-func executableHash() ([]byte, error) { return exeHash() }
+// Hash is the hash of the running binary, 32 bytes. It is computed once.
+func Hash() ([]byte, error) { return running() }
 
-var exeHash = sync.OnceValues(func() ([]byte, error) {
+var running = sync.OnceValues(func() ([]byte, error) {
 	path := "/proc/self/exe" // the binary that runs, even if its file was replaced
 	if _, err := os.Stat(path); err != nil {
 		if path, err = os.Executable(); err != nil {
