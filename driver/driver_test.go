@@ -20,12 +20,16 @@ import (
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
 	"github.com/millrace/millrace/rdd"
+	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )
 
 // TestMain lets this binary be its own executor: children are started with the name of the job that they run.
 func TestMain(m *testing.M) {
+	if plugins.Started() {
+		servePlugin()
+	}
 	if driver.IsChild() {
 		if err := driver.RunChild(jobs[os.Getenv("DRIVER_TEST_JOB")]); err != nil {
 			fmt.Fprintln(os.Stderr, "child:", err)
