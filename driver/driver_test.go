@@ -19,8 +19,8 @@ import (
 	"github.com/millrace/millrace/commitlog"
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
-	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/plugins"
+	"github.com/millrace/millrace/rdd"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/source"
 )

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/driver"
 	"github.com/millrace/millrace/dstream"
@@ -33,6 +34,7 @@ func servePlugin() {
 		"2": pluginCount(func(s *struct {
 			N     int64
 			Label string
+			Since time.Time
 		}) *int64 {
 			return &s.N
 		}),
@@ -77,7 +79,7 @@ func TestStateOfPluginChanges(t *testing.T) {
 	if err := run("2"); err != nil {
 		t.Fatal(err)
 	}
-	state(`{"key":{"word":"a"},"value":{"n":4,"label":""}}`, `{"key":{"word":"b"},"value":{"n":2,"label":""}}`)
+	state(`{"key":{"word":"a"},"value":{"n":4,"label":"","since":"0001-01-01T00:00:00Z"}}`, `{"key":{"word":"b"},"value":{"n":2,"label":"","since":"0001-01-01T00:00:00Z"}}`)
 	for version, want := range map[string]string{"1": "field label is gone\n", "3": "- state  n: int64\n"} {
 		err := run(version)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `operator "words" (via)`) || !strings.Contains(err.Error(), "--drop words") {

@@ -253,6 +253,30 @@ func TestScalars(t *testing.T) {
 	}
 }
 
+// What the engine would not see in a state is refused.
+func TestStatefulTags(t *testing.T) {
+	type inner struct {
+		Level string `default:"old"`
+	}
+	type nested struct {
+		N  int64
+		In inner
+	}
+	type plain struct{ Level string }
+	for _, c := range []struct {
+		op   plugins.Operator
+		want string
+	}{
+		{plugins.Stateful("x", func(string, []visit, *plugins.State[inner]) []plain { return nil }), "plugins_test.inner: field level has a tag default"},
+		{plugins.Stateful("x", func(string, []visit, *plugins.State[nested]) []plain { return nil }), "plugins_test.nested: field in.level has a tag default"},
+		{plugins.Stateful("x", func(string, []visit, *plugins.State[plain]) []inner { return nil }), ""}, // an output may have one for other uses
+	} {
+		if _, err := c.op.Keyed(nil); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+}
+
 func TestStateful(t *testing.T) {
 	type key struct {
 		User string

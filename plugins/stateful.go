@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -64,7 +65,8 @@ func (s *State[S]) Time() time.Time { return time.UnixMicro(s.now).UTC() }
 // A timer (State.ExpireAfter, State.ExpireAt) fires once, in the first batch whose time is at or after its due time: f is called without rows and with Expired true, and the state is removed
 // afterwards unless f calls Set. Calls of timers come before those with rows.
 //
-// The columns of S are a promise to checkpoints: a job does not go on with state of other columns.
+// The columns of S are a promise to checkpoints: another version may add some, which begin as the zero value, and a job does not go on with state that is changed otherwise. Tags
+// `default:"…"` are refused: the engine does not see them.
 func Stateful[K, In, S, Out any](name string, f func(key K, rows []In, st *State[S]) []Out) Operator {
 	return TryStateful(name, func(key K, rows []In, st *State[S]) ([]Out, error) { return f(key, rows, st), nil })
 }
@@ -88,6 +90,9 @@ func TryStateful[K, In, S, Out any](name string, f func(key K, rows []In, st *St
 		out, outErr := row.For[Out]()
 		if err := errors.Join(plain(config), keyErr, inErr, stateErr, outErr); err != nil {
 			return nil, err
+		}
+		if at := state.codec.Tagged(); at != "" {
+			return nil, fmt.Errorf("%v: field %s has a tag default, which state of plugins does not have: columns that are added begin as zero; take the tag away, and tell old state by the zero value", reflect.TypeFor[S](), at)
 		}
 		return &typedKeyed[K, In, S, Out]{key, in, state, out, f}, nil
 	}}

@@ -31,6 +31,22 @@ func (c *Codec) Defaults() []Default {
 // CheckDefaults is an error if a tag `default:"…"` is not a value of its field. Types that are not kept as state may have such tags for other uses.
 func (c *Codec) CheckDefaults() error { return c.defErr }
 
+// Tagged is the path of a column with a tag `default:"…"`, as in Default, and "" if there is none.
+func (c *Codec) Tagged() string { return tagged(c.cols, "") }
+
+func tagged(cols []*column, path string) string {
+	for _, col := range cols {
+		at := path + col.field.Name
+		if col.def != nil {
+			return at
+		}
+		if in := tagged(col.kids, at+"."); in != "" {
+			return in
+		}
+	}
+	return ""
+}
+
 func (col *column) defaults(list []Default, path string) []Default {
 	switch {
 	case col.def != nil:
