@@ -1,8 +1,8 @@
 // Command visits counts visits by country. Which country an address is in, the operator of examples/plugins/country knows: compiled into this job, or in a process of its own.
 //
 //	go build -o country ./examples/plugins/country
-//	go run ./examples/plugins/visits --in ./logs --until-caught-up                     # compiled in
-//	go run ./examples/plugins/visits --in ./logs --until-caught-up --plugin ./country  # in a process
+//	go run ./examples/plugins/visits --until-caught-up                     # compiled in
+//	go run ./examples/plugins/visits --until-caught-up --plugin ./country  # in a process
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	in     = pflag.String("in", "logs", "folder of visits as JSON lines")
+	in     = pflag.String("in", "examples/plugins/visits/logs", "folder of visits as JSON lines")
 	plugin = pflag.String("plugin", "", "executable of examples/plugins/country (default: the operator is compiled in)")
 )
 
