@@ -36,7 +36,7 @@ func (f *flags) register(s *pflag.FlagSet) {
 	s.StringVar(&c.Checkpoint, "checkpoint", "", "folder for batch log and state; without it nothing survives")
 	s.IntVar(&c.CheckpointEvery, "checkpoint-every", 1, "write state every N batches; batches between are computed again after a crash")
 	s.BoolVar(&f.explain, "explain", false, "print the plan and stop")
-	s.Int64Var(&c.MaxRate, "max-rate", 0, "read at most so many records a second; 0 is no limit")
+	s.Int64Var(&c.MaxRate, "max-rate", 0, "read at most so many records a second, of files so many bytes; 0 is no limit")
 	s.Int64Var(&c.Batches, "batches", 0, "stop after so many batches; 0 is no end")
 	s.BoolVar(&c.UntilCaughtUp, "until-caught-up", false, "process what is there now, then stop")
 	s.BoolVar(&c.Finish, "finish", false, "process what is there now, close all windows, and close the checkpoint")
