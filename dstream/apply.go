@@ -70,7 +70,7 @@ func through(f rdd.Frame, at rdd.Site, op string, o offer, err error) (out rdd.F
 		if !follows {
 			refused(f.Builder(), at, op, o, err)
 		}
-		return f.Failed(at, op), false
+		return f.Unknown(at, op), false
 	}
 	return f.Records(at, op, o.facts(), m), true
 }

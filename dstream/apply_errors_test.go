@@ -70,25 +70,25 @@ func TestMistakesOfApply(t *testing.T) {
 		all := f.Schema()
 		f.Select("page").Apply(copies, copiesConfig{}.bytes()) // want: apply: operator "copies": it needs a column "note"
 		// want: apply: operator "copies": and more
-		f.Apply(spread)                                                         // want: apply: operator "spread": it is of kind aggregate; use it with GroupBy(…).Apply
-		f.Apply(plugins.Operator{Name: "nothing"})                              // want: apply: operator "nothing": set exactly one of
-		f.Apply(copies, nil, nil)                                               // want: 2 configurations; give one, or none
-		f.Apply(declares(plugins.Declaration{}))                                // want: it declares no output
-		f.Apply(declares(plugins.Declaration{Output: all, Reads: []int{1, 1}})) // want: it declares to read columns [1 1]; give numbers of the input's 5 columns, ascending
-		f.Apply(declares(plugins.Declaration{Output: all, Keeps: []int{1}}))    // want: it declares of 1 columns whether they are kept, and its output has 5
-		f.Apply(declares(plugins.Declaration{Output: seconds}))                 // want: its output: column "at" is timestamp[s], which no row has; let it be timestamp[us, tz=UTC]
-		f.Apply(declares(plugins.Declaration{Output: days}))                    // want: its output: column "day": no row holds date32
-		f.Apply(declares(plugins.Declaration{Output: note, Keeps: []int{2}}))   // want: it declares column "note", utf8, to be column "note" of the input, which is utf8 or null
-		f.Apply(declares(plugins.Declaration{Output: note, Keeps: []int{12}}))  // want: it declares to keep column 12, and the input has 5 columns
-		s.Apply[copied](spread).Map(func(c copied) string { return c.Page })    // want: is of kind aggregate
-		s.Apply[spreadRow](copies, copiesConfig{}.bytes())                      // want: As[dstream_test.spreadRow]: column 2 is
-		f.Via(plugins.Command("./nowhere"))                                     // want: via:
-		f.GroupBy("pgae").Apply(spread)                                         // want: group by: there is no column "pgae"; did you mean "page"?
-		f.GroupBy("page").Apply(copies)                                         // want: it is of kind map; use it with Frame.Apply or Frame.Via
-		f.Select("page").GroupBy("page").Apply(spread)                          // want: apply: operator "spread": it needs a column "count" of int64
-		f.GroupBy(expr.Col("count").As("n")).Apply(spread)                      // want: its output with the keys: column "n" is there twice
-		f.GroupBy("page").Running("r").Apply(sessions)                          // want: it needs a column "value"
-		f.GroupBy("page").Running("").Apply(spread)                             // want: an operator that keeps state needs a name
+		f.Apply(spread)                                                                                         // want: apply: operator "spread": it is of kind aggregate; use it with GroupBy(…).Apply
+		f.Apply(plugins.Operator{Name: "nothing"})                                                              // want: apply: operator "nothing": set exactly one of
+		f.Apply(copies, nil, nil)                                                                               // want: 2 configurations; give one, or none
+		f.Apply(declares(plugins.Declaration{}))                                                                // want: it declares no output
+		f.Apply(declares(plugins.Declaration{Output: all, Reads: []int{1, 1}}))                                 // want: it declares to read columns [1 1]; give numbers of the input's 5 columns, ascending
+		f.Apply(declares(plugins.Declaration{Output: all, Keeps: []int{1}}))                                    // want: it declares of 1 columns whether they are kept, and its output has 5
+		f.Apply(declares(plugins.Declaration{Output: seconds}))                                                 // want: its output: column "at" is timestamp[s], which no row has; let it be timestamp[us, tz=UTC]
+		f.Apply(declares(plugins.Declaration{Output: days}))                                                    // want: its output: column "day": no row holds date32
+		f.Apply(declares(plugins.Declaration{Output: note, Keeps: []int{2}}))                                   // want: it declares column "note", utf8, to be column "note" of the input, which is utf8 or null
+		f.Apply(declares(plugins.Declaration{Output: note, Keeps: []int{12}}))                                  // want: it declares to keep column 12, and the input has 5 columns
+		s.Apply[copied](spread).Map(func(c copied) string { return c.Page })                                    // want: is of kind aggregate
+		s.Apply[spreadRow](copies, copiesConfig{}.bytes())                                                      // want: As[dstream_test.spreadRow]: column 2 is
+		f.Via(plugins.Command("./nowhere")).GroupBy("country").Agg(expr.Count().As("n")).Select("country", "n") // want: via: plugin ./nowhere: "./nowhere" cannot be found: give the path of an executable
+		f.GroupBy("pgae").Apply(spread)                                                                         // want: group by: there is no column "pgae"; did you mean "page"?
+		f.GroupBy("page").Apply(copies)                                                                         // want: it is of kind map; use it with Frame.Apply or Frame.Via
+		f.Select("page").GroupBy("page").Apply(spread)                                                          // want: apply: operator "spread": it needs a column "count" of int64
+		f.GroupBy(expr.Col("count").As("n")).Apply(spread)                                                      // want: its output with the keys: column "n" is there twice
+		f.GroupBy("page").Running("r").Apply(sessions)                                                          // want: it needs a column "value"
+		f.GroupBy("page").Running("").Apply(spread)                                                             // want: an operator that keeps state needs a name
 		// want: it is of kind aggregate
 		f.With("x", dstream.Func(shout)(expr.Col("count"))) // want: operator "shout": it takes one text
 		f.With("x", dstream.Func(copies)(1))                // want: operator "copies": it is of kind map

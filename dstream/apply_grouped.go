@@ -38,7 +38,7 @@ func (g Grouped) through(at rdd.Site, op string, o offer, err error) Frame {
 		refused(g.job.b, at, op, o, err)
 	}
 	if err != nil || !ok {
-		return Frame{g.job, g.f.Failed(at, op)}.mistaken(Frame{g.job, g.f})
+		return Frame{g.job, g.f.Unknown(at, op)}.mistaken(Frame{g.job, g.f})
 	}
 	f, how := g.f.Accepted(at, keyed.Keys...), a.Shuffle()
 	n := g.job.b.Add(at, &rdd.Node{

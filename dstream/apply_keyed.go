@@ -53,7 +53,7 @@ func (r RunningGroups) through(at rdd.Site, op string, o offer, err error) Frame
 		refused(j.b, at, op, o, err)
 	}
 	if err != nil || !ok {
-		return Frame{j, r.g.f.Failed(at, op)}.mistaken(Frame{j, r.g.f})
+		return Frame{j, r.g.f.Unknown(at, op)}.mistaken(Frame{j, r.g.f})
 	}
 	f := r.g.f.Accepted(at, rows.Keys...)
 	n := j.b.Add(at, &rdd.Node{

@@ -161,6 +161,11 @@ func (f Frame) Failed(at Site, op string, columns ...string) Frame {
 	return f.failed(at, op, nil, d)
 }
 
+// Unknown is Failed for an operator whose columns nobody knows then: any that is asked for may have been one of them.
+func (f Frame) Unknown(at Site, op string) Frame {
+	return f.failed(at, op, nil, doubt{all: true, shape: true, time: true})
+}
+
 // FailedAgg is Failed for an operator that gives keys, other columns, and aggregates.
 func (f Frame) FailedAgg(at Site, op string, keys []any, others []arrow.Field, aggs []expr.Agg) Frame {
 	d := doubt{shape: true, time: true}
