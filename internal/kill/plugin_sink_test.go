@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace/millrace/plugins"
@@ -199,22 +198,7 @@ func (w *world) readPlugin() (published, error) {
 // A plugin that is killed while it stages and publishes, at every moment of it, publishes each row once.
 func TestKillPluginSink(t *testing.T) {
 	needProc(t)
-	seed := seedOf(t)
-	const batches = 20
-	run := func(env ...string) (*world, published) {
-		w := scriptedWorld(t, "words", "plugin", seed, batches)
-		w.master = "procs[2,1]"
-		w.env = append(w.env, env...)
-		w.flags = append(w.flags, "--retries", "8")
-		w.start(t).finish(t)
-		w.awaitNoProcess(t, orphanLimit)
-		return w, w.verify(t)
-	}
-	_, want := run()
-	w, got := run(fmt.Sprintf("%s=%d", envDie, seed))
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(row{})); diff != "" {
-		w.failf(t, "the output differs from that of plugins that live (-living +dying):\n%s", diff)
-	}
+	w := outliving(t, func(seed uint64) *world { return scriptedWorld(t, "words", "plugin", seed, 20) })
 	w.countDeaths(t, "stage", "publish")
 }
 

@@ -143,11 +143,21 @@ func die(when, op, which string, rng *rand.Rand) (behind func()) {
 // A plugin that is killed in the middle of batches, at every moment of its work, changes nothing in the output.
 func TestKillPlugin(t *testing.T) {
 	needProc(t)
+	w := outliving(t, func(seed uint64) *world {
+		w := scriptedWorld(t, "words", "log", seed, 40)
+		w.program = "plugin"
+		return w
+	})
+	w.countDeaths(t, "split", "count")
+}
+
+// outliving runs worlds with plugins that live and with plugins that die, which must publish the same; it gives the second.
+func outliving(t *testing.T, fresh func(seed uint64) *world) *world {
+	t.Helper()
 	seed := seedOf(t)
-	const batches = 40
 	run := func(env ...string) (*world, published) {
-		w := scriptedWorld(t, "words", "log", seed, batches)
-		w.program, w.master = "plugin", "procs[2,1]"
+		w := fresh(seed)
+		w.master = "procs[2,1]"
 		w.env = append(w.env, env...)
 		w.flags = append(w.flags, "--retries", "8")
 		w.start(t).finish(t)
@@ -159,7 +169,7 @@ func TestKillPlugin(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(row{})); diff != "" {
 		w.failf(t, "the output differs from that of plugins that live (-living +dying):\n%s", diff)
 	}
-	w.countDeaths(t, "split", "count")
+	return w
 }
 
 // Drivers and executors that are killed leave no plugin behind, and those that take over start theirs.

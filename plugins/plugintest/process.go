@@ -6,7 +6,6 @@ import (
 
 	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/plugins/host"
-	"github.com/millrace/millrace/plugins/internal/wire"
 )
 
 // Run is Suite for an executable, through channels in memory and through those over gRPC.
@@ -45,7 +44,7 @@ func Started(t testing.TB, ref plugins.Ref) func(name string) plugins.Operator {
 //
 //	func TestMain(m *testing.M) { plugintest.Main(m, plugins.Plugin{Name: "shop", Version: "1", Operators: operators}) }
 func Main(m *testing.M, p plugins.Plugin) {
-	if os.Getenv(wire.CookieKey) == wire.CookieValue {
+	if plugins.Started() {
 		plugins.ServePlugin(p)
 		return
 	}
