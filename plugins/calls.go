@@ -262,7 +262,7 @@ func (c *calls) process(ctx context.Context, b Batch, req *wire.Request, d *decl
 
 // Check says what is wrong with a result for a record batch of n rows.
 func (r Result) Check(d Declaration, n int) error {
-	computed := wire.Computed(d.Output, d.Computed())
+	computed := batch.Columns(d.Output, d.Computed())
 	switch {
 	case r.N < 0:
 		return fmt.Errorf("a result of %d rows", r.N)

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 
+	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/plugins"
 	"github.com/millrace/millrace/plugins/internal/channel"
 	"github.com/millrace/millrace/plugins/internal/wire"
@@ -184,7 +185,7 @@ func TestServe(t *testing.T) {
 			ask := func(decl uint32, n int) (*wire.Response, []arrow.Record) {
 				in := someRows(n)
 				if decl == 1 {
-					in = array.NewRecord(wire.Computed(rowsSchema, []int{0}), in.Columns()[:1], in.NumRows())
+					in = array.NewRecord(batch.Columns(rowsSchema, []int{0}), in.Columns()[:1], in.NumRows())
 				}
 				if err := h.Send(ctx, &wire.Request{Declaration: decl, Method: wire.Method_PROCESS}, []arrow.Record{in}); err != nil {
 					t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/guess"
 	"github.com/millrace/millrace/plugins/internal/channel"
 	"github.com/millrace/millrace/plugins/internal/wire"
@@ -189,7 +190,7 @@ func (d Declaration) Input(in *arrow.Schema) *arrow.Schema {
 	if d.Reads == nil {
 		return in
 	}
-	return wire.Computed(in, d.Reads)
+	return batch.Columns(in, d.Reads)
 }
 
 // find is a declaration by its number.

@@ -66,6 +66,15 @@ func supported(f arrow.Field) error {
 	return nil
 }
 
+// Columns is a schema with the columns of s of those numbers, without metadata.
+func Columns(s *arrow.Schema, numbers []int) *arrow.Schema {
+	fields := make([]arrow.Field, len(numbers))
+	for i, n := range numbers {
+		fields[i] = s.Field(n)
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
 // fieldsOf are the children of a nested type.
 func fieldsOf(dt arrow.DataType) []arrow.Field {
 	switch t := dt.(type) {

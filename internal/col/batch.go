@@ -5,6 +5,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/millrace/millrace/internal/batch"
 )
 
 // Batch is a run of rows as columns: what task.Chunk.Vals holds in a Frame (a *Batch). It is immutable.
@@ -83,12 +85,10 @@ func Marked(marks []bool) []int {
 
 // Choose is b with the columns of those numbers only.
 func (b *Batch) Choose(numbers []int) *Batch {
-	out := &Batch{N: b.N, Sel: b.Sel, Cols: make([]*Vec, len(numbers))}
-	fields := make([]arrow.Field, len(numbers))
+	out := &Batch{Schema: batch.Columns(b.Schema, numbers), N: b.N, Sel: b.Sel, Cols: make([]*Vec, len(numbers))}
 	for i, n := range numbers {
-		fields[i], out.Cols[i] = b.Schema.Field(n), b.Cols[n]
+		out.Cols[i] = b.Cols[n]
 	}
-	out.Schema = arrow.NewSchema(fields, nil)
 	return out
 }
 

@@ -3,6 +3,7 @@ package ops
 import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"github.com/millrace/millrace/internal/batch"
 	"github.com/millrace/millrace/internal/col"
 	"github.com/millrace/millrace/internal/task"
 )
@@ -84,7 +85,7 @@ func (l *landing) together(pieces []*col.Batch) *col.Batch {
 		need[c.from] = true
 	}
 	numbers := col.Marked(need)
-	schema := chosen(l.In, numbers)
+	schema := batch.Columns(l.In, numbers)
 	list := make([]col.Piece, len(pieces))
 	for i, p := range pieces {
 		list[i].Batch = p.Choose(numbers)

@@ -60,7 +60,7 @@ type Mapped struct {
 
 // Kernel makes kernels; out marks the columns of Out that are wanted, nil: all.
 func (m *RecordMap) Kernel(out []bool) func() task.Kernel {
-	p := recordPlan{RecordMap: m, read: chosen(m.In, m.Reads), computed: chosen(m.Out, m.computed())}
+	p := recordPlan{RecordMap: m, read: batch.Columns(m.In, m.Reads), computed: batch.Columns(m.Out, m.computed())}
 	for i, from := range m.Keeps {
 		if from >= 0 && (out == nil || out[i]) {
 			p.kept = append(p.kept, kept{i, from})
@@ -101,15 +101,6 @@ func (m *RecordMap) Read(out []bool) []bool {
 		}
 	}
 	return read
-}
-
-// chosen is a schema with the columns of those numbers.
-func chosen(s *arrow.Schema, numbers []int) *arrow.Schema {
-	fields := make([]arrow.Field, len(numbers))
-	for i, n := range numbers {
-		fields[i] = s.Field(n)
-	}
-	return arrow.NewSchema(fields, nil)
 }
 
 // kept says that column to of the result is column from of something.

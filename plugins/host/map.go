@@ -76,7 +76,7 @@ func (m *mapper) Declare(in *arrow.Schema) (plugins.Declaration, error) {
 		return plugins.Declaration{}, err
 	}
 	m.d, m.decl = d, decl
-	m.computed = wire.Computed(decl.Output, decl.Computed())
+	m.computed = batch.Columns(decl.Output, decl.Computed())
 	return decl, nil
 }
 

@@ -48,15 +48,6 @@ func one(name string, t arrow.DataType) *arrow.Schema {
 	return arrow.NewSchema([]arrow.Field{{Name: name, Type: t}}, nil)
 }
 
-// Of columns, Computed is the schema of those with the given numbers.
-func Computed(s *arrow.Schema, columns []int) *arrow.Schema {
-	fields := make([]arrow.Field, len(columns))
-	for i, c := range columns {
-		fields[i] = s.Field(c)
-	}
-	return arrow.NewSchema(fields, nil)
-}
-
 // EncodeSchema is a schema as bytes.
 func EncodeSchema(s *arrow.Schema) ([]byte, error) {
 	var b bytes.Buffer
