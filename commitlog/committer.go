@@ -23,6 +23,7 @@ func (w *Writer) run(ctx context.Context) {
 		case <-w.kick:
 			due = w.flush()
 		case <-due:
+			w.tail.member.j.gather(w)
 			due = w.flush()
 		case <-w.wake:
 			if due == nil {
@@ -40,9 +41,17 @@ func (w *Writer) flush() <-chan time.Time {
 	w.mu.Lock()
 	group, waiters, bytes := w.pending, w.waiters, w.bytes
 	w.pending, w.waiters, w.bytes = nil, nil, 0
+	if len(group) > 0 {
+		w.announce()
+	}
+	w.tail.announced, w.announced = w.announced, false
 	w.mu.Unlock()
 
 	err := w.write(group)
+	if w.tail.announced { // it went another way
+		w.tail.member.j.coming.Add(-1)
+		w.tail.announced = false
+	}
 
 	w.mu.Lock()
 	w.failed = nil
@@ -162,6 +171,10 @@ func (w *Writer) answer(runs []run, err error) []run {
 func (w *Writer) drop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.announced {
+		w.tail.member.j.coming.Add(-1)
+		w.announced = false
+	}
 	err := w.failed
 	if err == nil {
 		err = w.p.wrap(ErrClosed)

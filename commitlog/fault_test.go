@@ -19,6 +19,9 @@ func TestFaultsAreCaught(t *testing.T) {
 		"P11-misread":              "TestFlippedBits",
 		"P11-deferred":             "TestDeferredDamage",
 		"P11-beyond-end":           "TestMistakes",
+		"P11-journal-unsynced":     "TestMachineCrash",
+		"P11-journal-half":         "TestMachineCrash",
+		"P11-journal-ignored":      "TestMachineCrash",
 		"I9-log":                   "TestTakenOverFromLiveProcess",
 		"I9-log-epoch":             "TestTakenOverFromLiveProcess",
 	} {
@@ -28,7 +31,8 @@ func TestFaultsAreCaught(t *testing.T) {
 
 // A process that commits is killed at each moment that matters, several times in a row.
 func TestCrashPoints(t *testing.T) {
-	for _, point := range []string{"log-frame", "log-before-fsync", "log-before-durable-end", "log-roll", "log-rolled"} {
+	for _, point := range []string{"log-frame", "log-before-fsync", "log-before-durable-end", "log-roll", "log-rolled",
+		"log-journal-before-fsync", "log-journal-after-fsync"} {
 		t.Run(point, func(t *testing.T) {
 			topic := newTopic(t, Options{}, Settings{SegmentBytes: 2000})
 			for round := range 6 {

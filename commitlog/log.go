@@ -25,7 +25,9 @@ type Options struct {
 	Log          *slog.Logger  // nil: silent. Warn: bytes cut by recovery. Info: segments removed
 	MaxPending   int           // bytes that a Writer holds unwritten before Append blocks; 0: 32 MiB
 
-	wrap func(segmentFile) segmentFile // tests: what stands between the writer and its file
+	wrap         func(segmentFile) segmentFile // tests: what stands between the writer and its file
+	journalAfter int                           // tests: small commits that bring a topic's journal into being; 0: journalAfter
+	journalHalf  int64                         // tests: bytes of half of a journal; 0: journalHalf
 }
 
 // Log is a directory of topics, as this process sees it. It is safe for concurrent use.
@@ -34,9 +36,10 @@ type Log struct {
 	opt Options
 	hub *hub
 
-	mu     sync.Mutex // guards parts
-	parts  map[string]*partition
-	closed bool
+	mu       sync.Mutex // guards parts and journals, and the journals' refs
+	parts    map[string]*partition
+	journals map[string]*journal // by topic, of those that have writers here
+	closed   bool
 }
 
 // Open opens the log in dir. ErrNoLog: there is no such directory; Create makes one, and so does Log.Create.
@@ -62,7 +65,7 @@ func Open(dir string, o Options) (*Log, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Log{dir: dir, opt: o, hub: newHub(o.Clock), parts: map[string]*partition{}}, nil
+	return &Log{dir: dir, opt: o, hub: newHub(o.Clock), parts: map[string]*partition{}, journals: map[string]*journal{}}, nil
 }
 
 // Create is Open, and makes the directory (and its parents) where it is missing.
@@ -134,4 +137,32 @@ func (l *Log) partition(topic string, num int) (*partition, error) {
 	p := &partition{log: l, topic: topic, num: num, dir: dir, index: map[int64]*segmentIndex{}}
 	l.parts[dir] = p
 	return p, nil
+}
+
+// journal is the journal of a topic's writers in this process, for one more of them.
+func (l *Log) journal(topic string) *journal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j := l.journals[topic]
+	if j == nil {
+		j = newJournal(filepath.Join(l.dir, topic, journalDir), &l.opt)
+		l.journals[topic] = j
+	}
+	j.refs++
+	return j
+}
+
+// leave gives a topic's journal up for one writer; the last one closes it.
+func (l *Log) leave(topic string, j *journal) error {
+	l.mu.Lock()
+	j.refs--
+	last := j.refs == 0
+	if last {
+		delete(l.journals, topic)
+	}
+	l.mu.Unlock()
+	if !last {
+		return nil
+	}
+	return j.close()
 }

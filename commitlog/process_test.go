@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // child is what another process does with topic t.
 func child(role, dir string) error {
-	l, err := Open(dir, Options{})
+	l, err := Open(dir, Options{journalAfter: 2})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/zeebo/xxh3"
 
@@ -41,6 +42,9 @@ func (t *Topic) Reader(p int, from int64) (*Reader, error) {
 	part, err := t.log.partition(t.name, p)
 	if err != nil {
 		return nil, err
+	}
+	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
+		return nil, part.wrap(err)
 	}
 	b, err := part.bounds()
 	if err != nil {

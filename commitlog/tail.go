@@ -36,8 +36,15 @@ type tail struct {
 	next  int64 // the next record's offset
 	mark  int64 // byte of the last frame with a marker in this segment, -1: none
 	first int64 // when the segment's first frame was written, µs; 0: it is empty
+
+	member    *member // what makes the segment durable
+	failures  int64   // of its syncs, before what is loose was written
+	announced bool    // the journal expects a commit of ours
+
 	buf   []byte
-	fail  error // the file could not be brought back to its durable length: nothing more can be written
+	loose []byte // what is written and not synced, for the journal
+	bulky bool   // that is more than the journal takes
+	fail  error  // the file could not be brought back to its durable length: nothing more can be written
 }
 
 // run is one commit: its frames count as a whole.
@@ -52,6 +59,9 @@ type run struct {
 func (t *tail) writeRun(r run, now int64, parts []part) (first int64, err error) {
 	parts = cutParts(parts[:0], r.batch)
 	first = t.next
+	if t.pos == t.dur.last.pos {
+		t.failures = t.member.failures.Load()
+	}
 	if t.pos == 0 {
 		t.first = now
 	}
@@ -67,6 +77,7 @@ func (t *tail) writeRun(r run, now int64, parts []part) (first int64, err error)
 		if info.marker != nil {
 			t.mark = t.pos
 		}
+		t.keep(t.buf)
 		t.pos += int64(len(t.buf))
 		t.next += int64(p.hi - p.lo)
 		fault.Crash("log-frame")
@@ -75,6 +86,25 @@ func (t *tail) writeRun(r run, now int64, parts []part) (first int64, err error)
 		t.buf = nil
 	}
 	return first, nil
+}
+
+// keep keeps a frame that was written for the journal.
+func (t *tail) keep(frame []byte) {
+	if t.bulky = t.bulky || len(t.loose)+len(frame) > t.member.j.limit; t.bulky {
+		return
+	}
+	t.loose = append(t.loose, frame...)
+}
+
+// sync makes what was written durable.
+func (t *tail) sync() error {
+	data := t.loose
+	if t.bulky {
+		data = nil
+	}
+	err := t.member.commit(t.dur.last.pos, data, t.failures, &t.announced)
+	t.loose, t.bulky = t.loose[:0], false
+	return err
 }
 
 // commit makes what was written durable and then visible, in this order (P11).
@@ -89,7 +119,7 @@ func (t *tail) commit() error {
 		}
 	}
 	fault.Crash("log-before-fsync")
-	if err := t.file.Sync(); err != nil {
+	if err := t.sync(); err != nil {
 		return fmt.Errorf("fsync %s: %w", segmentPath(t.p.dir, t.base), err)
 	}
 	fault.Crash("log-before-durable-end")
@@ -105,6 +135,7 @@ func (t *tail) rollback() {
 	d := t.dur.last
 	assert.True(d.seg == t.base, "rollback: segment %d is active, %d is durable", t.base, d.seg)
 	t.pos, t.next, t.mark = d.pos, d.end, d.mark
+	t.loose, t.bulky = t.loose[:0], false
 	if err := t.file.Truncate(d.pos); err != nil {
 		t.fail = fmt.Errorf("cut %s back to byte %d: %w; open the writer again", segmentPath(t.p.dir, t.base), d.pos, err)
 	}
@@ -131,6 +162,9 @@ func (t *tail) roll() error {
 			return fmt.Errorf("last marker: %w", err)
 		}
 	}
+	if err := t.member.sync(); err != nil { // the journal is for active segments only
+		return fmt.Errorf("fsync %s: %w", segmentPath(t.p.dir, t.base), err)
+	}
 	fault.Crash("log-roll")
 	f, err := createSegment(t.p, t.next)
 	if err != nil {
@@ -141,6 +175,7 @@ func (t *tail) roll() error {
 		f.Close()
 		return fmt.Errorf("durable end: %w", err)
 	}
+	t.member.moved(f, t.next)
 	err = t.file.Close()
 	t.file, t.base, t.pos, t.mark, t.first = f, t.next, 0, -1, 0
 	return err
@@ -213,4 +248,4 @@ func readFull(f io.ReaderAt, b []byte, pos int64) error {
 	return err
 }
 
-func (t *tail) close() error { return errors.Join(t.file.Close(), t.dur.sync(), t.dur.close()) }
+func (t *tail) close() error { return errors.Join(t.member.leave(), t.dur.sync(), t.dur.close()) }

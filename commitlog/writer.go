@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -42,6 +43,8 @@ type Writer struct {
 	fenced  error         // for ever
 	closed  bool
 	counts  Counts
+
+	announced bool // the journal expects a commit of what is pending
 }
 
 // Counts are what a Writer did.
@@ -60,6 +63,9 @@ func (t *Topic) open(p int, o *Owner) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := absorb(filepath.Dir(part.dir), &t.log.opt); err != nil {
+		return nil, part.wrap(err)
+	}
 	l, err := acquire(part, o)
 	if err != nil {
 		return nil, err
@@ -72,6 +78,7 @@ func (t *Topic) open(p int, o *Owner) (*Writer, error) {
 	w := &Writer{p: part, settings: t.settings, lease: l, tail: tail, rec: rec, next: tail.next, room: make(chan struct{}),
 		wake: make(chan struct{}, 1), kick: make(chan struct{}, 1), gone: make(chan struct{}), cleaned: make(chan struct{}),
 		rolled: make(chan int64, 1), compacting: make(chan struct{}, 1)}
+	tail.member = t.log.journal(t.name).join(w)
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	go w.run(ctx) // both end with Close, which waits for them
@@ -211,9 +218,28 @@ func (w *Writer) Commit(ctx context.Context, b *Batch, marker []byte) (first int
 	first = w.next
 	w.next += int64(b.Len())
 	w.pending = append(w.pending, r)
+	w.announce()
 	w.mu.Unlock()
 	signal(w.kick)
 	return first, <-r.done // the committer answers each run, also when it ends
+}
+
+// announce tells the journal that a commit is under way, for which others wait a moment. mu is held.
+func (w *Writer) announce() {
+	if !w.announced {
+		w.announced = true
+		w.tail.member.j.coming.Add(1)
+	}
+}
+
+// hurry has appended records that are pending written now.
+func (w *Writer) hurry() {
+	w.mu.Lock()
+	pending := w.bytes > 0
+	w.mu.Unlock()
+	if pending {
+		signal(w.kick)
+	}
 }
 
 func (w *Writer) await(ctx context.Context, c chan error) error {
@@ -268,7 +294,7 @@ func (w *Writer) Close() error {
 	}
 	assert.True(len(w.waiters) == 0, "a closed writer leaves %d waiters", len(w.waiters))
 	w.mu.Unlock()
-	return errors.Join(err, w.tail.close(), w.lease.close())
+	return errors.Join(err, w.tail.close(), w.p.log.leave(w.p.topic, w.tail.member.j), w.lease.close())
 }
 
 // retentionEvery is how often an open writer looks for segments that are too old.

@@ -63,7 +63,7 @@ func (o *Options) fresh() *Result {
 	r := &Result{
 		Work: o.Work, Form: o.Form, Source: o.Source, Master: o.Master, Interval: o.interval(), Rate: o.Rate,
 		Partitions: store.Partitions, Sink: o.Source + ", exactly once", Checksums: true, Machine: machine.Here(), Version: machine.Commit(),
-		Fsyncs: "one a batch of the batch log, and one a batch and output partition of the embedded log",
+		Fsyncs: "one a batch of the batch log, and one a batch of the embedded log for all output partitions (one a partition for over 64 KiB)",
 	}
 	if o.Source == "kafka" {
 		r.Fsyncs = "one a batch of the batch log; the broker's are its own"

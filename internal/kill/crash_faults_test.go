@@ -41,11 +41,13 @@ var crashPoints = map[string]string{
 	"kafka-before-commit": "kafka",
 	"kafka-after-commit":  "kafka",
 	// The embedded log below its sink.
-	"log-frame":              "log",
-	"log-before-fsync":       "log",
-	"log-before-durable-end": "log",
-	"log-roll":               "log",
-	"log-rolled":             "log",
+	"log-frame":                "log",
+	"log-before-fsync":         "log",
+	"log-journal-before-fsync": "log",
+	"log-journal-after-fsync":  "log",
+	"log-before-durable-end":   "log",
+	"log-roll":                 "log",
+	"log-rolled":               "log",
 }
 
 // TestCrashPoints ends a process at each point, once, the n-th time that one passes there; a driver is started again. The output is that of a run

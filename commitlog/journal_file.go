@@ -1,0 +1,356 @@
+package commitlog
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/zeebo/xxh3"
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/internal/fault"
+)
+
+const (
+	journalDir    = "journal"
+	journalSuffix = ".journal"
+	halfMade      = ".new-"
+	journalLock   = "lock" // in journalDir: held by the process that absorbs what others left
+)
+
+func roundSum(round []byte) uint64 { return xxh3.Hash(round[16:]) }
+
+// createJournal makes a journal file of two halves of so many bytes, at full length, flocked as long as this process has it open. It has its name only when it is locked, so
+// that nobody takes it for one that was left.
+func createJournal(dir string, half int64, opt *Options) (*journalFile, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	name := rand.Text()
+	tmp := filepath.Join(dir, halfMade+name)
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, name+journalSuffix)
+	if err := errors.Join(flock(f, unix.LOCK_EX|unix.LOCK_NB), fillZeros(f, 2*half), f.Sync()); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(tmp))
+	}
+	if err := errors.Join(os.Rename(tmp, path), syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(tmp))
+	}
+	j := &journalFile{path: path, file: diskFile{f}}
+	if opt.wrap != nil {
+		j.file = opt.wrap(j.file)
+	}
+	j.halves[0] = halfState{gen: 1}
+	return j, nil
+}
+
+// fillZeros writes n zeros: space that is only reserved has to be marked as written at each fsync.
+func fillZeros(f *os.File, n int64) error {
+	zeros := make([]byte, min(n, 128<<10))
+	for at := int64(0); at < n; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(n-at, int64(len(zeros)))], at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *journalFile) remove() error {
+	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(f.path)), f.file.Close())
+}
+
+// rounds are the bytes of a half's good rounds, and their generation: those from its start on that are whole, of one generation, and follow
+// each other. What lies behind is older, torn or was never written.
+func rounds(half []byte) (good []byte, gen uint64) {
+	le, at := binary.LittleEndian, 0
+	for seq := uint64(0); ; seq++ {
+		b := half[at:]
+		if len(b) < roundHead || string(b[:4]) != roundMagic {
+			break
+		}
+		size := roundHead + int64(le.Uint32(b[4:]))
+		if size > int64(len(b)) || le.Uint64(b[8:]) != roundSum(b[:size]) {
+			break
+		}
+		if g := le.Uint64(b[16:]); seq == 0 {
+			gen = g
+		} else if g != gen {
+			break
+		}
+		if le.Uint64(b[24:]) != seq {
+			break
+		}
+		at += int(size)
+	}
+	return half[:at], gen
+}
+
+var errRound = errors.New("a round of the journal contradicts itself")
+
+// eachEntry calls f with each entry of good rounds.
+func eachEntry(good []byte, f func(part uint32, base, pos int64, data []byte) error) error {
+	le := binary.LittleEndian
+	for len(good) > 0 {
+		size := roundHead + int(le.Uint32(good[4:]))
+		b, n := good[roundHead:size], le.Uint32(good[32:])
+		good = good[size:]
+		for range n {
+			if len(b) < entryHead {
+				return errRound
+			}
+			part, length := le.Uint32(b), int64(le.Uint32(b[4:]))
+			base, pos := int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:]))
+			b = b[entryHead:]
+			if length+pad8(length) > int64(len(b)) || base < 0 || pos < 0 {
+				return errRound
+			}
+			if err := f(part, base, pos, b[:length]); err != nil {
+				return err
+			}
+			b = b[length+pad8(length):]
+		}
+		if len(b) > 0 {
+			return errRound
+		}
+	}
+	return nil
+}
+
+// absorb brings the journals that processes left in a topic's folder into its segments, and removes them. It must run before a partition is
+// read or written: after a crash of the machine a segment may lack what the journal made durable.
+func absorb(topicDir string, opt *Options) error {
+	dir := filepath.Join(topicDir, journalDir)
+	left, err := leftJournals(dir)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	closeAll(left)
+	// One process at a time does it, and others wait until it is done.
+	lock, err := os.OpenFile(filepath.Join(dir, journalLock), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := flockPatiently(lock, opt); err != nil {
+		return err
+	}
+	if left, err = leftJournals(dir); err != nil {
+		return err
+	}
+	defer closeAll(left)
+	removeHalfMade(dir)
+	for _, f := range left {
+		if err := absorbOne(topicDir, f, opt); err != nil {
+			return fmt.Errorf("journal %s, which a process left: %w", f.Name(), err)
+		}
+		if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return syncDir(dir)
+}
+
+// leftJournals are the journals whose processes are gone, open and locked.
+func leftJournals(dir string) ([]*os.File, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var left []*os.File
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), journalSuffix) {
+			continue
+		}
+		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
+			if errors.Is(err, unix.EWOULDBLOCK) { // it is in use
+				f.Close()
+				continue
+			}
+		}
+		if err != nil {
+			closeAll(left)
+			return nil, err
+		}
+		left = append(left, f)
+	}
+	return left, nil
+}
+
+// removeHalfMade removes files of processes that died while they made a journal.
+func removeHalfMade(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), halfMade) {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if f, err := os.Open(path); err == nil {
+			if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil {
+				os.Remove(path) // it does no harm if it stays
+			}
+			f.Close()
+		}
+	}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close() // nothing was written
+	}
+}
+
+func flockPatiently(f *os.File, opt *Options) error {
+	for waited := time.Duration(0); ; waited += 2 * time.Millisecond {
+		err := flock(f, unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		if waited >= takeoverWait {
+			return fmt.Errorf("%s: another process has been at it for %v; end it", f.Name(), takeoverWait)
+		}
+		<-opt.Clock.After(2 * time.Millisecond)
+	}
+}
+
+// absorbed is what a journal has of one partition.
+type absorbed struct {
+	base, pos int64
+	data      []byte
+}
+
+func absorbOne(topicDir string, f *os.File, opt *Options) error {
+	raw, err := io.ReadAll(f)
+	if err != nil {
+		return err
+	}
+	byPart := map[uint32][]absorbed{}
+	type half struct {
+		good []byte
+		gen  uint64
+	}
+	var halves []half
+	for _, b := range [][]byte{raw[:len(raw)/2], raw[len(raw)/2:]} {
+		good, gen := rounds(b)
+		halves = append(halves, half{good, gen})
+	}
+	slices.SortFunc(halves, func(a, b half) int { return cmp.Compare(a.gen, b.gen) })
+	for _, h := range halves {
+		err := eachEntry(h.good, func(part uint32, base, pos int64, data []byte) error {
+			byPart[part] = append(byPart[part], absorbed{base, pos, data})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for part, entries := range byPart {
+		dir := filepath.Join(topicDir, strconv.Itoa(int(part)))
+		bytes, err := absorbPartition(dir, entries, opt)
+		if err != nil {
+			return fmt.Errorf("partition %d: %w", part, err)
+		}
+		if bytes > 0 {
+			opt.Log.Warn("commits brought from the journal into their segment after a crash", "dir", dir, "bytes", bytes)
+		}
+	}
+	return nil
+}
+
+// absorbPartition writes entries into the partition's active segment where it differs, and syncs it; it returns how many bytes differed.
+// A partition that a living process writes was synced when that process opened it. Segments before the active one were synced before it began.
+func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) {
+	p := &partition{dir: dir}
+	owner, err := os.OpenFile(filepath.Join(dir, ownerName), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // nobody ever wrote it, or the partition is gone
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer owner.Close()
+	if err := flockPatiently(owner, opt); err != nil {
+		return 0, err
+	}
+	alive, err := os.Open(filepath.Join(dir, writerLockName))
+	if err == nil {
+		err = flock(alive, unix.LOCK_SH|unix.LOCK_NB)
+		alive.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return 0, nil
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	segs, err := p.segments()
+	if err != nil || len(segs) == 0 {
+		return 0, err
+	}
+	active := segs[len(segs)-1]
+	f, err := os.OpenFile(segmentPath(dir, active), os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	wrote := 0
+	for _, e := range entries {
+		if e.base != active || fault.Planted("P11-journal-ignored") {
+			continue
+		}
+		if e.pos > size { // the files are a copy that was not made at one moment: what is whole before is kept
+			continue
+		}
+		is := make([]byte, len(e.data))
+		if n, err := f.ReadAt(is, e.pos); err != nil && err != io.EOF {
+			return wrote, err
+		} else if bytes.Equal(is[:n], e.data) {
+			continue
+		}
+		if _, err := f.WriteAt(e.data, e.pos); err != nil {
+			return wrote, err
+		}
+		wrote += len(e.data)
+		size = max(size, e.pos+int64(len(e.data)))
+	}
+	return wrote, f.Sync()
+}
+
+// absorbForReader is absorb for who may only read: without the right to write, the segments are taken as they are, and damage is reported where
+// it is met.
+func absorbForReader(topicDir string, opt *Options) error {
+	err := absorb(topicDir, opt)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil
+	}
+	return err
+}
