@@ -65,10 +65,11 @@ func localItems(h House) dstream.Frame {
 		Select("name", "city", "state", "id")
 }
 
-// placed is auctions with the bids that were placed while they ran.
+// placed is auctions with the bids that were placed while they ran. The join keeps a day of both: only what the queries ask for.
 func placed(h House, name string) dstream.Frame {
-	return h.Auctions().JoinWithin(name, h.Bids(), dstream.Within(0, 24*time.Hour),
-		dstream.OnEqual(c("id"), c("auction")), dstream.Suffix("_bid"), dstream.If(c("date_time_bid").Le(c("expires"))))
+	return h.Auctions().Select("id", "seller", "category", "date_time", "expires").
+		JoinWithin(name, h.Bids().Select("auction", "price", "date_time"), dstream.Within(0, 24*time.Hour),
+			dstream.OnEqual(c("id"), c("auction")), dstream.Suffix("_bid"), dstream.If(c("date_time_bid").Le(c("expires"))))
 }
 
 // averagePrice is q4: the average of the winning bids in each category.
@@ -129,7 +130,8 @@ func averages(all []sold) []average {
 // highestBid is q7: the highest bids of each window.
 func highestBid(h House) dstream.Frame {
 	highest := h.Bids().Window(dstream.Tumbling(10*time.Second)).Agg("q7 highest", expr.Max("price").As("highest"))
-	return h.Bids().JoinWithin("q7", highest, dstream.Within(time.Microsecond, 10*time.Second-time.Microsecond), dstream.OnEqual(c("price"), c("highest"))).
+	return h.Bids().Select("auction", "price", "bidder", "date_time").
+		JoinWithin("q7", highest, dstream.Within(time.Microsecond, 10*time.Second-time.Microsecond), dstream.OnEqual(c("price"), c("highest"))).
 		Select("auction", "price", "bidder", "date_time")
 }
 
