@@ -112,7 +112,7 @@ const (
 	journalCommit = 64 << 10
 	journalHalf   = 1 << 20
 
-	roundMagic = "MRJ1"
+	roundMagic = "MRR1"
 	roundHead  = 40
 	entryHead  = 24
 )
@@ -490,7 +490,7 @@ func (e *entry) size() int { return entryHead + len(e.data) + int(pad8(int64(len
 
 // appendRound encodes a round behind dst, little-endian:
 //
-//	 0 magic  4  "MRJ1"
+//	 0 magic  4  "MRR1"
 //	 4 size   4  bytes behind the head
 //	 8 sum    8  xxh3 of bytes 16 to the end
 //	16 gen    8  of the half: one more than that of the other half before
