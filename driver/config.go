@@ -234,8 +234,11 @@ func (c *Config) defaults() {
 
 // manual tells whether the job does not go by the machine's time.
 func (c *Config) manual() bool {
-	_, system := c.Clock.(clock.System)
-	return !system
+	switch c.Clock.(type) {
+	case clock.System, clock.Fine:
+		return false
+	}
+	return true
 }
 
 // security reads the token file and names the TLS files.
