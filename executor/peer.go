@@ -15,7 +15,7 @@ import (
 const (
 	redialFirst = 20 * time.Millisecond
 	redialMost  = time.Second
-	blockWait   = 10 * time.Second // for one frame to leave
+	blockWait   = 10 * time.Second // for frames that leave together
 )
 
 // peer sends blocks to another executor. Its queue holds only blocks that are kept anyway, so their bound is its bound.
@@ -64,6 +64,26 @@ func (p *peer) pop() (outgoing, bool) {
 	p.queue[0] = outgoing{}
 	p.queue = p.queue[1:]
 	return o, true
+}
+
+// together is how many bytes of frames are gathered before they leave. Small ones that wait go with one system call.
+const together = 64 << 10
+
+// gather takes queued frames, as many as leave together.
+func (p *peer) gather() []transport.Frame {
+	var frames []transport.Frame
+	for n := 0; n < together; {
+		o, ok := p.pop()
+		if !ok {
+			break
+		}
+		f := transport.Frame{Kind: kindBlocks, Parts: o.marshal()}
+		for _, part := range f.Parts {
+			n += len(part)
+		}
+		frames = append(frames, f)
+	}
+	return frames
 }
 
 // run dials when there is something to send and again when a connection breaks; then the core sends everything again.
@@ -137,12 +157,8 @@ func (p *peer) send(ctx context.Context, c *transport.Conn) error {
 	defer reading.Wait()
 	defer func() { _ = c.Close() }()
 	for {
-		for {
-			o, ok := p.pop()
-			if !ok {
-				break
-			}
-			if err := c.Write(blockWait, kindBlocks, o.marshal()...); err != nil {
+		for frames := p.gather(); len(frames) > 0; frames = p.gather() {
+			if err := c.WriteAll(blockWait, frames...); err != nil {
 				return err
 			}
 		}

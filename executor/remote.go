@@ -108,16 +108,24 @@ func (r *remote) why() error {
 	return r.cause
 }
 
+// linger is how long a Committed waits for another message to go along with: it only lets memory go, and is not worth waking a process for.
+const linger = 10 * time.Millisecond
+
 // write sends what is queued, and pings when there is nothing to say.
 func (r *remote) write() {
+	var last *Committed // it waits; a later one says the same and more
 	for {
 		beat := time.Duration(r.beat.Load())
+		pause := beat
+		if last != nil {
+			pause = min(beat, linger)
+		}
 		var m ToExecutor
 		select {
 		case <-r.ended:
 			return
 		case m = <-r.out:
-		case <-clock.System{}.After(beat):
+		case <-clock.System{}.After(pause):
 		case <-r.leaving:
 			select {
 			case m = <-r.out:
@@ -125,26 +133,50 @@ func (r *remote) write() {
 				return
 			}
 		}
-		if err := r.put(m, leases*max(beat, minLease)); err != nil {
+		if c, ok := m.(*Committed); ok {
+			last = c
+			continue
+		}
+		if err := r.put(last, m, leases*max(beat, minLease)); err != nil {
 			r.end(err)
 			return
 		}
+		last = nil
 	}
 }
 
-// put writes a message, nil for a ping. wait bounds each of its frames.
-func (r *remote) put(m ToExecutor, wait time.Duration) error {
-	switch m := m.(type) {
-	case nil:
-		return r.conn.Write(wait, kindPing)
-	case *Share:
-		return pieces(m.Version, func(payload []byte) error { return r.conn.Write(wait, kindShare, payload) })
-	}
-	kind, payload, err := encodeMessage(m)
-	if err != nil {
+// put writes a message behind the Committed that waits, if one does; without both a ping. wait bounds what leaves at once.
+func (r *remote) put(last *Committed, m ToExecutor, wait time.Duration) error {
+	var frames []transport.Frame
+	add := func(m ToExecutor) error {
+		kind, payload, err := encodeMessage(m)
+		frames = append(frames, transport.Frame{Kind: kind, Parts: [][]byte{payload}})
 		return err
 	}
-	return r.conn.Write(wait, kind, payload)
+	if last != nil {
+		if err := add(last); err != nil {
+			return err
+		}
+	}
+	switch m := m.(type) {
+	case nil:
+		if last == nil {
+			frames = append(frames, transport.Frame{Kind: kindPing})
+		}
+	case *Share:
+		send := func(payload []byte) error { return r.conn.Write(wait, kindShare, payload) }
+		if len(frames) > 0 {
+			if err := r.conn.WriteAll(wait, frames...); err != nil {
+				return err
+			}
+		}
+		return pieces(m.Version, send)
+	default:
+		if err := add(m); err != nil {
+			return err
+		}
+	}
+	return r.conn.WriteAll(wait, frames...)
 }
 
 // dialExecutor connects to an executor that listens.

@@ -56,6 +56,11 @@ func (c *Conn) Read(wait time.Duration) (kind byte, payload []byte, err error) {
 
 // Write sends the parts as one frame's payload. wait bounds it, 0: not at all. An error ends the connection.
 func (c *Conn) Write(wait time.Duration, kind byte, parts ...[]byte) error {
+	return c.WriteAll(wait, Frame{kind, parts})
+}
+
+// WriteAll sends frames one behind the other, as Write does, but at once: the other side is woken once for them.
+func (c *Conn) WriteAll(wait time.Duration, frames ...Frame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if wait > 0 {
@@ -63,7 +68,7 @@ func (c *Conn) Write(wait time.Duration, kind byte, parts ...[]byte) error {
 			return err
 		}
 	}
-	err := writeFrame(c.net, MaxFrame, kind, parts...)
+	err := writeFrames(c.net, MaxFrame, frames...)
 	if err != nil {
 		_ = c.net.Close() // half a frame may be out: nothing can follow it
 	}

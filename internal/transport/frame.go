@@ -47,23 +47,40 @@ func readFrame(r io.Reader, limit int) (kind byte, payload []byte, err error) {
 	return head[4], payload, nil
 }
 
+// Frame is a frame that is to be written: the parts together are its payload.
+type Frame struct {
+	Kind  byte
+	Parts [][]byte
+}
+
 // writeFrame writes the parts as one frame's payload with one vectored write.
 func writeFrame(w io.Writer, limit int, kind byte, parts ...[]byte) error {
-	n := 0
-	for _, p := range parts {
-		n += len(p)
+	return writeFrames(w, limit, Frame{kind, parts})
+}
+
+// writeFrames writes frames with one vectored write, all or, if one is too long, none.
+func writeFrames(w io.Writer, limit int, frames ...Frame) error {
+	heads := make([]byte, 0, headerBytes*len(frames))
+	parts := len(frames)
+	for _, f := range frames {
+		parts += len(f.Parts)
 	}
-	if n > limit {
-		return fmt.Errorf("frame of type %d has %d bytes, the limit is %d", kind, n, limit)
-	}
-	head := make([]byte, headerBytes)
-	binary.LittleEndian.PutUint32(head, uint32(n))
-	head[4] = kind
-	bufs := make(net.Buffers, 0, len(parts)+1)
-	bufs = append(bufs, head)
-	for _, p := range parts {
-		if len(p) > 0 {
-			bufs = append(bufs, p)
+	bufs := make(net.Buffers, 0, parts)
+	for _, f := range frames {
+		n := 0
+		for _, p := range f.Parts {
+			n += len(p)
+		}
+		if n > limit {
+			return fmt.Errorf("frame of type %d has %d bytes, the limit is %d", f.Kind, n, limit)
+		}
+		at := len(heads)
+		heads = append(binary.LittleEndian.AppendUint32(heads, uint32(n)), f.Kind)
+		bufs = append(bufs, heads[at:])
+		for _, p := range f.Parts {
+			if len(p) > 0 {
+				bufs = append(bufs, p)
+			}
 		}
 	}
 	_, err := bufs.WriteTo(w)
