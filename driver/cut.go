@@ -37,7 +37,7 @@ func (m *machine) mayLaunch() bool {
 		return false
 	}
 	n := len(m.flights)
-	return n == 0 || n < m.depth && m.all(m.flights[n-1].staged)
+	return n == 0 || n < m.depth && m.done(m.flights[n-1])
 }
 
 // relaunch runs a batch again from its record: same ranges, time and layout (P1).

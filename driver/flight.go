@@ -18,6 +18,8 @@ type flight struct {
 	skip    []executor.LaneID
 
 	staged     map[string]bool // executors that have done all of it, under the current generation
+	quiet      map[string]bool // those that know of no rows for lanes: quiet everywhere is as good as staged
+	still      map[string]bool // those that have nothing to publish
 	marks      []int64         // by event-time input: the watermark behind it, once it was staged everywhere
 	learned    bool            // its cost is taken in
 	publishing bool            // Publish was sent under the current generation
@@ -47,11 +49,15 @@ func (m *machine) newFlight(p checkpoint.Plan, durable, again bool) *flight {
 	assert.True(p.Batch == m.committed+int64(len(m.flights))+1, "batch %d launched behind %d committed and %d in flight", p.Batch, m.committed, len(m.flights))
 	f := &flight{
 		plan: p, began: m.now, durable: durable, skip: m.skip[p.Batch],
-		staged: map[string]bool{}, published: map[string]bool{},
+		staged: map[string]bool{}, quiet: map[string]bool{}, still: map[string]bool{}, published: map[string]bool{},
 		done: map[rdd.TaskID]*executor.TaskDone{}, attempts: map[rdd.TaskID]int{},
 		deltas: map[string][]checkpoint.DeltaRef{}, behind: map[string][]string{},
 	}
 	delete(m.skip, p.Batch)
+	quiet := m.calm > 0 && m.calm == p.Batch-1
+	if n := len(m.flights); n > 0 {
+		quiet = m.all(m.flights[n-1].quiet)
+	}
 	f.submitted = m.now
 	if m.interval > 0 && m.cuts == nil && !again {
 		f.submitted = min(p.Time, m.now)
@@ -61,7 +67,7 @@ func (m *machine) newFlight(p checkpoint.Plan, durable, again bool) *flight {
 	m.tellSubmitted(f, again)
 	for _, name := range m.members {
 		m.give(name)
-		m.do(send{name, &executor.Launch{Plan: p, Skip: f.skip}})
+		m.do(send{name, &executor.Launch{Plan: p, Skip: f.skip, Calm: !again, Quiet: quiet}})
 	}
 	m.tellStarted(f)
 	return f
@@ -70,6 +76,7 @@ func (m *machine) newFlight(p checkpoint.Plan, durable, again bool) *flight {
 // restart forgets what depended on the assignment before: every executor reports again under the new generation.
 func (f *flight) restart(alive map[string]*member) {
 	f.staged, f.published, f.publishing = map[string]bool{}, map[string]bool{}, false
+	f.quiet, f.still = map[string]bool{}, map[string]bool{}
 	f.retries, f.attempts = nil, map[rdd.TaskID]int{} // a new owner counts from the start
 	for name := range f.deltas {
 		if alive[name] == nil {
@@ -96,6 +103,20 @@ func (m *machine) all(set map[string]bool) bool {
 		}
 	}
 	return len(m.members) > 0
+}
+
+// set puts a name into a set, or takes it out.
+func set(names map[string]bool, name string, in bool) {
+	if in {
+		names[name] = true
+	} else {
+		delete(names, name)
+	}
+}
+
+// done tells whether all executors have done all of a batch: its lanes are staged, or there is nothing for them.
+func (m *machine) done(f *flight) bool {
+	return m.all(f.staged) || m.all(f.quiet) || len(f.quiet) > 0 && fault.Planted("I4-quiet")
 }
 
 func (m *machine) onTaskDone(from string, d *executor.TaskDone) {
@@ -132,11 +153,13 @@ func (m *machine) onStaged(from string, s *executor.Staged) {
 	}
 	f.behind[from] = s.Behind
 	m.due[from], m.eventDue[from] = s.NextDue, s.EventDue
-	f.staged[from] = true
-	if m.all(f.staged) && f.marks == nil {
+	set(f.staged, from, !s.Waits)
+	set(f.quiet, from, s.Quiet)
+	set(f.still, from, s.Still)
+	if m.done(f) && f.marks == nil {
 		m.settle(f)
 	}
-	if m.all(f.staged) && !f.learned {
+	if m.done(f) && !f.learned {
 		f.learned = true
 		records := int64(0)
 		for _, r := range f.plan.Ranges {
@@ -194,19 +217,37 @@ func (m *machine) sendRetries() {
 // publishReady has the oldest batch published once it is staged everywhere and its plan is durable (I1). Later ones wait for it (I4).
 func (m *machine) publishReady() {
 	m.sendRetries()
-	for i, f := range m.flights {
+	for i := 0; i < len(m.flights); i++ {
+		f := m.flights[i]
 		if i > 0 && !fault.Planted("I4-order") {
 			return
 		}
 		durable := f.durable || fault.Planted("I1-publish")
-		if f.publishing || len(m.awaiting) > 0 || !m.all(f.staged) || !durable {
+		if f.publishing || len(m.awaiting) > 0 || !m.done(f) || !durable {
 			continue
 		}
 		f.publishing = true
 		for _, name := range m.members {
+			if f.still[name] {
+				f.published[name] = true
+				continue
+			}
 			m.do(send{name, &executor.Publish{Batch: f.plan.Batch}})
 		}
+		if len(f.published) > 0 && m.wentOut(f) {
+			i-- // the next has its place
+		}
 	}
+}
+
+// wentOut notes executors that have published a batch, and commits it if that were the last ones.
+func (m *machine) wentOut(f *flight) (committed bool) {
+	m.tellPublished(f)
+	if !m.all(f.published) || f != m.flights[0] && !fault.Planted("I4-order") {
+		return false
+	}
+	m.commit(f)
+	return true
 }
 
 func (m *machine) onPublished(from string, p *executor.Published) {
@@ -215,10 +256,7 @@ func (m *machine) onPublished(from string, p *executor.Published) {
 		return
 	}
 	f.published[from] = true
-	m.tellPublished(f)
-	if m.all(f.published) && (f == m.flights[0] || fault.Planted("I4-order")) {
-		m.commit(f)
-	}
+	m.wentOut(f)
 }
 
 // commit ends a flight: every lane has published it. The record rides in the next plan's frame (P3).
@@ -248,6 +286,9 @@ func (m *machine) commit(f *flight) {
 	c.Totals, c.Reached = m.fold(f), m.reached(f)
 	m.deltas = append(m.deltas, c.Deltas...)
 	m.committed = f.plan.Batch
+	if m.all(f.quiet) {
+		m.calm = f.plan.Batch
+	}
 	delete(m.hashes, f.plan.Batch-1)
 	if len(m.pending) == 0 {
 		m.pendingAt = m.now

@@ -109,6 +109,7 @@ type machine struct {
 	tick      int64                       // the last tick that was used or let go
 	cutCount  int64                       // new batches of this run
 	committed int64                       // last batch that is published everywhere
+	calm      int64                       // last batch that was quiet everywhere, and is committed
 	pending   []checkpoint.Commit         // commits that no frame holds yet
 	reports   []report                    // of commits that are not durable yet
 	pendingAt int64                       // when the first of them came

@@ -172,6 +172,12 @@ func printMessage(m executor.ToExecutor) string {
 		for _, l := range m.Skip {
 			s += fmt.Sprintf(" skip %s/%d", l.Sink, l.Lane)
 		}
+		if !m.Calm {
+			s += " again"
+		}
+		if m.Quiet {
+			s += " behind a quiet one"
+		}
 		return s
 	case *executor.Forget:
 		s := "forget"
@@ -198,7 +204,7 @@ func (s *script) state() []string {
 	m := s.m
 	out := []string{fmt.Sprintf("%s gen=%d members=%v last=%d committed=%d todo=%d pending=%d", m.phase, m.generation, m.members, m.last, m.committed, len(m.todo), len(m.pending))}
 	for _, f := range m.flights {
-		out = append(out, fmt.Sprintf("flight %d durable=%v staged=%v publishing=%v published=%v", f.plan.Batch, f.durable, sortedKeys(f.staged), f.publishing, sortedKeys(f.published)))
+		out = append(out, fmt.Sprintf("flight %d durable=%v staged=%v quiet=%v publishing=%v published=%v", f.plan.Batch, f.durable, sortedKeys(f.staged), sortedKeys(f.quiet), f.publishing, sortedKeys(f.published)))
 	}
 	m.eachPart(func(_ *input, p *part) { out = append(out, fmt.Sprintf("part %v owner=%s", p, p.owner)) })
 	return out

@@ -135,6 +135,7 @@ func (s *script) event(name string, o map[string]string, w []string, line string
 		if o["delta"] != "" {
 			st.Delta = &checkpoint.DeltaRef{File: o["delta"], Batch: st.Batch, Since: st.Batch - 1}
 		}
+		st.Still, st.Quiet, st.Waits = o["still"] == "yes", o["quiet"] == "yes", o["waits"] == "yes"
 		return message{w[0], st}
 	case "done":
 		d := &executor.TaskDone{Batch: batch(), Task: task(2), Attempt: int(num(o["attempt"])), Sums: []uint64{uint64(num(o["sum"]))}, Counters: rdd.Counters{RowsIn: num(o["rows"]), Bad: num(o["bad"])}}

@@ -19,7 +19,7 @@ func (e *core) onAssign(ctx context.Context, a *Assign) {
 		return
 	}
 	before := e.assign
-	e.assign, e.generation = a, a.Generation
+	e.assign, e.generation, e.mayQuiet = a, a.Generation, e.mayBeQuiet(a)
 	anew := a.Rollback || e.rejoined
 	switch {
 	case a.Rollback:
@@ -47,10 +47,11 @@ func (e *core) onAssign(ctx context.Context, a *Assign) {
 		if !e.fits(r) {
 			return
 		}
-		r.finished, r.told = false, false
+		r.finished, r.waits, r.told = false, false, false
 		e.ownTasks(r)
 		e.again(ctx, r)
 		e.resend(r, before)
+		e.endQuiet(r) // others may have missed what was said, and all do the same
 	}
 	e.preparing = p
 	e.prepare(ctx, p)

@@ -57,6 +57,7 @@ type core struct {
 
 	assign     *Assign
 	generation int64
+	mayQuiet   bool // batches under it may be quiet
 	rejoined   bool // a driver was welcomed and has not assigned anything yet
 	preparing  *preparation
 	behind     []command // what waits for preparing or for the slots to be idle

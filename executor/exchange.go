@@ -14,24 +14,20 @@ import (
 	"github.com/millrace/millrace/sink"
 )
 
-// ship hands a finished task's blocks on: pointers to own parts, one frame to each peer that owns others. Blocks without rows go too: they are
+// ship hands a finished task's blocks on: pointers to own parts, one frame to each peer that owns others. Blocks without rows go too, unless the batch is quiet: they are
 // what tells the other side that the task is done.
 func (e *core) ship(t *task) {
-	var peers map[string][]rdd.Block
-	for _, b := range t.blocks {
-		owner := e.ownerOf(t.run, b.Edge, b.Part)
-		switch {
-		case owner == e.name:
-			e.deliver(t.run, b, t.says)
-		case owner != "":
-			if peers == nil {
-				peers = map[string][]rdd.Block{}
-			}
-			peers[owner] = append(peers[owner], b)
-		}
+	loud := t.run.quiet && t.run.givesRows(t)
+	var heard map[string]bool
+	if loud {
+		heard = e.endQuiet(t.run)
 	}
+	peers := e.parcelOut(t)
 	for owner, blocks := range peers { // each to another peer: their order does not show
 		e.push(owner, t, blocks)
+	}
+	if loud {
+		e.tellOthers(t, heard, peers)
 	}
 }
 
@@ -53,7 +49,7 @@ func (e *core) ownerOf(r *run, edge rdd.EdgeID, part int) string {
 
 func (e *core) push(owner string, t *task, blocks []rdd.Block) {
 	if p := e.peers[owner]; p != nil {
-		p.push(outgoing{t.run.wire, t.id, t.says, blocks})
+		p.push(outgoing{t.run.wire, t.id, t.says, blocks, !t.run.quiet})
 	}
 }
 
@@ -137,6 +133,9 @@ func (e *core) onPeerUp(p *peer) {
 		return
 	}
 	for _, r := range e.runs {
+		if r.graph != nil && !r.quiet {
+			p.push(outgoing{key: r.wire, loud: true})
+		}
 		for _, t := range r.tasks {
 			var blocks []rdd.Block
 			for _, b := range t.blocks {
@@ -145,7 +144,7 @@ func (e *core) onPeerUp(p *peer) {
 				}
 			}
 			if len(blocks) > 0 {
-				p.push(outgoing{r.wire, t.id, t.says, blocks})
+				p.push(outgoing{r.wire, t.id, t.says, blocks, !r.quiet})
 				e.cfg.Stats.count(func(s *Stats) { s.resent++ })
 			}
 		}

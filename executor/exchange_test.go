@@ -43,10 +43,10 @@ func TestDuplicateBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	push(outgoing{runKey{p.Batch, "another plan"}, src, nil, []rdd.Block{{Edge: edge, Part: part, From: src}}})
-	push(outgoing{runKey{1, key.hash}, src, nil, []rdd.Block{{Edge: edge, Part: part, From: src}}})
+	push(outgoing{runKey{p.Batch, "another plan"}, src, nil, []rdd.Block{{Edge: edge, Part: part, From: src}}, false})
+	push(outgoing{runKey{1, key.hash}, src, nil, []rdd.Block{{Edge: edge, Part: part, From: src}}, false})
 	other := sumOf(t, w, edge, src)
-	push(outgoing{key, src, nil, []rdd.Block{{Edge: edge, Part: part, From: src, Rec: other, Sum: batch.Sum(other)}}})
+	push(outgoing{key, src, nil, []rdd.Block{{Edge: edge, Part: part, From: src, Rec: other, Sum: batch.Sum(other)}}, false})
 	failed := expect[*TaskFailed](f, f.nodes["b"])
 	if !failed.Fatal || failed.Task != src || failed.Batch != p.Batch || !strings.Contains(failed.Message, "not deterministic") || !strings.Contains(failed.Message, "words") {
 		t.Fatalf("unexpected failure %+v", failed)
@@ -89,7 +89,7 @@ func TestDamagedBlocks(t *testing.T) {
 	rec := sumOf(t, w, w.plan().Edges(w.plan().Sources[0])[0], rdd.TaskID{Node: w.plan().Sources[0].ID})
 	o := outgoing{runKey{1, "h"}, rdd.TaskID{Node: w.plan().Sources[0].ID}, nil, []rdd.Block{
 		{Edge: w.plan().Edges(w.plan().Sources[0])[0], Rec: rec, Sum: batch.Sum(rec)}, {Edge: w.plan().Edges(w.plan().Sources[0])[0], Part: 1},
-	}}
+	}, false}
 	var payload []byte
 	for _, p := range o.marshal() {
 		payload = append(payload, p...)

@@ -274,7 +274,7 @@ func TestFragmentBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	edge := q.Edges(q.Sources[0])[0]
-	o := outgoing{runKey{1, "h"}, src, nil, []rdd.Block{{Edge: edge, Rec: rec, Sum: batch.Sum(rec)}, {Edge: edge, Part: 1}}}
+	o := outgoing{runKey{1, "h"}, src, nil, []rdd.Block{{Edge: edge, Rec: rec, Sum: batch.Sum(rec)}, {Edge: edge, Part: 1}}, false}
 	payload := bytes.Join(o.marshal(), nil)
 	in, err := unmarshal(p, payload)
 	if err != nil || len(in.blocks) != 2 || in.blocks[0].raw == nil || in.blocks[0].Rec != nil || in.blocks[1].raw != nil {

@@ -19,11 +19,16 @@ type arrival struct {
 	rdd.Block
 	raw  []byte
 	says []int64 // what the task says of event time, see rdd.Timeline.Hear
+	loud bool    // no block: the sender knows of rows for lanes
 }
 
 // unpack takes peers' blocks to their places in a batch.
 func (e *core) unpack(r *run, in []arrival) {
 	for _, p := range in {
+		if p.loud {
+			e.endQuiet(r)
+			continue
+		}
 		if p.raw != nil {
 			var err error
 			if p.Rec, err = block(schemaOf(r.graph, p.Edge), p.Sum, p.raw); err != nil { // whoever built the same sent bytes that can be read

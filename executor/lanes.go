@@ -262,7 +262,7 @@ func (e *core) laneFailed(ev laneDone) {
 	l.queue = nil
 	t := ev.op.task
 	if t.status == done {
-		t.run.open++
+		t.run.opened(t)
 		t.run.finished = false
 	}
 	t.status = failed
@@ -280,7 +280,7 @@ func (e *core) restage(l *lane) {
 			continue
 		}
 		if t.status == done {
-			r.open++
+			r.opened(t)
 			r.finished = false
 		}
 		t.status, t.staged, t.asked = waiting, false, false

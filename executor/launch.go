@@ -53,7 +53,7 @@ func (e *core) ownTasks(r *run) {
 			t.lost = true
 			delete(r.tasks, id)
 			if t.status != done {
-				r.open--
+				r.closed(t)
 			}
 			r.kept -= bytesOf(t.blocks)
 		}
@@ -116,7 +116,7 @@ func (r *run) add(n *rdd.Node, part int) *task {
 	}
 	t := &task{id: id, node: n, run: r, attempt: r.attempt}
 	r.tasks[id] = t
-	r.open++
+	r.opened(t)
 	return t
 }
 
@@ -172,6 +172,9 @@ func (e *core) onLaunch(ctx context.Context, l *Launch) {
 		e.log.Warn("launch ignored", "batch", key.batch, "committed", e.committed, "assigned", e.assign != nil)
 		return
 	}
+	if before := e.find(key.batch - 1); before != nil && l.Quiet {
+		e.calm(before)
+	}
 	r := e.addRun(ctx, l)
 	if !e.fits(r) {
 		return
@@ -195,6 +198,7 @@ func (e *core) addRun(ctx context.Context, l *Launch) *run {
 	r.versions = e.versions.of(e.plan, r.plan)
 	e.replays = e.replays || l.Replay
 	r.began, r.attempt = e.clock.Now(), l.Attempt
+	r.quiet = l.Calm && e.mayQuiet
 	for _, id := range l.Skip {
 		r.skip[id] = true
 	}

@@ -124,6 +124,8 @@ type Launch struct {
 	Replay  bool     // compute state only: sinks are not fed (lineage)
 	Skip    []LaneID // lanes that published this batch already
 	Attempt int
+	Calm    bool // nothing has gone wrong: blocks without rows may be held back as long as there are none with rows for lanes
+	Quiet   bool // the batch before had none anywhere: its lanes are done
 }
 
 // LaneID names a lane.
@@ -170,6 +172,9 @@ type Staged struct {
 	NextDue    int64                // earliest timer among its state, 0 none
 	EventDue   int64                // the same of timers in event time: the watermark of a source that it takes, 0 none
 	Micros     int64                // time from launch
+	Still      bool                 // its lanes have nothing to publish: it needs no Publish
+	Quiet      bool                 // no task here gave rows to a lane, nor did any that this executor has heard of. Quiet on all: the batch is done
+	Waits      bool                 // lanes wait for blocks that others hold back, unless all are quiet; then Staged comes again
 }
 
 // TaskFailed reports a task that failed in user code or engine.
@@ -182,7 +187,7 @@ type TaskFailed struct {
 	Fatal   bool // retrying cannot help (bad record with stop, offset gone, fenced)
 }
 
-// Publish tells lanes to publish a batch that is staged everywhere and whose plan is durable (I1). Lanes publish in order.
+// Publish tells lanes to publish a batch that is staged everywhere and whose plan is durable (I1). Lanes publish in order. Executors that are Still get none.
 type Publish struct{ Batch int64 }
 
 // Published says that an executor's lanes have published a batch. It answers every Publish, also from an executor without lanes.

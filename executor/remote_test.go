@@ -191,7 +191,7 @@ func FuzzMessages(f *testing.F) {
 func FuzzBlocks(f *testing.F) {
 	w := newWorld(f)
 	plan := w.plan()
-	o := outgoing{runKey{7, "hash"}, rdd.TaskID{Node: 0, Part: 1}, nil, []rdd.Block{{Edge: plan.Edges(plan.Sources[0])[0], Part: 1}}}
+	o := outgoing{runKey{7, "hash"}, rdd.TaskID{Node: 0, Part: 1}, nil, []rdd.Block{{Edge: plan.Edges(plan.Sources[0])[0], Part: 1}}, false}
 	var b []byte
 	for _, p := range o.marshal() {
 		b = append(b, p...)

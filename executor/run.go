@@ -40,18 +40,22 @@ type run struct {
 	gathers  map[place]*gather
 	tasks    map[rdd.TaskID]*task // of the parts that this executor owns
 
-	open     int        // own tasks that are not done
-	fresh    []TaskDone // done since the last Staged
-	kept     int64      // bytes of own tasks' blocks
-	finished bool       // Staged was sent, under this generation
-	failed   bool       // its delta file could not be written; Retry tries again
-	unbuilt  bool       // its nodes could not be built; Retry tries again
-	builds   int        // attempts at that which failed
-	writing  bool       // its delta file is being written
-	ref      *checkpoint.DeltaRef
-	files    int  // delta files that were written for it
-	owned    int  // grows when stateful tasks are gained
-	covered  bool // ref covers all that the executor owns
+	open      int        // own tasks that are not done
+	lanesOpen int        // of these, tasks of lanes
+	fresh     []TaskDone // done since the last Staged
+	kept      int64      // bytes of own tasks' blocks
+	finished  bool       // Staged was sent, under this generation
+	quiet     bool       // no rows for lanes have been heard of, and blocks without rows for them are held back
+	held      []heldBack // these
+	waits     bool       // Staged was sent while lanes wait for what others hold back
+	failed    bool       // its delta file could not be written; Retry tries again
+	unbuilt   bool       // its nodes could not be built; Retry tries again
+	builds    int        // attempts at that which failed
+	writing   bool       // its delta file is being written
+	ref       *checkpoint.DeltaRef
+	files     int  // delta files that were written for it
+	owned     int  // grows when stateful tasks are gained
+	covered   bool // ref covers all that the executor owns
 
 	publish bool // the driver said so
 	told    bool // Published was sent for the last Publish
@@ -209,6 +213,19 @@ func (r *run) gather(at place) *gather {
 		r.gathers[at] = g
 	}
 	return g
+}
+
+// opened counts a task that is to be done, or again.
+func (r *run) opened(t *task) { r.count(t, 1) }
+
+// closed counts a task that is done, or somebody else's.
+func (r *run) closed(t *task) { r.count(t, -1) }
+
+func (r *run) count(t *task, n int) {
+	r.open += n
+	if t.node.Kind == rdd.Sink {
+		r.lanesOpen += n
+	}
 }
 
 // received are the blocks that came from tasks of others, to be kept when the batch is taken back and launched again.

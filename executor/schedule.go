@@ -133,7 +133,7 @@ func emptyBlocks(t *task) []rdd.Block {
 func (e *core) complete(t *task, res *taskResult) {
 	r := t.run
 	t.status = done
-	r.open--
+	r.closed(t)
 	if res != nil {
 		t.blocks, t.says = res.blocks, res.highs
 		if t.node.Kind == rdd.Wide {
@@ -245,7 +245,8 @@ func (e *core) finishRuns() {
 		return // Assigned comes first
 	}
 	for _, r := range e.runs {
-		if r.graph == nil || r.open > 0 || r.finished || r.writing || r.failed || r.gone {
+		due := r.open == 0 && (!r.finished || r.waits) || r.waitsQuietly() && !r.finished
+		if r.graph == nil || !due || r.writing || r.failed || r.gone {
 			continue
 		}
 		if !r.covered && e.writesDelta(r.key.batch) {
@@ -282,9 +283,10 @@ func (e *core) onDeltaDone(ev deltaDone) {
 
 // report says that the batch is staged here.
 func (e *core) report(r *run) {
-	r.finished = true
+	r.finished, r.waits = true, r.open > 0
 	m := &Staged{
 		Batch: r.key.batch, Generation: e.generation, Delta: r.ref, Tasks: r.fresh, Micros: e.clock.Now().Sub(r.began).Microseconds(),
+		Still: r.still(), Quiet: r.quiet, Waits: r.waits,
 	}
 	if e.writesDelta(r.key.batch) {
 		m.Behind = e.unsaved(r.key.batch)

@@ -18,11 +18,12 @@ type outgoing struct {
 	from   rdd.TaskID
 	says   []int64 // of event time, see rdd.Timeline.Hear
 	blocks []rdd.Block
+	loud   bool // the batch is not quiet
 }
 
 // A blocks frame, little-endian:
 //
-//	batch 8, length of the plan hash 4, plan hash, from node 4, from part 4, blocks 4, watermarks 4, each 8
+//	batch 8, length of the plan hash 4, plan hash, from node 4, from part 4, flags 4 (1: the batch is not quiet), blocks 4, watermarks 4, each 8
 //	per block: node 4, input 4, part 4, checksum 8, length 8 (noRows: no rows, nothing follows)
 //	padding to 8 bytes, then the blocks' bytes (batch.Marshal), each padded to 8 bytes
 const (
@@ -30,16 +31,22 @@ const (
 	blockHead     = 28
 	maxPlanHash   = 64
 	maxFrameParts = 1 << 20
+	flagLoud      = 1
 )
 
 // marshal is the frame's payload in parts for a vectored write.
 func (o outgoing) marshal() [][]byte {
-	head := make([]byte, 0, 28+len(o.key.hash)+8*len(o.says)+blockHead*len(o.blocks)+8)
+	head := make([]byte, 0, 32+len(o.key.hash)+8*len(o.says)+blockHead*len(o.blocks)+8)
 	head = binary.LittleEndian.AppendUint64(head, uint64(o.key.batch))
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.key.hash)))
 	head = append(head, o.key.hash...)
 	head = binary.LittleEndian.AppendUint32(head, uint32(o.from.Node))
 	head = binary.LittleEndian.AppendUint32(head, uint32(o.from.Part))
+	flags := uint32(0)
+	if o.loud {
+		flags |= flagLoud
+	}
+	head = binary.LittleEndian.AppendUint32(head, flags)
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.blocks)))
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.says)))
 	for _, at := range o.says {
@@ -118,7 +125,7 @@ func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
 	}
 	in.key.hash = string(c.take(int(n)))
 	from := rdd.TaskID{Node: int(int32(c.u32())), Part: int(int32(c.u32()))}
-	count := c.u32()
+	flags, count := c.u32(), c.u32()
 	says, err := c.says(plan)
 	if err != nil {
 		return in, err
@@ -165,6 +172,13 @@ func unmarshal(plan *rdd.Plan, payload []byte) (inbound, error) {
 	}
 	if c.short || c.at != len(payload) {
 		return in, errShortFrame
+	}
+	switch flags {
+	case 0:
+	case flagLoud:
+		in.blocks = append(in.blocks, arrival{loud: true})
+	default:
+		return in, fmt.Errorf("flags %x", flags)
 	}
 	return in, nil
 }
