@@ -187,7 +187,7 @@ func TestStateFlips(t *testing.T) {
 	}
 }
 
-// TestWriteKeeps: a file that exists is never written to, whatever attempt comes again.
+// TestWriteKeeps: a file that exists is never written to by another, and nothing in it twice, whatever attempt comes again.
 func TestWriteKeeps(t *testing.T) {
 	d, err := OpenState(t.TempDir())
 	ok(t, err)
@@ -195,11 +195,24 @@ func TestWriteKeeps(t *testing.T) {
 	ok(t, err)
 	b, err := d.Write(1, 0, "x1", 1, 0, []SectionData{{"counts", 0, 128, true, rows(change{1, "a", 2, false})}})
 	ok(t, err)
-	if a.File == b.File {
-		t.Fatalf("both are %s", a.File)
+	if a.File != b.File || a.At+a.Bytes > b.At {
+		t.Fatalf("%s at %d, then %s at %d", a.File, a.At, b.File, b.At)
 	}
-	ok(t, d.Check(a))
-	ok(t, d.Check(b))
+	other, err := OpenState(d.dir)
+	ok(t, err)
+	c, err := other.Write(1, 0, "x1", 1, 0, nil)
+	ok(t, err)
+	other.most = -1
+	e, err := other.Write(1, 0, "x1", 1, 0, nil)
+	ok(t, err)
+	f, err := other.Write(1, 0, "x1", 1, 0, nil)
+	ok(t, err)
+	if c.File == a.File || e.File == f.File {
+		t.Fatalf("files %s and %s, %s and %s", a.File, c.File, e.File, f.File)
+	}
+	for _, ref := range []DeltaRef{a, b, c, e, f} {
+		ok(t, d.Check(ref))
+	}
 }
 
 func TestJournal(t *testing.T) {

@@ -67,7 +67,7 @@ type Incoming struct {
 
 // Receive begins a state file, under a name as Write gives.
 func (d *StateDir) Receive(batch int64, executor string, epoch int64, attempt int) (*Incoming, error) {
-	f, err := d.create(fileStem(batch, executor, epoch, attempt))
+	f, err := d.create(fileStem(batch, executor, epoch, attempt), stateSuffix)
 	if err != nil {
 		return nil, explain(d.dir, err)
 	}

@@ -125,7 +125,7 @@ func pruneFiles(dir string, h int64) error {
 		return err
 	}
 	for _, e := range entries {
-		if b, ok := batchOf(e.Name()); ok && b < h {
+		if b, ok := lastOf(e.Name()); ok && b < h {
 			if err := remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}

@@ -95,11 +95,12 @@ type Commit struct {
 
 // DeltaRef is one state delta file of one executor and batch (P15).
 type DeltaRef struct {
-	File     string    `cbor:"1,keyasint"` // name within the state folder
-	Bytes    int64     `cbor:"2,keyasint"`
-	Sum      uint64    `cbor:"3,keyasint"` // xxh3 of the whole file
-	Batch    int64     `cbor:"4,keyasint"` // version that it brings the groups to
-	Since    int64     `cbor:"5,keyasint"` // covers batches (Since, Batch]; Batch-1 unless --checkpoint-every
+	File     string    `cbor:"1,keyasint"`           // name within the state folder
+	At       int64     `cbor:"9,keyasint,omitempty"` // where it begins in the file
+	Bytes    int64     `cbor:"2,keyasint"`           // from there on
+	Sum      uint64    `cbor:"3,keyasint"`           // xxh3 of these
+	Batch    int64     `cbor:"4,keyasint"`           // version that it brings the groups to
+	Since    int64     `cbor:"5,keyasint"`           // covers batches (Since, Batch]; Batch-1 unless --checkpoint-every
 	Sections []Section `cbor:"6,keyasint"`
 	Behind   []string  `cbor:"8,keyasint,omitempty"` // operators of which some changes up to Batch are in no file yet, in any executor: the same in all refs of a batch
 	Complete int64     `cbor:"7,keyasint,omitempty"` // set by Store.Deltas on the first ref of a list: every version from this one on can be built from the list

@@ -96,6 +96,7 @@ type script struct {
 	dir    string
 	stores map[string]*crashable
 	refs   map[int64][]DeltaRef
+	tracts *StateDir // that writes small deltas to tracts; nil: a file for each
 }
 
 func (s *script) run(command string) string {
@@ -147,6 +148,10 @@ func (s *script) do(out *strings.Builder, command string, words []string) error 
 		return store().Close()
 	case "state":
 		return s.state(words)
+	case "tracts": // from now on, in another process
+		var err error
+		s.tracts, err = OpenState(s.dir)
+		ok(s.t, err)
 	case "sync":
 		return store().Sync(number(args[1]))
 	case "prune":
@@ -295,8 +300,13 @@ func (s *script) state(words []string) error {
 		k, v, _ := strings.Cut(w, "=")
 		changes = append(changes, change{len(k), k, number(v), v == "-"})
 	}
-	d, err := OpenState(s.dir)
-	ok(s.t, err)
+	d := s.tracts
+	if d == nil {
+		var err error
+		d, err = OpenState(s.dir)
+		ok(s.t, err)
+		d.most = -1
+	}
 	ref, err := d.Write(b, b-1, "x1", 1, 0, []SectionData{{operator, int(number(from)), int(number(until)), full, rows(changes...)}})
 	if err == nil {
 		s.refs[b] = append(s.refs[b], ref)

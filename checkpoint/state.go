@@ -31,6 +31,10 @@ const (
 type StateDir struct {
 	dir     string // of the checkpoint
 	buffers sync.Pool
+	most    int64 // bytes in memory of a delta that goes to a tract; tests: -1, a file for each as before there were tracts
+
+	mu    sync.Mutex // guards tract
+	tract *tract     // that small deltas are added to, nil before the first
 }
 
 // OpenState opens the state folder of the checkpoint in dir.
@@ -40,7 +44,7 @@ func OpenState(dir string) (*StateDir, error) {
 			return nil, explain(dir, err)
 		}
 	}
-	return &StateDir{dir: dir, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}, nil
+	return &StateDir{dir: dir, most: tractMost, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}, nil
 }
 
 // SectionData is one section to write. Rec may be nil (an empty full dump).
@@ -51,11 +55,17 @@ type SectionData struct {
 	Rec         arrow.Record
 }
 
-// Write writes one delta file, without fsync, under a name made of batch, executor, epoch and attempt. It holds Arrow IPC streams, one a section. A file that
-// exists is never written to: another name is taken.
+// Write writes a delta, without fsync: Arrow IPC streams, one a section. A small one is added to a tract, another has a file of its own. Names are made of batch, executor, epoch and attempt; a file that
+// exists is never taken: another name is.
 func (d *StateDir) Write(batch, since int64, executor string, epoch int64, attempt int, sections []SectionData) (DeltaRef, error) {
 	ref := DeltaRef{Batch: batch, Since: since}
-	f, err := d.create(fileStem(batch, executor, epoch, attempt))
+	if d.small(sections) {
+		if err := d.append(&ref, executor, epoch, sections); err != nil {
+			return DeltaRef{}, explain(d.dir, err)
+		}
+		return ref, nil
+	}
+	f, err := d.create(fileStem(batch, executor, epoch, attempt), stateSuffix)
 	if err != nil {
 		return ref, explain(d.dir, err)
 	}
@@ -79,10 +89,10 @@ func fileStem(batch int64, executor string, epoch int64, attempt int) string {
 }
 
 // create makes a new file whose name begins with stem.
-func (d *StateDir) create(stem string) (*os.File, error) {
+func (d *StateDir) create(stem, suffix string) (*os.File, error) {
 	name := stem
 	for n := 2; ; n++ {
-		f, err := os.OpenFile(filepath.Join(d.dir, stateDir, name+stateSuffix), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(filepath.Join(d.dir, stateDir, name+suffix), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if !errors.Is(err, os.ErrExist) {
 			return f, err
 		}
@@ -225,7 +235,7 @@ func readSection(path string, s Section) ([]byte, error) {
 	return data, nil
 }
 
-// Check verifies the whole file against ref.
+// Check verifies a whole delta against ref.
 func (d *StateDir) Check(ref DeltaRef) error {
 	path, err := d.path(ref.File)
 	if err != nil {
@@ -239,25 +249,29 @@ func (d *StateDir) Check(ref DeltaRef) error {
 		return err
 	}
 	defer f.Close()
-	whole := xxh3.New()
-	n, err := io.Copy(whole, f)
+	info, err := f.Stat()
 	if err != nil {
+		return err
+	}
+	alone := !strings.HasSuffix(ref.File, tractSuffix)
+	if end := ref.At + ref.Bytes; ref.At < 0 || ref.Bytes < 0 || end < ref.At || info.Size() < end || alone && (info.Size() != end || ref.At != 0) {
+		return &damage{path, min(info.Size(), max(end, 0)), fmt.Sprintf("file has %d bytes, the commit record says %d", info.Size(), end)}
+	}
+	whole := xxh3.New()
+	if _, err := io.Copy(whole, io.NewSectionReader(f, ref.At, ref.Bytes)); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	switch {
-	case n != ref.Bytes:
-		return &damage{path, min(n, ref.Bytes), fmt.Sprintf("file has %d bytes, the commit record says %d", n, ref.Bytes)}
-	case whole.Sum64() != ref.Sum && !fault.Planted("P15-sum"):
-		return &damage{path, nowhere, "file has another checksum than the commit record"}
+	if whole.Sum64() != ref.Sum && !fault.Planted("P15-sum") {
+		return &damage{path, nowhere, fmt.Sprintf("batch %d has another checksum than the commit record", ref.Batch)}
 	}
 	return nil
 }
 
-// sync makes the files of batches (after, until] durable.
+// sync makes the deltas of batches (after, until] durable, each file once.
 func (d *StateDir) sync(refs []DeltaRef, after, until int64) error {
-	any := false
+	synced := map[string]bool{}
 	for _, ref := range refs {
-		if ref.Batch <= after || ref.Batch > until {
+		if ref.Batch <= after || ref.Batch > until || synced[ref.File] {
 			continue
 		}
 		path, err := d.path(ref.File)
@@ -276,9 +290,9 @@ func (d *StateDir) sync(refs []DeltaRef, after, until int64) error {
 		if err != nil {
 			return err
 		}
-		any = true
+		synced[ref.File] = true
 	}
-	if !any {
+	if len(synced) == 0 {
 		return nil
 	}
 	return slot.SyncDir(filepath.Join(d.dir, stateDir))

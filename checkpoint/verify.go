@@ -102,8 +102,10 @@ func (r *Report) stateFiles(in *Inspection) {
 	var bad []DeltaRef
 	var errs []error
 	for _, d := range in.Deltas {
-		names[d.File] = true
-		r.Files++
+		if !names[d.File] {
+			names[d.File] = true
+			r.Files++
+		}
 		r.Bytes += d.Bytes
 		if err := in.checkFile(d); err != nil {
 			bad, errs = append(bad, d), append(errs, err)

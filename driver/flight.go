@@ -148,7 +148,7 @@ func (m *machine) onStaged(from string, s *executor.Staged) {
 	if s.Generation != m.generation && !fault.Planted("I9-generation") {
 		return // it was computed for another assignment; the executor reports again under this one
 	}
-	if s.Delta != nil && !slices.ContainsFunc(f.deltas[from], func(d checkpoint.DeltaRef) bool { return d.File == s.Delta.File }) {
+	if s.Delta != nil && !slices.ContainsFunc(f.deltas[from], func(d checkpoint.DeltaRef) bool { return d.File == s.Delta.File && d.At == s.Delta.At }) {
 		f.deltas[from] = append(f.deltas[from], *s.Delta)
 	}
 	f.behind[from] = s.Behind

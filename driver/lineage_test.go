@@ -162,7 +162,7 @@ func TestLineage(t *testing.T) {
 // damage spoils the newest state file, or all of them.
 func (f *fixture) damage(how string) {
 	f.t.Helper()
-	files, err := filepath.Glob(filepath.Join(f.cfg.Checkpoint, "state", "*.state"))
+	files, err := filepath.Glob(filepath.Join(f.cfg.Checkpoint, "state", "*-*"))
 	if err != nil {
 		f.t.Fatal(err)
 	}
