@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/millrace/millrace/checkpoint"
+	"github.com/millrace/millrace/rdd"
 )
 
 // cutSome plans a batch with n rows of some partitions, as a mask.
@@ -237,5 +239,59 @@ func TestQuietPeers(t *testing.T) {
 	e.cfg.Capture = func(int64, string, int, []arrow.Record) {}
 	if e.mayBeQuiet(two(func(*Assign) {})) {
 		t.Error("a replay may be quiet")
+	}
+}
+
+// TestQuietWords: who learns of a batch with rows, and how. a has rows for its own lane alone: b, which has the other, gets its blocks, and c, which has a lane of nothing, an empty frame. Whoever is met again after its connection broke
+// is told again.
+func TestQuietWords(t *testing.T) {
+	w := newWorld(t)
+	plan := w.plan()
+	e := newCore(Config{Name: "a"})
+	e.plan = plan
+	e.assign = &Assign{Layout: rdd.Layout{Reduce: 2}, Reduce: []string{"a", "b"}, Lanes: map[string][]string{"out": {"a", "b"}}}
+	for _, n := range []string{"b", "c"} {
+		e.peers[n] = newPeer(n, "unix:"+n)
+	}
+	r := newRun(&checkpoint.Plan{Batch: 1, Hash: []byte("h"), Layout: rdd.Layout{Reduce: 2, Lanes: map[string]int{"out": 2}}}, false, false)
+	r.quiet = true
+	r.use(plan)
+	e.runs = []*run{r}
+	wide, edge := plan.Wides[0], rdd.EdgeID{Node: plan.Sinks[0].ID}
+	done := func(part int, recs ...arrow.Record) {
+		x := &task{id: rdd.TaskID{Node: wide.ID, Part: part}, node: wide, run: r, status: done}
+		for lane, rec := range recs {
+			x.blocks = append(x.blocks, rdd.Block{Edge: edge, Part: lane, From: x.id, Rec: rec})
+		}
+		r.tasks[x.id] = x
+		e.ship(x)
+	}
+	said := func(n string) string {
+		s := ""
+		for o, ok := e.peers[n].pop(); ok; o, ok = e.peers[n].pop() {
+			s += fmt.Sprintf("[%d/%d %d blocks, loud %v]", o.from.Node, o.from.Part, len(o.blocks), o.loud)
+		}
+		return s
+	}
+	check := func(what, b, c string) {
+		t.Helper()
+		if gotB, gotC := said("b"), said("c"); gotB != b || gotC != c {
+			t.Errorf("%s: b heard %s, want %s; c heard %s, want %s", what, gotB, b, gotC, c)
+		}
+	}
+	done(0, nil, nil)
+	check("without rows", "", "")
+	e.onPeerUp(e.peers["c"])
+	check("c is met again", "", "")
+	rec := array.NewRecord(arrow.NewSchema(nil, nil), nil, 1)
+	done(1, rec, nil)
+	held, loud := fmt.Sprintf("[%d/0 1 blocks, loud true]", wide.ID), fmt.Sprintf("[%d/1 1 blocks, loud true]", wide.ID)
+	check("with a row for a lane of its own", held+loud, fmt.Sprintf("[%d/1 0 blocks, loud true]", wide.ID))
+	e.onPeerUp(e.peers["c"])
+	check("c is met once more", "", "[0/0 0 blocks, loud true]")
+	r.quiet = true // as it is with b
+	e.unpack(r, []arrival{{loud: true}})
+	if r.quiet {
+		t.Error("b heard of rows, and is quiet")
 	}
 }
