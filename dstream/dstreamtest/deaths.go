@@ -23,8 +23,8 @@ const (
 	launched  stage = iota // the batch is on its way to it
 	task                   // a task is done, its blocks are on their way
 	staged                 // all of it is computed and staged; the driver knows
-	published              // its lanes have published; the driver does not know
-	reported               // its lanes have published; the driver knows, and the commit is not recorded
+	published              // its lanes have published, or staged with nothing to publish; the driver does not know
+	reported               // its lanes have published, or have nothing to publish; the driver knows, and the commit is not recorded
 )
 
 // death is one executor's end: where, and which one.
@@ -101,7 +101,7 @@ func (c *claim) deathWay(l layout, round, victim int) way {
 			return err
 		}
 		p := c.production(l)
-		f := &fleet{deaths: map[int64]death{}, hit: map[int64]bool{}, log: p.log().Info}
+		f := &fleet{deaths: map[int64]death{}, hit: map[int64]bool{}, quiet: map[int64]bool{}, log: p.log().Info}
 		for i := range c.want {
 			d, err := c.death(l, i, round+i, victim)
 			if err != nil {
@@ -167,6 +167,7 @@ type fleet struct {
 	mu     sync.Mutex       // guards what follows
 	deaths map[int64]death  // still to come, by batch
 	hit    map[int64]bool   // batches whose death came
+	quiet  map[int64]bool   // batches in which the executor that was to die had lanes that waited for nothing, as far as is known
 	assign *executor.Assign // the last one that was sent
 	died   []string
 }
@@ -208,6 +209,9 @@ func (f *fleet) survived() error {
 	for _, d := range f.deaths {
 		if d.stage >= published && f.hit[d.batch+1] {
 			continue // a batch is launched while the one before is published: the next one's death came first, and took this one's executor
+		}
+		if d.stage >= published && f.quiet[d.batch] {
+			continue // no lane of any executor got a row: nobody has published anything
 		}
 		return fmt.Errorf("this did not happen, a mistake of the kit: %v", d)
 	}
@@ -319,17 +323,36 @@ func (e *mortal) Recv() (executor.ToDriver, error) {
 		if e.fate(staged, m.Batch, e.hasLane) {
 			e.die()
 		}
+		e.waits(m)
+		if m.Still && !m.Waits {
+			return m, e.out(m.Batch)
+		}
 	case *executor.Published:
-		if e.fate(published, m.Batch, e.hasLane) {
-			e.die()
-			<-e.ended
-			return nil, errDead
-		}
-		if e.fate(reported, m.Batch, e.hasLane) {
-			e.die()
-		}
+		return m, e.out(m.Batch)
 	}
 	return m, nil
+}
+
+// out is the moment at which all that an executor has of a batch is visible. The error is for a death of which the driver hears in place of it.
+func (e *mortal) out(batch int64) error {
+	if e.fate(published, batch, e.hasLane) {
+		e.die()
+		<-e.ended
+		return errDead
+	}
+	if e.fate(reported, batch, e.hasLane) {
+		e.die()
+	}
+	return nil
+}
+
+// waits notes whether the lanes of the executor that is to die have waited in vain.
+func (e *mortal) waits(m *executor.Staged) {
+	e.f.mu.Lock()
+	defer e.f.mu.Unlock()
+	if d, ok := e.f.deaths[m.Batch]; ok && e.f.assign != nil && e.hasLane(d, e.f.assign) {
+		e.f.quiet[m.Batch] = m.Waits
+	}
 }
 
 // Close implements executor.Conn.
