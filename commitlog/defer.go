@@ -12,9 +12,14 @@ import (
 	"github.com/millrace/millrace/internal/records"
 )
 
-// deferFrom is how large frames have to be, on average, for a block of them to be deferred: looking at the header of each costs a call of the system. It is a
-// backlog that is read so; who follows a log closely finds small frames that were just written.
-const deferFrom = 16 << 10
+// deferFrom is how large frames have to be, on average, for a block of them to be deferred: looking at the header of each costs a call of the system. deferLeast is
+// how much has to be waiting. It is a backlog that is read so, to its end; who follows a log closely finds small frames that were just written. deferBytes is about the size of a deferred block: half of what the
+// processor's second cache holds for a core, since what is copied goes through it on both sides.
+const (
+	deferFrom  = 16 << 10
+	deferLeast = 4 * deferFrom
+	deferBytes = 512 << 10
+)
 
 // NextDeferred is Next, but a block may be deferred (records.Defer): of a backlog only the frames' headers have been read, and Load reads and checks the records.
 // It reports what Next would have: a DamagedError, or the system's error, as told puts it.
@@ -33,10 +38,10 @@ type deferred struct {
 	heads []head
 }
 
-// deferFrames is a deferred block of whole frames at the cursor, or nil where they are better read at once: there is less than a block, frames are small, or there are
+// deferFrames is a deferred block of whole frames at the cursor, or nil where they are better read at once: there is little, frames are small, or there are
 // gaps between offsets. What is wrong with a header is left to be found by reading.
 func (r *Reader) deferFrames(limit int64, told func(error) error) *records.Block {
-	if limit-r.pos < blockBytes || r.frame > r.next {
+	if limit-r.pos < deferLeast || r.frame > r.next {
 		return nil
 	}
 	if r.small > 0 {
@@ -45,21 +50,24 @@ func (r *Reader) deferFrames(limit int64, told func(error) error) *records.Block
 	}
 	d := &deferred{p: r.p, told: told, file: r.file, seg: r.seg, pos: r.pos}
 	var hb [headBytes]byte
-	next := r.frame
+	next, looked := r.frame, int64(0)
 	for r.pos+d.bytes+headBytes <= limit {
 		if readFull(r.file, hb[:], r.pos+d.bytes) != nil {
 			break
 		}
 		h, err := parseHead(hb[:])
-		if err != nil || h.base != next || h.count != h.span || r.pos+d.bytes+h.total() > limit || d.bytes > 0 && d.bytes+h.total() > blockBytes {
+		if err != nil || h.base != next || h.count != h.span || r.pos+d.bytes+h.total() > limit {
+			break
+		}
+		if looked = d.bytes + h.total(); d.bytes > deferBytes/4 && looked > deferBytes {
 			break
 		}
 		d.heads, d.bytes, next = append(d.heads, h), d.bytes+h.total(), h.next()
-		if len(d.heads) == blockBytes/deferFrom {
+		if len(d.heads) == deferBytes/deferFrom {
 			break
 		}
 	}
-	if d.bytes < deferFrom*int64(max(len(d.heads), 1)) || next <= r.next {
+	if looked < deferFrom*int64(max(len(d.heads), 1)) || next <= r.next {
 		r.small = lookAgain
 		return nil
 	}

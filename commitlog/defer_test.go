@@ -108,6 +108,41 @@ func TestDeferred(t *testing.T) {
 	}
 }
 
+// TestDeferredToTheEnd: a backlog is deferred to its end, though small frames stand among large ones, in blocks of about one size.
+func TestDeferredToTheEnd(t *testing.T) {
+	topic := newTopic(t, Options{}, Settings{})
+	w := openWriter(t, topic, 0)
+	var want []rec
+	for i, size := range []int{300, 900_000, 300, 300, 600_000, 20_000, 30_000, 40_000, 500, 1_000_000, 200_000, 150_000, 100_000} {
+		b := new(Batch)
+		for left := size; left > 0; left -= 100 {
+			r := rec{Offset: int64(len(want)), Key: "<nil>", Value: strings.Repeat("v", min(left, 100)), Time: int64(i)}
+			check(t, b.Add(nil, []byte(r.Value), r.Time))
+			want = append(want, r)
+		}
+		_, err := w.Commit(context.Background(), b, nil)
+		check(t, err)
+	}
+	check(t, w.Close())
+	blocks, deferred := deferredBlocks(t, topic, 0)
+	if deferred != len(blocks) || len(blocks) < 4 {
+		t.Errorf("%d of %d blocks are deferred", deferred, len(blocks))
+	}
+	var got []rec
+	for i, b := range blocks {
+		loaded := must[*records.Block](t)(b.Load())
+		if size := len(loaded.Data); size > deferBytes/4+blockBytes || size < deferBytes/4 && i < len(blocks)-1 {
+			t.Errorf("block %d of %d has %d bytes", i, len(blocks), size)
+		}
+		got = appendBlock(t, got, loaded)
+		loaded.Free()
+		b.Free()
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 // TestDeferredDamage: a flipped bit that the reader did not come by is found when the block is read, and told as Next would tell it.
 func TestDeferredDamage(t *testing.T) {
 	topic, _ := backlog(t, 9)

@@ -26,6 +26,18 @@ const (
 	readRetries     = 8 // failures in a row after which Held says so (about 20 s)
 )
 
+// namedShare is the part of its size that a deferred block counts with. It lies on disk and not in memory until a task reads it, and then only for as long as it is pushed. But batches are as
+// large as what is held, and what a batch makes of its records, and what waits for its end, is in memory: so it is no smaller.
+const namedShare = 4
+
+// counted is what a block counts against the bound of read-ahead.
+func counted(b *records.Block) int64 {
+	if b.Deferred() {
+		return b.Bytes() / namedShare
+	}
+	return b.Bytes()
+}
+
 // pool is the memory for read-ahead, shared evenly over the partitions that this executor owns (I8). A partition holds at most its share of
 // it, records of batches in flight included, and of records that no batch has yet at most share/(depth+1), so that the next batches find
 // room while these are computed. What a partition holds passes its bound by one block at most.
@@ -127,7 +139,7 @@ func (r *reader) reaches(from int64) bool {
 	}
 	r.planned, r.changed, r.fresh = from, true, fresh{}
 	for _, b := range r.blocks {
-		r.fresh.bytes += b.Bytes()
+		r.fresh.bytes += counted(b)
 		r.fresh.rows += int64(b.Len())
 	}
 	r.skipPlanned()
@@ -234,7 +246,7 @@ func (r *reader) hasRoom() bool {
 // skipPlanned takes blocks that batches have whole out of what is fresh. The caller holds mu.
 func (r *reader) skipPlanned() {
 	for f := &r.fresh; f.from < len(r.blocks) && r.blocks[f.from].Next <= r.planned; f.from++ {
-		f.bytes -= r.blocks[f.from].Bytes()
+		f.bytes -= counted(r.blocks[f.from])
 		f.rows -= int64(r.blocks[f.from].Len())
 	}
 }
@@ -244,10 +256,10 @@ func (r *reader) add(b *records.Block, end int64) {
 	r.mu.Lock()
 	if b.Next > r.hi {
 		r.blocks = append(r.blocks, b)
-		r.bytes += b.Bytes()
-		r.fresh.bytes += b.Bytes()
+		r.bytes += counted(b)
+		r.fresh.bytes += counted(b)
 		r.fresh.rows += int64(b.Len())
-		r.pool.held.Add(b.Bytes())
+		r.pool.held.Add(counted(b))
 		r.hi = b.Next
 		r.skipPlanned() // batches of a restart are launched before their data is read
 	}
@@ -288,7 +300,7 @@ func (r *reader) drop(until int64) {
 	r.planned = max(r.planned, until)
 	r.skipPlanned()
 	for len(r.blocks) > 0 && r.blocks[0].Next <= until {
-		n := r.blocks[0].Bytes()
+		n := counted(r.blocks[0])
 		r.bytes -= n
 		r.pool.held.Add(-n)
 		r.blocks[0].Free()

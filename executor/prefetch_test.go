@@ -257,3 +257,43 @@ func TestOffsetGone(t *testing.T) {
 		t.Error("the test's own error is wrong")
 	}
 }
+
+// named is the place of a deferred block of so many bytes.
+type named int64
+
+func (w named) Load() (*records.Block, error) { return nil, errors.New("not read") }
+func (w named) Size() int64                   { return int64(w) }
+func (w named) Close()                        {}
+
+// TestDeferredBlocksCountLess: of blocks that are only named there is room for so many more.
+func TestDeferredBlocksCountLess(t *testing.T) {
+	block := func(i int64, deferred bool) *records.Block {
+		if deferred {
+			return records.Defer(i, i+1, named(1000))
+		}
+		return &records.Block{First: i, Next: i + 1, Data: make([]byte, 992), Values: make([]records.Span, 1)}
+	}
+	for _, deferred := range []bool{false, true} {
+		p := &pool{stats: &Stats{}}
+		p.share(20_000, 1, 1) // 10,000 before any batch has them
+		r := &reader{pool: p, dirty: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+		n := int64(0)
+		for ; r.hasRoom(); n++ {
+			r.add(block(n, deferred), n+1)
+		}
+		if want := map[bool]int64{false: 10, true: 10 * namedShare}[deferred]; n != want {
+			t.Errorf("deferred %v: room for %d blocks, want %d", deferred, n, want)
+		}
+		r.plan(n)
+		for ; r.hasRoom(); n++ {
+			r.add(block(n, deferred), n+1)
+		}
+		if want := map[bool]int64{false: 20, true: 20 * namedShare}[deferred]; n != want {
+			t.Errorf("deferred %v: room for %d blocks with those in batches, want %d", deferred, n, want)
+		}
+		r.drop(n)
+		if r.bytes != 0 || r.fresh.bytes != 0 || p.held.Load() != 0 {
+			t.Errorf("deferred %v: %d bytes, %d fresh, %d in the pool are left", deferred, r.bytes, r.fresh.bytes, p.held.Load())
+		}
+	}
+}

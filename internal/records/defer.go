@@ -18,6 +18,9 @@ func Defer(first, next int64, in Deferred) *Block {
 	return b
 }
 
+// Deferred tells whether the records are read only when they are wanted.
+func (b *Block) Deferred() bool { return b.in != nil }
+
 // Load is the block with its records, of which the caller is one user more: the block itself, or what a deferred one reads now.
 func (b *Block) Load() (*Block, error) {
 	if b.in == nil {
