@@ -330,7 +330,7 @@ func toText(from arrow.DataType) conversion {
 	}
 	write := writer(from, kind)
 	return func(_ *frame, out, in *col.Vec, _ func(int)) {
-		var a arena
+		a := arena{rows: in.N}
 		for i := range in.N {
 			start := a.room(64)
 			a.buf = write(a.buf, in, i)

@@ -57,6 +57,14 @@ func (e *Eval) Vec(b *col.Batch) *col.Vec {
 	return v
 }
 
+// Lend is Vec for who is done with the result when the evaluator is used again: then its memory is, too.
+func (e *Eval) Lend(b *col.Batch) *col.Vec {
+	e.run.begin(b)
+	v := e.vec(b)
+	e.run.end()
+	return v
+}
+
 func (e *Eval) vec(b *col.Batch) *col.Vec {
 	if !e.run.selective(b, e.all.careful, len(b.Sel)) {
 		return e.all.kernel.eval(e.run.whole())

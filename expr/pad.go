@@ -17,7 +17,7 @@ func bindPad(c *call) (*Bound, error) {
 	}
 	left := c.op == "pad_left"
 	return heavy(looped(textType, args, true, func(f *frame, out *col.Vec, in []*col.Vec) {
-		var a arena
+		a := arena{rows: f.n}
 		for i, s := range in[0].Texts[:f.n] {
 			n := in[1].Ints[i]
 			if n > maxPad {

@@ -412,10 +412,10 @@ func checkAgainstReference(t *testing.T, e Expr, batches []*col.Batch) bool {
 	if err != nil {
 		return false
 	}
-	eval, where := b.Eval(), b.Eval()
+	eval, where, lender := b.Eval(), b.Eval(), b.Eval()
 	ref := &reference{schema: testSchema, typed: map[string]arrow.DataType{}}
 	for _, batch := range batches {
-		v := eval.Vec(batch)
+		v, lent := eval.Vec(batch), lender.Lend(batch)
 		failed := map[int32]bool{}
 		for _, f := range eval.Failed() {
 			failed[f.Row] = true
@@ -444,6 +444,9 @@ func checkAgainstReference(t *testing.T, e Expr, batches []*col.Batch) bool {
 				continue
 			}
 			got := valueAt(v, int(i))
+			if again := valueAt(lent, int(i)); !equalValues(got, again) {
+				t.Fatalf("%s = %v, and lent %v; row %v", e, got, again, ref.row)
+			}
 			if !equalValues(got, want) {
 				t.Fatalf("%s = %v (%T), want %v (%T); row %v", e, got, got, want, want, ref.row)
 			}

@@ -141,7 +141,7 @@ func bindMapText(c *call) (*Bound, error) {
 }
 
 func mapTexts(op string, out, in []string) {
-	var a arena
+	a := arena{rows: len(out)}
 	in = in[:len(out)]
 	switch op {
 	case "lower":
@@ -273,7 +273,7 @@ func bindReplace(c *call) (*Bound, error) {
 		return nil, err
 	}
 	return heavy(looped(textType, args, false, func(f *frame, out *col.Vec, in []*col.Vec) {
-		var a arena
+		a := arena{rows: f.n}
 		for i, s := range in[0].Texts[:f.n] {
 			out.Texts[i] = replaced(&a, s, in[1].Texts[i], in[2].Texts[i])
 		}
@@ -303,7 +303,7 @@ func bindConcat(c *call) (*Bound, error) {
 		return nil, fmt.Errorf("Concat of nothing")
 	}
 	return heavy(looped(textType, args, false, func(f *frame, out *col.Vec, in []*col.Vec) {
-		var a arena
+		a := arena{rows: f.n}
 		for i := range f.n {
 			size := 0
 			for _, v := range in {

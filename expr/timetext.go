@@ -15,7 +15,7 @@ func bindFormat(c *call) (*Bound, error) {
 	}
 	layout, loc := c.text(0), cmp.Or(loc, time.UTC)
 	return heavy(looped(textType, []*Bound{a}, false, func(f *frame, out *col.Vec, in []*col.Vec) {
-		var a arena
+		a := arena{rows: f.n}
 		for i, us := range in[0].Ints[:f.n] {
 			start := a.room(len(layout) + 16)
 			a.buf = time.UnixMicro(us).In(loc).AppendFormat(a.buf, layout)

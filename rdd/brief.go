@@ -29,6 +29,7 @@ type ReusableDecoder interface {
 // shorten tells the decoder whether chunks are brief. It is called for each task: a decoder may have served another.
 func (t *Pipeline) shorten() {
 	brief := t.brief() || fault.Planted("P26-brief")
+	t.ctx.Brief = brief
 	if t.spoils = brief && (t.ctx.Spoil || fault.Enabled); t.spoils {
 		return
 	}

@@ -80,6 +80,12 @@ func (s *sorting) good(i int) {
 	}
 }
 
+func (s *sorting) goodRun(i, until int) {
+	for ; s.rows != nil && i < until; i++ {
+		s.rows = append(s.rows, int32(i))
+	}
+}
+
 func (s *sorting) refuse(i int, why string) {
 	if s.rows == nil {
 		s.rows = make([]int32, i-s.lo, s.hi-s.lo)

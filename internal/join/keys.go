@@ -4,6 +4,7 @@ import (
 	"github.com/millrace/millrace/expr"
 	"github.com/millrace/millrace/internal/assert"
 	"github.com/millrace/millrace/internal/col"
+	"github.com/millrace/millrace/internal/ops"
 	"github.com/millrace/millrace/internal/row"
 )
 
@@ -14,6 +15,7 @@ type Keys struct {
 	evals []*expr.Eval
 	null  []bool
 	vecs  []*col.Vec // the parts of the keys that were read
+	found []int32
 }
 
 // NewKeys is a Keys for the given parts of keys, whose codec has columns that are never null.
@@ -34,9 +36,10 @@ func (k *Keys) Read(b *col.Batch) (null []bool) {
 	return null
 }
 
-// Find are the numbers that the keys of the rows of b, which must be dense, have in a dictionary, -1 where it has not. null is as for Read; what was read before is of no more use.
+// Find are the numbers that the keys of the rows of b, which must be dense, have in a dictionary, -1 where it has not; they are valid until Find is called again. null is as for Read; what was read before is of no more use.
 func (k *Keys) Find(d *row.Dict, b *col.Batch) (null []bool, numbers []int32) {
-	numbers = make([]int32, b.N)
+	k.found = ops.Sized(k.found, b.N)
+	numbers = k.found
 	if k.codec.BareText() {
 		null = k.parts(b)
 		d.FindTexts(k.vecs[0], numbers)

@@ -50,15 +50,35 @@ func (l *Lookup) CallsUsers() bool {
 	return l.If.CallsUsers() || slices.ContainsFunc(l.Sides[0].Keys, (*expr.Bound).CallsUsers)
 }
 
+// seeker is the memory of one task.
+type seeker struct {
+	keys     *Keys
+	li, rows []int32
+	brief    bool       // nobody reads a chunk of results any more when the next one comes
+	out      []*col.Vec // brief: of the last chunk's columns
+}
+
+// memory is where the columns of the next chunk may be made, nil: they take new memory.
+func (s *seeker) memory(columns int) []*col.Vec {
+	if !s.brief {
+		return nil
+	}
+	if s.out == nil {
+		s.out = make([]*col.Vec, columns)
+	}
+	return s.out
+}
+
 // Kernel is the join in one task.
 func (l *Lookup) Kernel() task.Kernel {
-	keys := NewKeys(l.Key, l.Sides[0].Keys)
+	s := &seeker{keys: NewKeys(l.Key, l.Sides[0].Keys)}
 	return ops.KernelFunc(func(ctx *task.Context, in task.Chunk) (task.Chunk, error) {
 		table, err := l.Version(ctx)
 		if err != nil {
 			return task.Chunk{}, err
 		}
-		out := l.lookup(table, keys, in.Vals.(*col.Batch).Dense())
+		s.brief = ctx.Brief
+		out := l.lookup(table, s, in.Vals.(*col.Batch).Dense())
 		return task.Chunk{N: out.N, Vals: out}, nil
 	})
 }
@@ -78,10 +98,10 @@ func (l *Lookup) index(t *Static) *staticIndex {
 }
 
 // lookup joins a batch. Rows keep their order; the partners of a row come in the order of the file.
-func (l *Lookup) lookup(t *Static, keys *Keys, b *col.Batch) *col.Batch {
+func (l *Lookup) lookup(t *Static, s *seeker, b *col.Batch) *col.Batch {
 	x := l.index(t)
-	null, numbers := keys.Find(x.dict, b)
-	li, rows := make([]int32, 0, b.N), make([]int32, 0, b.N)
+	null, numbers := s.keys.Find(x.dict, b)
+	li, rows := ops.Sized(s.li, b.N)[:0], ops.Sized(s.rows, b.N)[:0]
 	for i, n := range numbers {
 		if n < 0 || null != nil && null[i] {
 			continue
@@ -90,17 +110,18 @@ func (l *Lookup) lookup(t *Static, keys *Keys, b *col.Batch) *col.Batch {
 			li, rows = append(li, int32(i)), append(rows, r)
 		}
 	}
+	s.li, s.rows = li, rows
 	if l.If != nil && len(li) > 0 {
 		pass := l.If.Eval().Where(l.rows(b, x.table, li, rows), nil)
 		li, rows = col32(li, pass), col32(rows, pass)
 	}
-	return l.shown(b, x.table, li, rows)
+	return l.shown(b, x.table, li, rows, s.memory(len(l.From)))
 }
 
-// shown are the rows that the kind of join wants of pairs in order of the left rows.
-func (l *Lookup) shown(b, right *col.Batch, li, ri []int32) *col.Batch {
+// shown are the rows that the kind of join wants of pairs in order of the left rows, in memory as for rowsIn.
+func (l *Lookup) shown(b, right *col.Batch, li, ri []int32, memory []*col.Vec) *col.Batch {
 	if l.Kind == Inner {
-		return l.out(l.rows(b, right, li, ri))
+		return l.out(l.rowsIn(memory, b, right, li, ri))
 	}
 	var left, partner []int32
 	at := 0
@@ -120,7 +141,7 @@ func (l *Lookup) shown(b, right *col.Batch, li, ri []int32) *col.Batch {
 		}
 	}
 	if l.Kind == Left {
-		return l.out(l.rows(b, right, left, partner))
+		return l.out(l.rowsIn(memory, b, right, left, partner))
 	}
 	return l.out(chosen(b, left))
 }

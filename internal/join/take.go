@@ -10,7 +10,10 @@ import (
 )
 
 // rows makes rows of both sides out of pairs of row numbers, -1 where a side has no row.
-func (s *Spec) rows(l, r *col.Batch, li, ri []int32) *col.Batch {
+func (s *Spec) rows(l, r *col.Batch, li, ri []int32) *col.Batch { return s.rowsIn(nil, l, r, li, ri) }
+
+// rowsIn is rows with columns in memory, one for each, which is used again: those of rows that were made in it before are of any content then. nil: in new memory.
+func (s *Spec) rowsIn(memory []*col.Vec, l, r *col.Batch, li, ri []int32) *col.Batch {
 	lonelyL, lonelyR := hasNone(li), hasNone(ri)
 	out := &col.Batch{Schema: s.Both, N: len(li), Cols: make([]*col.Vec, len(s.From))}
 	if inPlace(li, l.N) {
@@ -19,11 +22,11 @@ func (s *Spec) rows(l, r *col.Batch, li, ri []int32) *col.Batch {
 	for i, from := range s.From {
 		switch {
 		case from.Right < 0:
-			out.Cols[i] = take(l.Cols[from.Left], li, lonelyL)
+			out.Cols[i] = takeIn(memory, i, l.Cols[from.Left], li, lonelyL)
 		case from.Left < 0:
-			out.Cols[i] = take(r.Cols[from.Right], ri, lonelyR)
+			out.Cols[i] = takeIn(memory, i, r.Cols[from.Right], ri, lonelyR)
 		case !lonelyL:
-			out.Cols[i] = l.Cols[from.Left].Take(li)
+			out.Cols[i] = takeIn(memory, i, l.Cols[from.Left], li, false)
 		default:
 			out.Cols[i] = either(l.Cols[from.Left], r.Cols[from.Right], li, ri)
 		}
@@ -51,6 +54,19 @@ func hasNone(idx []int32) bool {
 		}
 	}
 	return false
+}
+
+// takeIn is take, into column i of memory if there is some.
+func takeIn(memory []*col.Vec, i int, v *col.Vec, idx []int32, none bool) *col.Vec {
+	if memory == nil || none || idx == nil || v == nil || v.Kind == col.Nested {
+		return take(v, idx, none)
+	}
+	if memory[i] == nil {
+		memory[i] = &col.Vec{Type: v.Type, Kind: v.Kind}
+	}
+	v.TakeInto(memory[i], idx)
+	out := *memory[i] // what is made of a chunk may be known by its columns
+	return &out
 }
 
 // take is v.Take(idx) with null for -1.

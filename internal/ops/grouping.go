@@ -86,9 +86,14 @@ func NewVecs(list []*expr.Bound) *Vecs {
 }
 
 // Of are the columns for a batch. The slice is valid until Of is called again.
-func (v *Vecs) Of(b *col.Batch) []*col.Vec {
+func (v *Vecs) Of(b *col.Batch) []*col.Vec { return v.by((*expr.Eval).Vec, b) }
+
+// lent is Of, but the columns too are valid only until it is called again.
+func (v *Vecs) lent(b *col.Batch) []*col.Vec { return v.by((*expr.Eval).Lend, b) }
+
+func (v *Vecs) by(eval func(*expr.Eval, *col.Batch) *col.Vec, b *col.Batch) []*col.Vec {
 	for i, e := range v.evals {
-		c := e.Vec(b)
+		c := eval(e, b)
 		if c.N != b.N { // of a constant, longer
 			short := *c
 			short.N = b.N
@@ -142,7 +147,7 @@ func (w *groupWriter) Add(_ *task.Context, in task.Chunk) error {
 		w.groups.Add(b, w.s.addAll(w.Key, b.Len()))
 		return nil
 	}
-	if keys := w.keys.Of(b); w.Key.BareText() {
+	if keys := w.keys.lent(b); w.Key.BareText() {
 		idx := w.s.Numbers(b.Len())
 		w.s.Dict.AddTexts(keys[0], b.Sel, idx)
 		w.groups.Add(b, idx)

@@ -98,19 +98,18 @@ func appendKeys8[T int64 | uint64](vals []T, sel []int32, k *Keys) {
 
 // appendWideKeys lays n keys out by their sizes, and then writes them column by column.
 func (c *Codec) appendWideKeys(vecs []*col.Vec, sel []int32, n int, k *Keys) {
-	w := keyWriter{sel: sel, at: make([]int, n+1)}
+	first := len(k.Data)
+	k.Ends = append(k.Ends, make([]uint32, n)...)
+	w := keyWriter{sel: sel, at: k.Ends[len(k.Ends)-n:], end: first}
 	for p, part := range c.keys {
 		w.measure(&part, vecs[p])
 	}
-	first := len(k.Data)
-	w.at[0] += first
-	for i := range n {
-		w.at[i+1] += w.at[i]
-		k.Ends = append(k.Ends, uint32(w.at[i+1]))
+	assert.True(w.end < 1<<32, "keys of %d bytes pass the limit of 4 GiB of one set", w.end)
+	next := uint32(first)
+	for i, size := range w.at {
+		w.at[i], next = next, next+size
 	}
-	end := w.at[n]
-	assert.True(end < 1<<32, "keys of %d bytes pass the limit of 4 GiB of one set", end)
-	k.Data = append(k.Data, make([]byte, end-first)...)
+	k.Data = append(k.Data, make([]byte, w.end-first)...)
 	w.data = k.Data
 	for p, part := range c.keys {
 		w.write(&part, vecs[p])
@@ -120,10 +119,11 @@ func (c *Codec) appendWideKeys(vecs []*col.Vec, sel []int32, n int, k *Keys) {
 	}
 }
 
-// keyWriter writes keys column by column. While it measures, at[i+1] is the size of key i; then at[i] is where the next part of key i begins.
+// keyWriter writes keys column by column. While it measures, at[i] is the size of key i; then it is where the next part of key i begins, and in the end where the key ends.
 type keyWriter struct {
 	sel  []int32
-	at   []int
+	at   []uint32
+	end  int // of all keys
 	data []byte
 }
 
@@ -140,17 +140,19 @@ func (w *keyWriter) measure(p *keyPart, v *col.Vec) {
 	if p.null != nil {
 		fixed++
 	}
-	sizes := w.at[1:]
-	for i := range sizes {
-		sizes[i] += fixed
+	w.end += fixed * len(w.at)
+	for i := range w.at {
+		w.at[i] += uint32(fixed)
 	}
 	if p.size > 0 {
 		return
 	}
-	for i := range sizes {
+	for i := range w.at {
 		if r := w.row(i); p.null == nil || !v.IsNull(r) || nullFlag() == 1 {
 			n := len(v.Texts[r])
-			sizes[i] += uvarintLen(n) + n
+			n += uvarintLen(n)
+			w.at[i] += uint32(n)
+			w.end += n
 		}
 	}
 }
@@ -164,7 +166,7 @@ func uvarintLen(n int) int {
 }
 
 func (w *keyWriter) write(p *keyPart, v *col.Vec) {
-	starts := w.at[:len(w.at)-1]
+	starts := w.at
 	if p.null != nil {
 		flag := nullFlag()
 		for i, at := range starts {
@@ -196,26 +198,26 @@ func (w *keyWriter) write(p *keyPart, v *col.Vec) {
 		writeInts(w, v.Ints, p.size)
 	}
 	for i := range starts {
-		starts[i] += p.size
+		starts[i] += uint32(p.size)
 	}
 }
 
 func (w *keyWriter) writeTexts(p *keyPart, v *col.Vec) {
-	starts := w.at[:len(w.at)-1]
+	starts := w.at
 	for i, at := range starts {
 		r := w.row(i)
 		if p.null != nil && v.IsNull(r) && nullFlag() == 0 {
 			continue
 		}
 		s := v.Texts[r]
-		at += binary.PutUvarint(w.data[at:], uint64(len(s)))
-		starts[i] = at + copy(w.data[at:], s)
+		at += uint32(binary.PutUvarint(w.data[at:], uint64(len(s))))
+		starts[i] = at + uint32(copy(w.data[at:], s))
 	}
 }
 
 // writeInts writes the lowest size bytes of integers.
 func writeInts[T int64 | uint64](w *keyWriter, vals []T, size int) {
-	starts := w.at[:len(w.at)-1]
+	starts := w.at
 	switch size {
 	case 1:
 		for i, at := range starts {

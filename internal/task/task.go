@@ -56,6 +56,7 @@ type Context struct {
 	Final     bool           // the last batch of a finished job (P30)
 	Debug     bool           // tests: rows go through columns between all operators, and inputs are checked for mutation (P24)
 	Spoil     bool           // tests: columns of a source that all operators of the task copy at once are overwritten then
+	Brief     bool           // Source tasks: nobody reads a chunk that an operator gives any more when it is given the next (decision 0038)
 	Encoded   bool           // rows for sinks that write them as bytes leave the task as such (rdd.EncodingOutlet); otherwise as columns
 	Counters  *Counters
 	Outcomes  []Outcome       // by node, ascending: which operators the Late, Ahead and Shed of Counters are about. Pipeline.Finish fills it
