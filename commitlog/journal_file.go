@@ -138,24 +138,32 @@ func eachEntry(good []byte, f func(part uint32, base, pos int64, data []byte) er
 // read or written: after a crash of the machine a segment may lack what the journal made durable.
 func absorb(topicDir string, opt *Options) error {
 	dir := filepath.Join(topicDir, journalDir)
-	left, err := leftJournals(dir)
-	if err != nil || len(left) == 0 {
+	names, err := journalNames(dir)
+	if err != nil || len(names) == 0 {
 		return err
 	}
-	closeAll(left)
-	// One process at a time does it, and others wait until it is done.
+	// A journal is held by the process that writes it, or by one that absorbs it: which of them is known only under the lock. One process at a time absorbs,
+	// and others wait until it is done.
 	lock, err := os.OpenFile(filepath.Join(dir, journalLock), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := flockPatiently(lock, opt); err != nil {
+	defer unlockAll([]*os.File{lock})
+	if err := flockPatiently(lock, unix.LOCK_SH, opt); err != nil {
 		return err
 	}
-	if left, err = leftJournals(dir); err != nil {
+	left, err := leftJournals(dir, unix.LOCK_SH)
+	unlockAll(left)
+	if err != nil || len(left) == 0 {
 		return err
 	}
-	defer closeAll(left)
+	if err := flockPatiently(lock, unix.LOCK_EX, opt); err != nil {
+		return err
+	}
+	if left, err = leftJournals(dir, unix.LOCK_EX); err != nil {
+		return err
+	}
+	defer unlockAll(left)
 	removeHalfMade(dir)
 	for _, f := range left {
 		if err := absorbOne(topicDir, f, opt); err != nil {
@@ -168,33 +176,39 @@ func absorb(topicDir string, opt *Options) error {
 	return syncDir(dir)
 }
 
-// leftJournals are the journals whose processes are gone, open and locked.
-func leftJournals(dir string) ([]*os.File, error) {
+func journalNames(dir string) (names []string, err error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), journalSuffix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// leftJournals are the journals whose processes are gone, open and flocked. The lock is held.
+func leftJournals(dir string, how int) (left []*os.File, err error) {
+	names, err := journalNames(dir)
 	if err != nil {
 		return nil, err
 	}
-	var left []*os.File
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), journalSuffix) {
-			continue
-		}
-		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
+	for _, name := range names {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
-			err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
+			err = flock(f, how|unix.LOCK_NB)
 			if errors.Is(err, unix.EWOULDBLOCK) { // it is in use
 				f.Close()
 				continue
 			}
 		}
 		if err != nil {
-			closeAll(left)
+			unlockAll(left)
 			return nil, err
 		}
 		left = append(left, f)
@@ -219,15 +233,17 @@ func removeHalfMade(dir string) {
 	}
 }
 
-func closeAll(files []*os.File) {
+// unlockAll closes files that nothing was written to. A process that is just being started may have them open for a moment longer, but not locked.
+func unlockAll(files []*os.File) {
 	for _, f := range files {
-		f.Close() // nothing was written
+		_ = flock(f, unix.LOCK_UN)
+		f.Close()
 	}
 }
 
-func flockPatiently(f *os.File, opt *Options) error {
+func flockPatiently(f *os.File, how int, opt *Options) error {
 	for waited := time.Duration(0); ; waited += 2 * time.Millisecond {
-		err := flock(f, unix.LOCK_EX|unix.LOCK_NB)
+		err := flock(f, how|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return err
 		}
@@ -293,14 +309,14 @@ func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	defer owner.Close()
-	if err := flockPatiently(owner, opt); err != nil {
+	defer unlockAll([]*os.File{owner})
+	if err := flockPatiently(owner, unix.LOCK_EX, opt); err != nil {
 		return 0, err
 	}
 	alive, err := os.Open(filepath.Join(dir, writerLockName))
 	if err == nil {
 		err = flock(alive, unix.LOCK_SH|unix.LOCK_NB)
-		alive.Close()
+		unlockAll([]*os.File{alive})
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return 0, nil
 		}
