@@ -22,6 +22,8 @@ func TestFaultsAreCaught(t *testing.T) {
 		"P11-journal-unsynced":     "TestMachineCrash",
 		"P11-journal-half":         "TestMachineCrash",
 		"P11-journal-ignored":      "TestMachineCrash",
+		"P11-journal-refused":      "TestRefusedStaysAway",
+		"P11-journal-uncut":        "TestRefusedIsCutOff",
 		"I9-log":                   "TestTakenOverFromLiveProcess",
 		"I9-log-epoch":             "TestTakenOverFromLiveProcess",
 	} {

@@ -93,6 +93,7 @@ type member struct {
 
 	dirty   [2]bool // guarded by j.mu: bytes of this half are not surely in the segment
 	suspect bool    // guarded by j.mu: they must be written again before the next sync
+	void    int64   // guarded by j.mu: what the journal holds from this byte of the segment on was refused; -1: nothing was
 	entry   entry
 }
 
@@ -126,7 +127,7 @@ func newJournal(dir string, opt *Options) *journal {
 
 // join makes a writer, which is open, a member.
 func (j *journal) join(w *Writer) *member {
-	m := &member{j: j, w: w, part: uint32(w.p.num), file: w.tail.file, base: w.tail.base}
+	m := &member{j: j, w: w, part: uint32(w.p.num), file: w.tail.file, base: w.tail.base, void: -1}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.members[m] = true
@@ -160,9 +161,32 @@ func (m *member) commit(pos int64, data []byte, failures int64, announced *bool)
 		}
 		m.entry = entry{m: m, base: m.base, pos: pos, data: data, failures: failures}
 		if err := j.enter(&m.entry, announced); err != errRetired {
+			j.giveUp()
 			return err
 		}
 	}
+}
+
+// giveUp removes a journal that failed before anybody is told: what it may hold of a refused commit must not come back when we are killed, least of all over what
+// another process has committed in its place by then. mu is held.
+func (j *journal) giveUp() {
+	for j.broken {
+		if j.retire() != nil { // the next commit tries again
+			return
+		}
+	}
+}
+
+// refuse is told that what the journal may have taken at byte pos and behind is refused after all.
+func (m *member) refuse(pos int64) {
+	j := m.j
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return
+	}
+	j.broken, m.void = true, pos
+	j.giveUp()
 }
 
 var errDropped = errors.New("an fsync that ran beside failed, and the system may have dropped what was written")
@@ -263,14 +287,11 @@ func (j *journal) write(f *journalFile) (wrote bool, err error) {
 		gen, at = f.halves[f.half].gen, f.halves[f.half].end
 		f.buf = appendRound(f.buf[:0], gen, f.seq, f.entries)
 	}
-	if _, err := f.file.WriteAt(f.buf, at); err != nil {
-		return true, fmt.Errorf("write %d bytes of journal %s: %w", len(f.buf), f.path, err)
-	}
-	fault.Crash("log-journal-before-fsync")
-	if !fault.Planted("P11-journal-unsynced") {
-		if err := f.file.Sync(); err != nil {
-			return true, fmt.Errorf("fsync journal %s: %w", f.path, err)
+	if err := f.put(f.buf, at); err != nil {
+		if !fault.Planted("P11-journal-refused") {
+			_ = f.put(make([]byte, roundHead), at) // if no segment can be synced the file stays, but without this round
 		}
+		return true, err
 	}
 	fault.Crash("log-journal-after-fsync")
 	j.mu.Lock()
@@ -278,6 +299,21 @@ func (j *journal) write(f *journalFile) (wrote bool, err error) {
 	j.mu.Unlock()
 	f.seq++
 	return false, nil
+}
+
+// put makes b durable at a byte of the file.
+func (f *journalFile) put(b []byte, at int64) error {
+	if _, err := f.file.WriteAt(b, at); err != nil {
+		return fmt.Errorf("write %d bytes of journal %s: %w", len(b), f.path, err)
+	}
+	fault.Crash("log-journal-before-fsync")
+	if fault.Planted("P11-journal-unsynced") {
+		return nil
+	}
+	if err := f.file.Sync(); err != nil {
+		return fmt.Errorf("fsync journal %s: %w", f.path, err)
+	}
+	return nil
 }
 
 // turn goes on to the other half, once all segments of its last rounds are synced, and has those of this one synced behind. An error
@@ -365,7 +401,7 @@ func (m *member) syncHalves(halves ...bool) error {
 func (m *member) rewrite() error {
 	j := m.j
 	j.mu.Lock()
-	f, dirty := j.file, m.dirty
+	f, dirty, void := j.file, m.dirty, m.void
 	if f == nil {
 		j.mu.Unlock()
 		return nil
@@ -387,7 +423,7 @@ func (m *member) rewrite() error {
 			return fmt.Errorf("journal %s byte %d: %w", f.path, start+int64(len(good)), errRound)
 		}
 		err := eachEntry(good, func(part uint32, base, pos int64, data []byte) error {
-			if part != m.part || base != m.base {
+			if part != m.part || base != m.base || void >= 0 && pos >= void {
 				return nil
 			}
 			_, err := m.file.WriteAt(data, pos)
@@ -465,6 +501,9 @@ func (j *journal) retire() error {
 		return err
 	}
 	j.file, j.broken, j.small = nil, false, 0
+	for m := range j.members {
+		m.void = -1
+	}
 	return nil
 }
 

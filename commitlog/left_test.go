@@ -3,8 +3,10 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,4 +136,135 @@ func TestManyAbsorb(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A commit that was refused does not come back when the process is killed then, nor over what another owner commits in its place: neither after a
+// failed write of the journal, though no segment can be synced either, nor after a durable end that could not be written.
+func TestRefusedStaysAway(t *testing.T) {
+	journal := func(path string) bool { return strings.Contains(path, halfMade) }
+	for name, failing := range map[string]func(string) bool{"journal": journal, "disk": func(string) bool { return true }, "durable end": nil} {
+		for _, takeover := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " takeover ", takeover), func(t *testing.T) {
+				d := &volatileDisk{rng: rand.New(rand.NewPCG(1, 2))}
+				topic := newTopic(t, Options{wrap: d.wrap, journalAfter: 1}, Settings{})
+				w := must[*Writer](t)(topic.Own(0, Owner{Job: "j", Epoch: 1}))
+				for range 5 {
+					commitNumber(t, w)
+					w.tail.member.j.bg.Wait()
+				}
+				var b Batch
+				for i := range int64(3) {
+					check(t, b.Add(nil, []byte("refused"), 100+i))
+				}
+				d.mu.Lock()
+				d.failing = failing
+				d.mu.Unlock()
+				dur := w.tail.dur.file
+				if failing == nil {
+					w.tail.dur.file = must[*os.File](t)(os.Open(dur.Name()))
+				}
+				if _, err := w.Commit(t.Context(), &b, nil); err == nil {
+					t.Fatal("not refused")
+				}
+				n := int64(5)
+				if takeover {
+					other := must[*Topic](t)(openLog(t, topic.log.dir, Options{}).Topic("t"))
+					w := must[*Writer](t)(other.Own(0, Owner{Job: "j", Epoch: 2}))
+					commitNumber(t, w)
+					commitNumber(t, w)
+					n += 2
+					check(t, w.Close())
+				}
+				copyLog(t, topic, Options{}).verify(t, "killed", 0, said{n, n})
+				w2 := must[*Writer](t)(copyLog(t, topic, Options{}).Own(0, Owner{Job: "j", Epoch: 3}))
+				if w2.Next() != n {
+					t.Errorf("%d records after a restart, want %d", w2.Next(), n)
+				}
+				check(t, w2.Close())
+				d.mu.Lock()
+				d.failing = nil
+				d.mu.Unlock()
+				if failing == nil {
+					check(t, w.tail.dur.close())
+					w.tail.dur.file = dur
+				}
+				for range 5 {
+					if takeover {
+						break
+					}
+					commitNumber(t, w)
+					n++
+					w.tail.member.j.bg.Wait()
+				}
+				check(t, w.Close())
+				topic.verify(t, "at last", 0, said{n, n})
+			})
+		}
+	}
+}
+
+// What a failed commit had written, and the disk has, is not taken for what follows the next one: cutting it off is not in the journal.
+func TestRefusedIsCutOff(t *testing.T) {
+	d := &volatileDisk{rng: rand.New(rand.NewPCG(1, 2))}
+	l := openLog(t, fastDir(t), Options{wrap: d.wrap, journalAfter: 4, SyncInterval: time.Hour})
+	topic := must[*Topic](t)(l.Create("t", Settings{Partitions: 2}))
+	w, beside := openWriter(t, topic, 0), openWriter(t, topic, 1)
+	for range 3 {
+		commitNumber(t, w)
+	}
+	commitNumber(t, beside)
+	w.tail.member.j.bg.Wait() // there is a journal
+	if len(leftBehind(t, topic)) != 1 {
+		t.Fatal("no journal")
+	}
+	d.mu.Lock()
+	d.failing = func(path string) bool { return strings.Contains(path, halfMade) }
+	d.mu.Unlock()
+	batches := [2]Batch{}
+	w.mu.Lock() // two commits in one group
+	for i := range batches {
+		check(t, batches[i].Add(nil, []byte(fmt.Sprint("number ", 3+i)), int64(3+i)))
+		w.pending = append(w.pending, run{batch: &batches[i], done: make(chan error, 1)})
+		w.next++
+	}
+	done := w.pending[1].done
+	w.mu.Unlock()
+	signal(w.kick)
+	if err := <-done; err == nil {
+		t.Fatal("not refused")
+	}
+	d.mu.Lock()
+	d.failing = nil
+	d.mu.Unlock()
+	commitNumber(t, beside)
+	for len(leftBehind(t, topic)) == 0 {
+		commitNumber(t, beside)
+		w.tail.member.j.bg.Wait()
+	}
+	commitNumber(t, w)
+	d.mu.Lock()
+	d.dead = true
+	left := map[string][]byte{}
+	for _, f := range d.files { // all that was written, but nothing that was cut off
+		for _, w := range f.loose {
+			if w.data != nil {
+				f.synced = w.apply(f.synced)
+			}
+		}
+		left[f.named()] = f.synced
+	}
+	d.mu.Unlock()
+	after := copyLog(t, topic, Options{})
+	for path, raw := range left {
+		at := filepath.Join(after.log.dir, strings.TrimPrefix(path, topic.log.dir))
+		if _, err := os.Stat(at); err == nil { // some journals are gone
+			check(t, os.WriteFile(at, raw, 0o644))
+		}
+	}
+	w2 := openWriter(t, after, 0)
+	if w2.Next() != 4 {
+		t.Errorf("%d records after a crash, 4 were acknowledged", w2.Next())
+	}
+	check(t, w2.Close())
+	_, _ = w.Close(), beside.Close() // the power is gone
 }

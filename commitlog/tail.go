@@ -124,6 +124,7 @@ func (t *tail) commit() error {
 	}
 	fault.Crash("log-before-durable-end")
 	if err := t.dur.publish(d); err != nil {
+		t.member.refuse(t.dur.last.pos)
 		return fmt.Errorf("durable end: %w", err)
 	}
 	t.p.log.hub.notify(t.p.dir)
@@ -135,7 +136,7 @@ func (t *tail) rollback() {
 	d := t.dur.last
 	assert.True(d.seg == t.base, "rollback: segment %d is active, %d is durable", t.base, d.seg)
 	t.pos, t.next, t.mark = d.pos, d.end, d.mark
-	t.loose, t.bulky = t.loose[:0], false
+	t.loose, t.bulky = t.loose[:0], !fault.Planted("P11-journal-uncut") // that the rest was cut off is not in the journal: the next commit syncs the segment
 	if err := t.file.Truncate(d.pos); err != nil {
 		t.fail = fmt.Errorf("cut %s back to byte %d: %w; open the writer again", segmentPath(t.p.dir, t.base), d.pos, err)
 	}
