@@ -1,6 +1,9 @@
 package commitlog
 
-import "os"
+import (
+	"os"
+	"path/filepath"
+)
 
 // Commit is one commit of a partition: the records of [First, Next), which became visible together, and their marker.
 type Commit struct {
@@ -14,6 +17,9 @@ func (t *Topic) Commits(p int) ([]Commit, error) {
 	part, err := t.log.partition(t.name, p)
 	if err != nil {
 		return nil, err
+	}
+	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
+		return nil, part.wrap(err)
 	}
 	d, err := part.durableEnd()
 	if err != nil {

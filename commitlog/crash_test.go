@@ -3,12 +3,14 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -18,18 +20,24 @@ import (
 type volatileDisk struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
-	files   []*volatileFile
+	files   []*inode
 	dead    bool
 	failing func(path string) bool // nil: no sync fails
 }
 
-// volatileFile is a file of it: synced is what the disk surely has, and loose what was written since.
-type volatileFile struct {
-	segmentFile
-	d      *volatileDisk
+// inode is a file of it: synced is what the disk surely has, and loose what was written since.
+type inode struct {
+	kept   segmentFile // as it was opened first, and never closed, so that no other file has its number
 	path   string
 	synced []byte
 	loose  []looseWrite
+}
+
+// volatileFile is an inode that was opened.
+type volatileFile struct {
+	segmentFile
+	d *volatileDisk
+	*inode
 }
 
 // looseWrite is a write, or with nil data a truncation to pos.
@@ -45,15 +53,37 @@ var errPower = errors.New("the power is gone")
 func (d *volatileDisk) wrap(f segmentFile) segmentFile {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	path := f.(diskFile).Name()
-	raw, err := os.ReadFile(path)
-	if err != nil { // a journal that has its name by now
-		raw = make([]byte, 2*testHalf)
+	path, info := f.(diskFile).Name(), statOf(f)
+	for _, i := range d.files {
+		if os.SameFile(statOf(i.kept), info) {
+			return &volatileFile{segmentFile: f, d: d, inode: i}
+		}
 	}
-	v := &volatileFile{segmentFile: f, d: d, path: path, synced: raw}
-	d.files = append(d.files, v)
-	return v
+	i := &inode{path: path}
+	kept, err := os.Open(path)
+	if err != nil { // a journal that has its name by now
+		if kept, err = os.Open(i.named()); err != nil {
+			panic(err)
+		}
+	}
+	i.kept = diskFile{kept}
+	if i.synced, err = io.ReadAll(kept); err != nil {
+		panic(err)
+	}
+	d.files = append(d.files, i)
+	return &volatileFile{segmentFile: f, d: d, inode: i}
 }
+
+func statOf(f segmentFile) os.FileInfo {
+	info, err := f.(diskFile).Stat()
+	if err != nil {
+		panic(err)
+	}
+	return info
+}
+
+// gone tells whether the file was removed, or another has taken its name.
+func (i *inode) gone() bool { return statOf(i.kept).Sys().(*syscall.Stat_t).Nlink == 0 }
 
 func (w looseWrite) apply(b []byte) []byte {
 	if w.data == nil {
@@ -111,14 +141,14 @@ func (d *volatileDisk) int(n int) int {
 }
 
 // left is what the disk has of f after the power is gone: any of the loose writes, each up to any sector.
-func (f *volatileFile) left() []byte {
+func (d *volatileDisk) left(f *inode) []byte {
 	b := append([]byte(nil), f.synced...)
 	for _, w := range f.loose {
-		switch f.d.rng.IntN(3) {
+		switch d.rng.IntN(3) {
 		case 0:
 			b = w.apply(b)
 		case 1:
-			if cut := f.d.rng.IntN(len(w.data)/512 + 1); cut > 0 {
+			if cut := d.rng.IntN(len(w.data)/512 + 1); cut > 0 {
 				b = looseWrite{w.pos, w.data[:cut*512]}.apply(b)
 			}
 		}
@@ -127,7 +157,7 @@ func (f *volatileFile) left() []byte {
 }
 
 // named is the path that f has by now.
-func (f *volatileFile) named() string {
+func (f *inode) named() string {
 	if strings.Contains(f.path, halfMade) {
 		return strings.Replace(f.path, halfMade, "", 1) + journalSuffix
 	}
@@ -173,7 +203,7 @@ func (d *volatileDisk) run(t *testing.T, topic *Topic, parts int, failing func(p
 	}
 	left := map[string][]byte{}
 	for _, f := range d.files {
-		left[f.named()] = f.left()
+		left[f.named()] = d.left(f)
 	}
 	d.mu.Unlock()
 	wg.Wait()

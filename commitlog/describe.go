@@ -26,6 +26,9 @@ func (t *Topic) Describe(p int) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
+	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
+		return Info{}, part.wrap(err)
+	}
 	b, err := part.bounds()
 	if err != nil {
 		return Info{}, err

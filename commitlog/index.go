@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 
 	"github.com/millrace/millrace/internal/records"
 )
@@ -142,6 +143,9 @@ func (t *Topic) OffsetAt(p int, micros int64) (int64, error) {
 	part, err := t.log.partition(t.name, p)
 	if err != nil {
 		return 0, err
+	}
+	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
+		return 0, part.wrap(err)
 	}
 	segs, err := part.segments()
 	if err != nil {

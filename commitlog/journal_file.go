@@ -35,7 +35,7 @@ func roundSum(round []byte) uint64 { return xxh3.Hash(round[16:]) }
 // createJournal makes a journal file of two halves of so many bytes, at full length, flocked as long as this process has it open. It has its name only when it is locked, so
 // that nobody takes it for one that was left.
 func createJournal(dir string, half int64, opt *Options) (*journalFile, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { // not its parents: the topic may have been removed
 		return nil, err
 	}
 	name := rand.Text()
@@ -51,10 +51,7 @@ func createJournal(dir string, half int64, opt *Options) (*journalFile, error) {
 	if err := errors.Join(os.Rename(tmp, path), syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(tmp))
 	}
-	j := &journalFile{path: path, file: diskFile{f}}
-	if opt.wrap != nil {
-		j.file = opt.wrap(j.file)
-	}
+	j := &journalFile{path: path, file: opt.wrapped(f)}
 	j.halves[0] = halfState{gen: 1}
 	return j, nil
 }
@@ -74,7 +71,10 @@ func (f *journalFile) remove() error {
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Dir(f.path)), f.file.Close())
+	if err := syncDir(filepath.Dir(f.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // it stays open for the next try
+	}
+	return f.file.Close()
 }
 
 // rounds are the bytes of a half's good rounds, and their generation: those from its start on that are whole, of one generation, and follow
@@ -298,7 +298,7 @@ func absorbOne(topicDir string, f *os.File, opt *Options) error {
 	return nil
 }
 
-// absorbPartition writes entries into the partition's active segment where it differs, and syncs it; it returns how many bytes differed.
+// absorbPartition writes entries into the partition's active segment, and syncs it; it returns how many bytes differed.
 // A partition that a living process writes was synced when that process opened it. Segments before the active one were synced before it began.
 func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) {
 	p := &partition{dir: dir}
@@ -333,12 +333,18 @@ func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, f.Close())
 	}
-	wrote := 0
+	file := opt.wrapped(f)
+	wrote, err := absorbSegment(file, active, size, entries)
+	return wrote, errors.Join(err, file.Close())
+}
+
+// absorbSegment writes entries into a segment of size bytes. It writes those too that are there already: an fsync may have failed, of ours or of the process
+// that left them, and what was dropped then is not written by another one.
+func absorbSegment(f segmentFile, active, size int64, entries []absorbed) (wrote int, err error) {
 	for _, e := range entries {
 		if e.base != active || fault.Planted("P11-journal-ignored") {
 			continue
@@ -349,13 +355,12 @@ func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) 
 		is := make([]byte, len(e.data))
 		if n, err := f.ReadAt(is, e.pos); err != nil && err != io.EOF {
 			return wrote, err
-		} else if bytes.Equal(is[:n], e.data) {
-			continue
+		} else if !bytes.Equal(is[:n], e.data) {
+			wrote += len(e.data)
 		}
 		if _, err := f.WriteAt(e.data, e.pos); err != nil {
 			return wrote, err
 		}
-		wrote += len(e.data)
 		size = max(size, e.pos+int64(len(e.data)))
 	}
 	return wrote, f.Sync()

@@ -268,3 +268,76 @@ func TestRefusedIsCutOff(t *testing.T) {
 	check(t, w2.Close())
 	_, _ = w.Close(), beside.Close() // the power is gone
 }
+
+// A segment that cannot be synced while a journal is absorbed is written again when the next one tries: the system says only once that it has dropped something.
+func TestAbsorbedIsWrittenAgain(t *testing.T) {
+	d := &volatileDisk{rng: rand.New(rand.NewPCG(1, 2))}
+	topic := leave(t, 10, Options{wrap: d.wrap})
+	d.failing = func(string) bool { return true }
+	for range 2 {
+		if _, err := topic.Reader(0, 0); err == nil {
+			t.Fatal("a reader does without what the journal has")
+		}
+	}
+	d.failing = nil
+	r := must[*Reader](t)(topic.Reader(0, 0))
+	check(t, r.Close())
+	if len(leftBehind(t, topic)) > 0 {
+		t.Fatal("the journal is still there")
+	}
+	last := d.files[len(d.files)-1]
+	check(t, os.WriteFile(last.path, last.synced, 0o644))
+	topic.verify(t, "after a crash", 0, said{10, 10})
+}
+
+// A topic that was removed does not come back as a folder of journals.
+func TestRemovedUnderWriters(t *testing.T) {
+	topic := newTopic(t, Options{journalAfter: 2}, Settings{})
+	w := openWriter(t, topic, 0)
+	check(t, os.RemoveAll(filepath.Join(topic.log.dir, "t")))
+	for range 4 {
+		commitNumber(t, w) // into files without a name
+	}
+	w.tail.member.j.bg.Wait()
+	_ = w.Close()
+	check(t, must[*Topic](t)(topic.log.Create("t", Settings{})).Grow(2))
+}
+
+// A journal whose folder vanishes is given up like any other.
+func TestJournalFolderRemoved(t *testing.T) {
+	d := &volatileDisk{rng: rand.New(rand.NewPCG(1, 2))}
+	topic := newTopic(t, Options{wrap: d.wrap, journalAfter: 1}, Settings{})
+	w := openWriter(t, topic, 0)
+	for range 3 {
+		commitNumber(t, w)
+		w.tail.member.j.bg.Wait()
+	}
+	check(t, os.RemoveAll(filepath.Join(topic.log.dir, "t", journalDir)))
+	d.mu.Lock()
+	d.failing = func(path string) bool { return strings.Contains(path, halfMade) }
+	d.mu.Unlock()
+	var b Batch
+	check(t, b.Add(nil, []byte("v"), 3))
+	if _, err := w.Commit(t.Context(), &b, nil); err == nil {
+		t.Fatal("not refused")
+	}
+	d.mu.Lock()
+	d.failing = nil
+	d.mu.Unlock()
+	for range 3 {
+		commitNumber(t, w)
+	}
+	check(t, w.Close())
+	topic.verify(t, "at last", 0, said{6, 6})
+}
+
+// What looks at a topic's frames first after a crash of the machine finds all of them.
+func TestAnyReaderAbsorbs(t *testing.T) {
+	for name, look := range map[string]func(*Topic) error{
+		"commits":  func(t *Topic) error { _, err := t.Commits(0); return err },
+		"offsets":  func(t *Topic) error { _, err := t.OffsetAt(0, 9); return err },
+		"describe": func(t *Topic) error { _, err := t.Describe(0); return err },
+	} {
+		t.Run(name, func(t *testing.T) { check(t, look(leave(t, 10, Options{}))) })
+	}
+}

@@ -85,7 +85,7 @@ func (t *tail) openSegment(base int64, first bool) error {
 	if t.file != nil {
 		t.file.Close()
 	}
-	t.file, t.base = wrapFile(t.p, f), base
+	t.file, t.base = t.p.log.opt.wrapped(f), base
 	if !first {
 		t.pos, t.mark = 0, -1
 	}

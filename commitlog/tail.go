@@ -191,12 +191,13 @@ func createSegment(p *partition, base int64) (segmentFile, error) {
 		f.Close()
 		return nil, err
 	}
-	return wrapFile(p, f), nil
+	return p.log.opt.wrapped(f), nil
 }
 
-func wrapFile(p *partition, f *os.File) segmentFile {
-	if w := p.log.opt.wrap; w != nil {
-		return w(diskFile{f})
+// wrapped is f as the writer uses it.
+func (o *Options) wrapped(f *os.File) segmentFile {
+	if o.wrap != nil {
+		return o.wrap(diskFile{f})
 	}
 	return diskFile{f}
 }
