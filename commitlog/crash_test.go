@@ -31,6 +31,7 @@ type inode struct {
 	path   string
 	synced []byte
 	loose  []looseWrite
+	errs   int // syncs that failed: each of those that have it open is told once
 }
 
 // volatileFile is an inode that was opened.
@@ -38,6 +39,7 @@ type volatileFile struct {
 	segmentFile
 	d *volatileDisk
 	*inode
+	told int
 }
 
 // looseWrite is a write, or with nil data a truncation to pos.
@@ -56,7 +58,7 @@ func (d *volatileDisk) wrap(f segmentFile) segmentFile {
 	path, info := f.(diskFile).Name(), statOf(f)
 	for _, i := range d.files {
 		if os.SameFile(statOf(i.kept), info) {
-			return &volatileFile{segmentFile: f, d: d, inode: i}
+			return &volatileFile{segmentFile: f, d: d, inode: i, told: i.errs}
 		}
 	}
 	i := &inode{path: path}
@@ -71,7 +73,7 @@ func (d *volatileDisk) wrap(f segmentFile) segmentFile {
 		panic(err)
 	}
 	d.files = append(d.files, i)
-	return &volatileFile{segmentFile: f, d: d, inode: i}
+	return &volatileFile{segmentFile: f, d: d, inode: i, told: i.errs}
 }
 
 func statOf(f segmentFile) os.FileInfo {
@@ -125,12 +127,17 @@ func (f *volatileFile) Sync() error {
 	}
 	if f.d.failing != nil && f.d.failing(f.path) {
 		f.loose = nil
+		f.errs++
+	} else {
+		for _, w := range f.loose {
+			f.synced = w.apply(f.synced)
+		}
+		f.loose = nil
+	}
+	if f.told < f.errs {
+		f.told = f.errs
 		return errors.New("the disk is ill")
 	}
-	for _, w := range f.loose {
-		f.synced = w.apply(f.synced)
-	}
-	f.loose = nil
 	return nil
 }
 

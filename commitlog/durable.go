@@ -49,7 +49,8 @@ func decodeSlot(b []byte) (d durable, ok bool) {
 
 // durableFile is the file of two slots, which are written in turn, so that one is whole at any moment.
 type durableFile struct {
-	file *os.File
+	file segmentFile
+	name string
 	last durable // as published by us
 }
 
@@ -62,7 +63,7 @@ func openDurable(dir string, write bool) (*durableFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &durableFile{file: f}, nil
+	return &durableFile{file: diskFile{f}, name: f.Name()}, nil
 }
 
 // errNoDurable: neither slot is whole.
@@ -74,7 +75,7 @@ func (f *durableFile) read() (durable, error) {
 	for range 100 { // a slot that is being written looks torn; two at once hardly ever
 		n, err := f.file.ReadAt(buf[:], 0)
 		if n == 0 && err != nil {
-			return durable{}, fmt.Errorf("%s: %w", f.file.Name(), errNoDurable)
+			return durable{}, fmt.Errorf("%s: %w", f.name, errNoDurable)
 		}
 		b := buf[:n]
 		d, ok := decodeSlot(b)
@@ -87,7 +88,7 @@ func (f *durableFile) read() (durable, error) {
 			return d, nil
 		}
 	}
-	return durable{}, fmt.Errorf("%s: %w", f.file.Name(), errNoDurable)
+	return durable{}, fmt.Errorf("%s: %w", f.name, errNoDurable)
 }
 
 // publish shows d to readers. What it covers must be on disk.

@@ -12,6 +12,7 @@ import (
 // Each planted fault turns a test red.
 func TestFaultsAreCaught(t *testing.T) {
 	for fault, test := range map[string]string{
+		"P11-rolled-unsynced":      "TestLives",
 		"P11-torn":                 "TestTornAtEveryByte",
 		"P11-visible-before-fsync": "TestNothingVisibleBeforeFsync",
 		"P11-marker-lost":          "TestMarkerOutlivesSegments",

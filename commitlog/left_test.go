@@ -161,7 +161,7 @@ func TestRefusedStaysAway(t *testing.T) {
 				d.mu.Unlock()
 				dur := w.tail.dur.file
 				if failing == nil {
-					w.tail.dur.file = must[*os.File](t)(os.Open(dur.Name()))
+					w.tail.dur.file = diskFile{must[*os.File](t)(os.Open(w.tail.dur.name))}
 				}
 				if _, err := w.Commit(t.Context(), &b, nil); err == nil {
 					t.Fatal("not refused")

@@ -30,6 +30,7 @@ func openTail(p *partition) (*tail, Recovery, error) {
 	if err != nil {
 		return nil, Recovery{}, p.wrap(err)
 	}
+	dur.file = p.log.opt.wrapped(dur.file.(diskFile).File)
 	t := &tail{p: p, dur: dur}
 	rec, err := t.recover(segs)
 	if err != nil {

@@ -179,7 +179,10 @@ func (t *tail) roll() error {
 	t.member.moved(f, t.next)
 	err = t.file.Close()
 	t.file, t.base, t.pos, t.mark, t.first = f, t.next, 0, -1, 0
-	return err
+	if fault.Planted("P11-rolled-unsynced") {
+		return err
+	}
+	return errors.Join(err, t.dur.sync()) // an older durable end is in a segment that may now be compacted or removed
 }
 
 func createSegment(p *partition, base int64) (segmentFile, error) {
