@@ -110,6 +110,12 @@ func (r *Reader) poll(told func(error) error) (*records.Block, error) {
 		if b.Len() == 0 { // only gaps: they join the block that follows
 			continue
 		}
+		if b.First > r.next && b.Offsets == nil { // the records stay where they are
+			b.Offsets = make([]int64, b.Len())
+			for i := range b.Offsets {
+				b.Offsets[i] = b.First + int64(i)
+			}
+		}
 		b.First, r.next = r.next, b.Next
 		return b, nil
 	}

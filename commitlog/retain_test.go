@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/millrace/millrace/internal/records"
+
 	"github.com/millrace/millrace/internal/clock"
 )
 
@@ -206,4 +208,25 @@ func TestCompactsItself(t *testing.T) {
 		}
 	}
 	check(t, w.Close())
+}
+
+// Records behind a segment of which compaction has left nothing have their own offsets.
+func TestOffsetsBehindEmptySegment(t *testing.T) {
+	topic := newTopic(t, Options{}, Settings{Compact: true})
+	w := openWriter(t, topic, 0)
+	defer w.Close()
+	var want []rec
+	for i := range int64(2) {
+		check(t, w.Add([]byte("key"), []byte("value"), i))
+		check(t, w.Sync(t.Context()))
+		_, err := w.Compact(t.Context())
+		check(t, err)
+		want = []rec{{Offset: i, Key: "key", Value: "value", Time: i}}
+	}
+	r := must[*Reader](t)(topic.Reader(0, 0))
+	defer r.Close()
+	b := must[*records.Block](t)(r.Next(t.Context()))
+	if d := cmp.Diff(want, appendBlock(t, nil, b)); d != "" || b.First != 0 || b.Next != 2 {
+		t.Errorf("block [%d, %d) (-want +got):\n%s", b.First, b.Next, d)
+	}
 }
