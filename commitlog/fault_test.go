@@ -23,6 +23,7 @@ func TestFaultsAreCaught(t *testing.T) {
 		"P11-journal-unsynced":     "TestMachineCrash",
 		"P11-journal-half":         "TestMachineCrash",
 		"P11-journal-ignored":      "TestMachineCrash",
+		"P11-journal-in-use":       "TestTakenOverAfterFailedSync",
 		"P11-journal-refused":      "TestRefusedStaysAway",
 		"P11-journal-uncut":        "TestRefusedIsCutOff",
 		"I9-log":                   "TestTakenOverFromLiveProcess",

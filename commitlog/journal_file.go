@@ -260,12 +260,12 @@ type absorbed struct {
 	data      []byte
 }
 
-func absorbOne(topicDir string, f *os.File, opt *Options) error {
+// readJournal is what a journal has, by partition, oldest first.
+func readJournal(f *os.File) (map[uint32][]absorbed, error) {
 	raw, err := io.ReadAll(f)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	byPart := map[uint32][]absorbed{}
 	type half struct {
 		good []byte
 		gen  uint64
@@ -276,14 +276,57 @@ func absorbOne(topicDir string, f *os.File, opt *Options) error {
 		halves = append(halves, half{good, gen})
 	}
 	slices.SortFunc(halves, func(a, b half) int { return cmp.Compare(a.gen, b.gen) })
+	byPart := map[uint32][]absorbed{}
 	for _, h := range halves {
 		err := eachEntry(h.good, func(part uint32, base, pos int64, data []byte) error {
 			byPart[part] = append(byPart[part], absorbed{base, pos, data})
 			return nil
 		})
 		if err != nil {
+			return nil, err
+		}
+	}
+	return byPart, nil
+}
+
+// absorbInUse brings what journals in use have of a partition, ours or another process's, into its active segment. Whoever takes it over must not rely on an
+// fsync of its own for what those before left to their journals: one that failed may have been told to them only. The lease is locked, so
+// that what they have of the partition is what they acknowledged.
+func absorbInUse(p *partition) error {
+	if fault.Planted("P11-journal-in-use") {
+		return nil
+	}
+	dir := filepath.Join(filepath.Dir(p.dir), journalDir)
+	names, err := journalNames(dir)
+	if err != nil {
+		return err
+	}
+	var entries []absorbed
+	for _, name := range names {
+		f, err := os.Open(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		byPart, err := readJournal(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("journal %s: %w", f.Name(), err)
+		}
+		entries = append(entries, byPart[uint32(p.num)]...)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	_, err = absorbActive(p.dir, entries, &p.log.opt)
+	return err
+}
+
+func absorbOne(topicDir string, f *os.File, opt *Options) error {
+	byPart, err := readJournal(f)
+	if err != nil {
+		return err
 	}
 	for part, entries := range byPart {
 		dir := filepath.Join(topicDir, strconv.Itoa(int(part)))
@@ -299,9 +342,8 @@ func absorbOne(topicDir string, f *os.File, opt *Options) error {
 }
 
 // absorbPartition writes entries into the partition's active segment, and syncs it; it returns how many bytes differed.
-// A partition that a living process writes was synced when that process opened it. Segments before the active one were synced before it began.
+// What a living process writes is whole since that process opened it. Segments before the active one were synced before it began.
 func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) {
-	p := &partition{dir: dir}
 	owner, err := os.OpenFile(filepath.Join(dir, ownerName), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil // nobody ever wrote it, or the partition is gone
@@ -324,6 +366,11 @@ func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
+	return absorbActive(dir, entries, opt)
+}
+
+func absorbActive(dir string, entries []absorbed, opt *Options) (int, error) {
+	p := &partition{dir: dir}
 	segs, err := p.segments()
 	if err != nil || len(segs) == 0 {
 		return 0, err

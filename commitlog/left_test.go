@@ -341,3 +341,38 @@ func TestAnyReaderAbsorbs(t *testing.T) {
 		t.Run(name, func(t *testing.T) { check(t, look(leave(t, 10, Options{}))) })
 	}
 }
+
+// Who takes a partition over from a process that lives does not rely on an fsync for what that one has in its journal only: the one that failed was told to
+// somebody else.
+func TestTakenOverAfterFailedSync(t *testing.T) {
+	d := &volatileDisk{rng: rand.New(rand.NewPCG(1, 2))}
+	topic := newTopic(t, Options{wrap: d.wrap, journalAfter: 1}, Settings{})
+	w := must[*Writer](t)(topic.Own(0, Owner{Job: "j", Epoch: 1}))
+	for range 5 {
+		commitNumber(t, w)
+		w.tail.member.j.bg.Wait()
+	}
+	other := must[*Topic](t)(openLog(t, topic.log.dir, Options{wrap: d.wrap}).Topic("t"))
+	d.mu.Lock()
+	d.failing = func(path string) bool { return strings.HasSuffix(path, segmentSuffix) }
+	d.mu.Unlock()
+	if _, err := other.Own(0, Owner{Job: "j", Epoch: 2}); err == nil {
+		t.Fatal("opened without an fsync")
+	}
+	d.mu.Lock()
+	d.failing = nil
+	d.mu.Unlock()
+	next := must[*Writer](t)(other.Own(0, Owner{Job: "j", Epoch: 2}))
+	_, err := next.Compact(t.Context()) // begins a segment: what the journal has of the one before is passed over
+	check(t, err)
+	d.mu.Lock()
+	d.dead = true
+	d.mu.Unlock()
+	_, _ = w.Close(), next.Close() // the power is gone
+	for _, f := range d.files {
+		if !f.gone() {
+			check(t, os.WriteFile(f.named(), f.synced, 0o644))
+		}
+	}
+	must[*Topic](t)(openLog(t, topic.log.dir, Options{}).Topic("t")).verify(t, "after a crash", 0, said{5, 5})
+}

@@ -19,6 +19,9 @@ type Recovery struct {
 
 // openTail brings a partition to a state in which it can be appended to. The lease is locked.
 func openTail(p *partition) (*tail, Recovery, error) {
+	if err := absorbInUse(p); err != nil {
+		return nil, Recovery{}, p.wrap(err)
+	}
 	segs, err := p.segments()
 	if err != nil {
 		return nil, Recovery{}, err
