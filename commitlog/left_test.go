@@ -376,3 +376,34 @@ func TestTakenOverAfterFailedSync(t *testing.T) {
 	}
 	must[*Topic](t)(openLog(t, topic.log.dir, Options{}).Topic("t")).verify(t, "after a crash", 0, said{5, 5})
 }
+
+// A journal that is full before each partition has committed a few times is left alone: each segment would be synced as often without it.
+func TestWideCommitsDoWithoutJournal(t *testing.T) {
+	d := &volatileDisk{rng: rand.New(rand.NewPCG(1, 2))}
+	syncs := 0
+	d.failing = func(path string) bool {
+		if strings.Contains(path, halfMade) {
+			syncs++
+		}
+		return false
+	}
+	topic := must[*Topic](t)(openLog(t, fastDir(t), Options{wrap: d.wrap}).Create("t", Settings{Partitions: 40}))
+	p := must[*Producer](t)(topic.Producer())
+	var b Batch
+	check(t, b.Add(nil, make([]byte, 50<<10), 1))
+	for i := range 400 {
+		_, err := p.Writer(i%40).Commit(t.Context(), &b, nil)
+		check(t, err)
+		if i == 40 {
+			p.Writer(0).tail.member.j.bg.Wait() // there is a journal
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if syncs < 10 || syncs > 50 {
+		t.Errorf("%d of 400 commits went to the journal", syncs)
+	}
+	d.mu.Unlock()
+	check(t, p.Close())
+	d.mu.Lock()
+}
