@@ -29,7 +29,7 @@ type kafkaOptions struct {
 // KafkaPartitions is how many partitions the topic is made with, if it does not exist; the default is the broker's.
 func KafkaPartitions(n int) KafkaOption { return func(o *kafkaOptions) { o.partitions = int32(n) } }
 
-// KafkaLanes is how many transactions publish one batch, in parallel; the default is one a slot of the job, at most one a partition.
+// KafkaLanes is how many transactions publish one batch, in parallel; the default is one for each four slots of the job, at most one a partition.
 // A new number takes effect with the first batch that is not planned yet.
 func KafkaLanes(n int) KafkaOption { return func(o *kafkaOptions) { o.lanes = n } }
 
@@ -59,6 +59,9 @@ func kafkaSink(topic string, f Format, opts []KafkaOption) Sink {
 
 // kafkaWait is how long a broker may take to answer before the job gives up at start.
 const kafkaWait = 10 * time.Second
+
+// kafkaSlots is how many slots share a lane. A lane does little for a row: slots encode it. Its transaction costs the broker eight requests a batch, however few rows it has.
+const kafkaSlots = 4
 
 // kafkaRun is how many rows without a key go to one lane, and within it to one partition, before the next takes over.
 const kafkaRun = 512
@@ -131,9 +134,9 @@ func (k *kafkaOutput) prepare(ctx context.Context) error {
 	}
 }
 
-// Lanes is one a slot, at most one a partition, unless KafkaLanes says otherwise.
+// Lanes is one for every kafkaSlots slots, at most one a partition, unless KafkaLanes says otherwise.
 func (k *kafkaOutput) Lanes(_ context.Context, slots int) (int, error) {
-	want := slots
+	want := (slots + kafkaSlots - 1) / kafkaSlots
 	if k.opts.lanes > 0 {
 		want = k.opts.lanes
 	}

@@ -124,7 +124,7 @@ func TestTakeOverFencesAndAborts(t *testing.T) {
 	if m := b.marker(t, group); m != "1" {
 		t.Errorf("marker after takeover is %q, want that of the committed batch", m)
 	}
-	if err := old.end(t.Context()); !errors.Is(err, ErrFenced) {
+	if err := old.end(t.Context(), true); !errors.Is(err, ErrFenced) {
 		t.Errorf("the old owner's commit: %v, want ErrFenced", err)
 	}
 	if err := old.Renew(t.Context()); !errors.Is(err, ErrFenced) {
@@ -134,6 +134,31 @@ func TestTakeOverFencesAndAborts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(b.read(t, 2)); got != "[a=1 a=2]" {
+		t.Errorf("a reader sees %s", got)
+	}
+}
+
+// TestRenewEndsWhatIsOpen gives up a transaction that has records, and one that has a marker too.
+func TestRenewEndsWhatIsOpen(t *testing.T) {
+	b := open(t, 1)
+	group := b.topic + ".marker"
+	p := b.producer(t, "a")
+	for i := range 2 {
+		err := errors.Join(p.addPartitions(t.Context(), recs(0)), p.addOffsets(t.Context(), Marker{Group: group}), p.produce(t.Context(), recs(0, "a", "lost")))
+		if err == nil && i > 0 {
+			err = p.commitMarker(t.Context(), Marker{group, 0, 1, "lost"})
+		}
+		if err := errors.Join(err, p.Renew(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := b.marker(t, group); m != "" {
+		t.Errorf("marker %q", m)
+	}
+	if err := p.Write(t.Context(), recs(0, "a", "1"), Marker{group, 0, 2, "2"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(b.read(t, 1)); got != "[a=1]" {
 		t.Errorf("a reader sees %s", got)
 	}
 }

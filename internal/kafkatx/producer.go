@@ -69,10 +69,15 @@ func Open(ctx context.Context, cl *kgo.Client, ck clock.Clock, topic, txn string
 	return p, p.init(ctx, -1, -1)
 }
 
-// Renew continues after an error: what is open is aborted under a higher epoch, unless another owner has taken the id over since (ErrFenced).
+// Renew continues after an error: what is open is aborted, and later transactions have a higher epoch, unless another owner has taken the id over since (ErrFenced).
 func (p *Producer) Renew(ctx context.Context) error {
 	if fault.Planted("I9-kafka") {
 		return p.init(ctx, -1, -1)
+	}
+	// A broker that is asked for a new epoch while a transaction is open aborts it under one that nobody is told, and calls who asks again fenced. Most errors here say that none
+	// is open; if it was not for that, the next request fails too.
+	if err := p.end(ctx, false); errors.Is(err, ErrFenced) {
+		return err
 	}
 	return p.init(ctx, p.id, p.epoch)
 }
@@ -135,7 +140,7 @@ func (p *Producer) write(ctx context.Context, recs map[int32]*Records, m Marker)
 			return err
 		}
 	}
-	return p.end(ctx)
+	return p.end(ctx, true)
 }
 
 func (p *Producer) addPartitions(ctx context.Context, recs map[int32]*Records) error {
@@ -201,12 +206,12 @@ func (p *Producer) commitMarker(ctx context.Context, m Marker) error {
 	})
 }
 
-// end commits. An error of the connection leaves the outcome open.
-func (p *Producer) end(ctx context.Context) error {
+// end commits or aborts. An error of the connection leaves the outcome open.
+func (p *Producer) end(ctx context.Context, commit bool) error {
 	sent := false
-	err := p.retry(ctx, "commit", func() error {
+	err := p.retry(ctx, "end the transaction", func() error {
 		req := kmsg.NewPtrEndTxnRequest()
-		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = p.txn, p.id, p.epoch, true
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = p.txn, p.id, p.epoch, commit
 		resp, err := req.RequestWith(ctx, p.cl)
 		if err != nil {
 			sent = true
