@@ -52,7 +52,7 @@ type Config struct {
 	Partitions      int  // reduce partitions, 0: as many as there are slots
 
 	Depth         int           // batches in flight, 0: 2
-	PrefetchBytes int64         // read-ahead of each executor, 0: 32 MiB; what is only named of a backlog in the embedded log counts a quarter
+	PrefetchBytes int64         // read-ahead of each executor, 0: 32 MiB; what is only named of a backlog in the embedded log counts a third
 	Lease         time.Duration // silence after which an executor is lost, 0: 5 s
 	Cuts          []Cut         // tests: the ranges of each batch; the job stops behind them
 	Debug         bool          // tests: rows go through columns between all operators (P24)

@@ -28,7 +28,7 @@ const (
 
 // namedShare is the part of its size that a deferred block counts with. It lies on disk and not in memory until a task reads it, and then only for as long as it is pushed. But batches are as
 // large as what is held, and what a batch makes of its records, and what waits for its end, is in memory: so it is no smaller.
-const namedShare = 4
+const namedShare = 3
 
 // counted is what a block counts against the bound of read-ahead.
 func counted(b *records.Block) int64 {
