@@ -269,13 +269,13 @@ func (w named) Close()                        {}
 func TestDeferredBlocksCountLess(t *testing.T) {
 	block := func(i int64, deferred bool) *records.Block {
 		if deferred {
-			return records.Defer(i, i+1, named(1000))
+			return records.Defer(i, i+1, named(1200))
 		}
-		return &records.Block{First: i, Next: i + 1, Data: make([]byte, 992), Values: make([]records.Span, 1)}
+		return &records.Block{First: i, Next: i + 1, Data: make([]byte, 1192), Values: make([]records.Span, 1)}
 	}
 	for _, deferred := range []bool{false, true} {
 		p := &pool{stats: &Stats{}}
-		p.share(20_000, 1, 1) // 10,000 before any batch has them
+		p.share(24_000, 1, 1) // 12,000 before any batch has them
 		r := &reader{pool: p, dirty: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 		n := int64(0)
 		for ; r.hasRoom(); n++ {
