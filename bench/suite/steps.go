@@ -83,7 +83,7 @@ func (l *list) stages() {
 func (l *list) scaling() {
 	for i, master := range []string{"local[2]", "local[1]", "local[4]", "procs[1,1]", "procs[2,1]", "procs[4,1]"} {
 		l.add(fmt.Sprintf("scaling/%d/%s", i, master), func(o *run.Options) {
-			o.Work, o.Form, o.Master, o.Records = "w4", "frame", master, records["w4"]
+			o.Work, o.Form, o.Master, o.Records = "w4", "frame", master, 4*records["w4"] // more than processes take to start
 		})
 	}
 }
