@@ -43,7 +43,7 @@ func TestCrashPoints(t *testing.T) {
 				p := start(t, topic, "commit", fmt.Sprintf("MILLRACE_CRASH=%s:%d", point, 1+round%3))
 				said := p.rest() // until it is dead
 				p.kill()
-				markerIsOfLastBatch(t, topic, said)
+				markerIsOfLastBatch(t, topic, 0, said)
 			}
 		})
 	}

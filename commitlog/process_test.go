@@ -74,7 +74,8 @@ func childAppend(topic *Topic, out io.Writer) error {
 
 // childCommit commits batches of ten numbers with a marker, and prints the marker when it is durable, for ever.
 func childCommit(topic *Topic, out io.Writer) error {
-	w, err := topic.Own(0, Owner{Job: "j", Epoch: 1})
+	part, _ := strconv.Atoi(os.Getenv("COMMITLOG_TEST_PART")) // 0 if it is not said
+	w, err := topic.Own(part, Owner{Job: "j", Epoch: 1})
 	if err != nil {
 		return err
 	}
@@ -256,13 +257,41 @@ func TestKilledCommitter(t *testing.T) {
 		check(t, p.cmd.Process.Signal(syscall.SIGKILL))
 		said := p.rest()
 		p.kill()
-		markerIsOfLastBatch(t, topic, said)
+		markerIsOfLastBatch(t, topic, 0, said)
 	}
 }
 
-func markerIsOfLastBatch(t *testing.T, topic *Topic, said string) {
+// Two processes commit to partitions of one topic, each with a journal of its own. One of them is killed, and its partition goes to others, while the other process goes on.
+func TestKilledBesideAnother(t *testing.T) {
+	topic := newTopic(t, Options{}, Settings{Partitions: 2, SegmentBytes: 5000})
+	commit := func(part int) *process { return start(t, topic, "commit", fmt.Sprint("COMMITLOG_TEST_PART=", part)) }
+	running := []*process{commit(0), commit(1)}
+	for round := range 12 {
+		part := round * 5 % 3 % 2
+		for _, p := range running {
+			for range 3 + round*7%20 {
+				p.line()
+			}
+		}
+		p := running[part]
+		check(t, p.cmd.Process.Signal(syscall.SIGKILL))
+		said := p.rest()
+		p.kill()
+		markerIsOfLastBatch(t, topic, part, said)
+		running[1-part].line() // nothing has happened to it
+		running[part] = commit(part)
+	}
+	for part, p := range running {
+		check(t, p.cmd.Process.Signal(syscall.SIGKILL))
+		said := p.rest()
+		p.kill()
+		markerIsOfLastBatch(t, topic, part, said)
+	}
+}
+
+func markerIsOfLastBatch(t *testing.T, topic *Topic, part int, said string) {
 	t.Helper()
-	w := must[*Writer](t)(topic.Own(0, Owner{Job: "j", Epoch: 1}))
+	w := must[*Writer](t)(topic.Own(part, Owner{Job: "j", Epoch: 1}))
 	defer w.Close()
 	m := must[[]byte](t)(w.Marker())
 	if w.Next()%10 != 0 || string(m) != strconv.FormatInt(w.Next()/10-1, 10) && w.Next() > 0 {
@@ -272,7 +301,7 @@ func markerIsOfLastBatch(t *testing.T, topic *Topic, said string) {
 	if want, _ := strconv.ParseInt(said, 10, 64); got < want {
 		t.Fatalf("marker %d, but %d was durable", got, want)
 	}
-	checkNumbers(t, readAll(t, topic, 0, 0), 0)
+	checkNumbers(t, readAll(t, topic, part, 0), 0)
 }
 
 // A process that hangs loses its partition to the next owner, and finds out at its next append (I9).
