@@ -1,9 +1,6 @@
 package commitlog
 
-import (
-	"os"
-	"path/filepath"
-)
+import "os"
 
 // Commit is one commit of a partition: the records of [First, Next), which became visible together, and their marker.
 type Commit struct {
@@ -14,12 +11,9 @@ type Commit struct {
 // Commits lists the commits of partition p that can be read now, oldest first: what was written when, for checks and tools. It reads every frame.
 // Compaction keeps a commit's marker only where its frame survives.
 func (t *Topic) Commits(p int) ([]Commit, error) {
-	part, err := t.log.partition(t.name, p)
+	part, err := t.readable(p)
 	if err != nil {
 		return nil, err
-	}
-	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
-		return nil, part.wrap(err)
 	}
 	d, err := part.durableEnd()
 	if err != nil {

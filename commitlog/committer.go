@@ -48,10 +48,7 @@ func (w *Writer) flush() <-chan time.Time {
 	w.mu.Unlock()
 
 	err := w.write(group)
-	if w.tail.announced { // it went another way
-		w.tail.member.j.coming.Add(-1)
-		w.tail.announced = false
-	}
+	w.tail.member.j.arrived(&w.tail.announced) // unless it has long been said
 
 	w.mu.Lock()
 	w.failed = nil
@@ -171,10 +168,7 @@ func (w *Writer) answer(runs []run, err error) []run {
 func (w *Writer) drop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.announced {
-		w.tail.member.j.coming.Add(-1)
-		w.announced = false
-	}
+	w.tail.member.j.arrived(&w.announced)
 	err := w.failed
 	if err == nil {
 		err = w.p.wrap(ErrClosed)

@@ -22,12 +22,9 @@ type Info struct {
 
 // Describe describes partition p.
 func (t *Topic) Describe(p int) (Info, error) {
-	part, err := t.log.partition(t.name, p)
+	part, err := t.readable(p)
 	if err != nil {
 		return Info{}, err
-	}
-	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
-		return Info{}, part.wrap(err)
 	}
 	b, err := part.bounds()
 	if err != nil {
@@ -84,17 +81,12 @@ func (p *partition) writerPID() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer owner.Close()
+	defer unlockAll(owner)
 	if err := flock(owner, unix.LOCK_EX); err != nil {
 		return 0, err
 	}
 	rec := readOwner(owner)
-	alive, err := os.Open(filepath.Join(p.dir, writerLockName))
-	if err != nil {
-		return 0, nil // never written
-	}
-	defer alive.Close()
-	if errors.Is(flock(alive, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) {
+	if alive, _ := writerAlive(p.dir); alive { // who may not look sees none
 		return rec.PID, nil
 	}
 	return 0, nil

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 
 	"github.com/millrace/millrace/internal/records"
 )
@@ -140,12 +139,9 @@ func (p *partition) openSegment(seg int64, d durable) (f *os.File, limit int64, 
 // OffsetAt is the offset of the first record of partition p whose time is micros (µs since 1970 UTC) or later; the end if there is none.
 // Times need not ascend with offsets.
 func (t *Topic) OffsetAt(p int, micros int64) (int64, error) {
-	part, err := t.log.partition(t.name, p)
+	part, err := t.readable(p)
 	if err != nil {
 		return 0, err
-	}
-	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
-		return 0, part.wrap(err)
 	}
 	segs, err := part.segments()
 	if err != nil {

@@ -161,10 +161,7 @@ func (m *member) commit(pos int64, data []byte, failures int64, announced *bool)
 			if data != nil {
 				j.count()
 			}
-			if *announced {
-				j.coming.Add(-1)
-				*announced = false
-			}
+			j.arrived(announced)
 			j.mu.Unlock()
 			err := m.sync()
 			j.mu.Lock()
@@ -208,10 +205,7 @@ var errDropped = errors.New("an fsync that ran beside failed, and the system may
 // enter has an entry written with a round, and waits for that. errRetired: there is no journal any more. mu is held, but not while it waits.
 func (j *journal) enter(e *entry, announced *bool) error {
 	j.queue = append(j.queue, e)
-	if *announced {
-		j.coming.Add(-1)
-		*announced = false
-	}
+	j.arrived(announced)
 	for !e.done {
 		if j.leading {
 			j.cond.Wait()
@@ -224,6 +218,14 @@ func (j *journal) enter(e *entry, announced *bool) error {
 	}
 	e.data = nil
 	return e.err
+}
+
+// arrived takes a commit out of coming, if it is counted there.
+func (j *journal) arrived(announced *bool) {
+	if *announced {
+		j.coming.Add(-1)
+		*announced = false
+	}
 }
 
 // count notes a small commit, and has the journal made when there were enough. mu is held.
@@ -368,13 +370,13 @@ func (j *journal) syncHalf(half int) error {
 	j.mu.Lock()
 	dirty := j.dirty(half)
 	j.mu.Unlock()
-	return each(dirty, func(m *member) error { return m.syncHalves(half == 0, half == 1) })
+	return each(dirty, func(m *member) error { return m.syncHalves(half) })
 }
 
-// dirty are the members with bytes in a half that are not surely in their segments. mu is held.
-func (j *journal) dirty(half int) (dirty []*member) {
+// dirty are the members with bytes in some of the halves that are not surely in their segments. mu is held.
+func (j *journal) dirty(halves ...int) (dirty []*member) {
 	for m := range j.members {
-		if m.dirty[half] {
+		if slices.ContainsFunc(halves, func(h int) bool { return m.dirty[h] }) {
 			dirty = append(dirty, m)
 		}
 	}
@@ -398,10 +400,10 @@ func each(members []*member, f func(*member) error) error {
 }
 
 // sync makes the whole segment durable.
-func (m *member) sync() error { return m.syncHalves(true, true) }
+func (m *member) sync() error { return m.syncHalves(0, 1) }
 
 // syncHalves syncs the segment, after which what stands in these halves is surely in it.
-func (m *member) syncHalves(halves ...bool) error {
+func (m *member) syncHalves(halves ...int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.file == nil {
@@ -426,8 +428,8 @@ func (m *member) syncHalves(halves ...bool) error {
 		m.failures.Add(1)
 		return err
 	}
-	for i, h := range halves {
-		m.dirty[i] = m.dirty[i] && !h
+	for _, h := range halves {
+		m.dirty[h] = false
 	}
 	return nil
 }
@@ -515,13 +517,7 @@ func (j *journal) retire() error {
 	}
 	j.leading = true
 	defer func() { j.leading = false; j.cond.Broadcast() }()
-	dirty := slices.Collect(func(yield func(*member) bool) {
-		for m := range j.members {
-			if (m.dirty[0] || m.dirty[1]) && !yield(m) {
-				return
-			}
-		}
-	})
+	dirty := j.dirty(0, 1)
 	j.mu.Unlock()
 	err := each(dirty, (*member).sync)
 	if err == nil {

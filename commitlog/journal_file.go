@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sys/unix"
@@ -148,12 +147,12 @@ func absorb(topicDir string, opt *Options) error {
 	if err != nil {
 		return err
 	}
-	defer unlockAll([]*os.File{lock})
+	defer unlockAll(lock)
 	if err := flockPatiently(lock, unix.LOCK_SH, opt); err != nil {
 		return err
 	}
 	left, err := leftJournals(dir, unix.LOCK_SH)
-	unlockAll(left)
+	unlockAll(left...)
 	if err != nil || len(left) == 0 {
 		return err
 	}
@@ -163,7 +162,7 @@ func absorb(topicDir string, opt *Options) error {
 	if left, err = leftJournals(dir, unix.LOCK_EX); err != nil {
 		return err
 	}
-	defer unlockAll(left)
+	defer unlockAll(left...)
 	removeHalfMade(dir)
 	for _, f := range left {
 		if err := absorbOne(topicDir, f, opt); err != nil {
@@ -208,7 +207,7 @@ func leftJournals(dir string, how int) (left []*os.File, err error) {
 			}
 		}
 		if err != nil {
-			unlockAll(left)
+			unlockAll(left...)
 			return nil, err
 		}
 		left = append(left, f)
@@ -234,7 +233,7 @@ func removeHalfMade(dir string) {
 }
 
 // unlockAll closes files that nothing was written to. A process that is just being started may have them open for a moment longer, but not locked.
-func unlockAll(files []*os.File) {
+func unlockAll(files ...*os.File) {
 	for _, f := range files {
 		_ = flock(f, unix.LOCK_UN)
 		f.Close()
@@ -242,16 +241,11 @@ func unlockAll(files []*os.File) {
 }
 
 func flockPatiently(f *os.File, how int, opt *Options) error {
-	for waited := time.Duration(0); ; waited += 2 * time.Millisecond {
-		err := flock(f, how|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
-		}
-		if waited >= takeoverWait {
-			return fmt.Errorf("%s: another process has been at it for %v; end it", f.Name(), takeoverWait)
-		}
-		<-opt.Clock.After(2 * time.Millisecond)
+	err := flockWithin(f, how, takeoverWait, opt.Clock)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("%s: another process has been at it for %v; end it", f.Name(), takeoverWait)
 	}
+	return err
 }
 
 // absorbed is what a journal has of one partition.
@@ -351,19 +345,11 @@ func absorbPartition(dir string, entries []absorbed, opt *Options) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	defer unlockAll([]*os.File{owner})
+	defer unlockAll(owner)
 	if err := flockPatiently(owner, unix.LOCK_EX, opt); err != nil {
 		return 0, err
 	}
-	alive, err := os.Open(filepath.Join(dir, writerLockName))
-	if err == nil {
-		err = flock(alive, unix.LOCK_SH|unix.LOCK_NB)
-		unlockAll([]*os.File{alive})
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return 0, nil
-		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if alive, err := writerAlive(dir); alive || err != nil {
 		return 0, err
 	}
 	return absorbActive(dir, entries, opt)
@@ -413,12 +399,14 @@ func absorbSegment(f segmentFile, active, size int64, entries []absorbed) (wrote
 	return wrote, f.Sync()
 }
 
-// absorbForReader is absorb for who may only read: without the right to write, the segments are taken as they are, and damage is reported where
-// it is met.
-func absorbForReader(topicDir string, opt *Options) error {
-	err := absorb(topicDir, opt)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return nil
+// readable is partition p for who may only read: without the right to write, segments are taken as they are, and damage is reported where it is met.
+func (t *Topic) readable(p int) (*partition, error) {
+	part, err := t.log.partition(t.name, p)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if err := absorb(filepath.Dir(part.dir), &t.log.opt); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+		return nil, part.wrap(err)
+	}
+	return part, nil
 }

@@ -89,7 +89,7 @@ func TestAbsorbingIsWaitedFor(t *testing.T) {
 				opened <- err
 			case <-time.After(30 * time.Millisecond):
 			}
-			unlockAll(held)
+			unlockAll(held...)
 			check(t, <-opened)
 			topic.verify(t, who, 0, said{10, 10})
 		})

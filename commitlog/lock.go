@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sys/unix"
 
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/fault"
 )
 
@@ -69,17 +71,38 @@ func acquire(p *partition, o *Owner) (*lease, error) {
 }
 
 func (l *lease) flockWithin(d time.Duration) error {
-	for waited := time.Duration(0); ; waited += 2 * time.Millisecond {
-		err := flock(l.owner, unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return l.p.wrap(err)
-		}
-		if waited >= d {
-			rec := readOwner(l.owner)
-			return l.p.wrap(fmt.Errorf("%w: process %d has been in the middle of a commit for %v; end it", ErrLocked, rec.PID, d))
-		}
-		<-l.p.log.opt.Clock.After(2 * time.Millisecond)
+	err := flockWithin(l.owner, unix.LOCK_EX, d, l.p.log.opt.Clock)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("%w: process %d has been in the middle of a commit for %v; end it", ErrLocked, readOwner(l.owner).PID, d)
 	}
+	return l.p.wrap(err)
+}
+
+// flockWithin tries to lock f for as long as d. EWOULDBLOCK: others hold it all the time.
+func flockWithin(f *os.File, how int, d time.Duration, c clock.Clock) error {
+	for waited := time.Duration(0); ; waited += 2 * time.Millisecond {
+		err := flock(f, how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || waited >= d {
+			return err
+		}
+		<-c.After(2 * time.Millisecond)
+	}
+}
+
+// writerAlive tells whether a process holds the partition in dir. The owner lock is held.
+func writerAlive(dir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dir, writerLockName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // never written
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unlockAll(f)
+	if err = flock(f, unix.LOCK_SH|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }
 
 // take decides under the lock whether we may write, and says so in the owner file.

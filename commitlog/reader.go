@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/zeebo/xxh3"
 
@@ -39,12 +38,9 @@ type Reader struct {
 // Reader opens partition p at offset from, which must be in its bounds or at their end. ErrOffsetGone: retention removed it.
 // ErrBeyondEnd: there is no such offset yet, or no more.
 func (t *Topic) Reader(p int, from int64) (*Reader, error) {
-	part, err := t.log.partition(t.name, p)
+	part, err := t.readable(p)
 	if err != nil {
 		return nil, err
-	}
-	if err := absorbForReader(filepath.Dir(part.dir), &t.log.opt); err != nil {
-		return nil, part.wrap(err)
 	}
 	b, err := part.bounds()
 	if err != nil {

@@ -164,13 +164,12 @@ func (r *remote) put(last *Committed, m ToExecutor, wait time.Duration) error {
 			frames = append(frames, transport.Frame{Kind: kindPing})
 		}
 	case *Share:
-		send := func(payload []byte) error { return r.conn.Write(wait, kindShare, payload) }
 		if len(frames) > 0 {
 			if err := r.conn.WriteAll(wait, frames...); err != nil {
 				return err
 			}
 		}
-		return pieces(m.Version, send)
+		return pieces(m.Version, func(payload []byte) error { return r.conn.Write(wait, kindShare, payload) })
 	default:
 		if err := add(m); err != nil {
 			return err
